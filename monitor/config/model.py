@@ -1,0 +1,191 @@
+"""alerts.yaml as values: what the loader makes and everything else reads. Durations are ms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from monitor.records.signals import Side
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        return ("info", "warning", "critical").index(self.value)
+
+
+class LimitKind(StrEnum):
+    ABSOLUTE = "absolute"
+    POINTS = "points"
+    TIMES = "times"
+    REFERENCE = "reference"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One LIMIT of the contract: `5%` is ABSOLUTE 0.05, `800ms` ABSOLUTE 800, `5pp` POINTS 0.05, `2x` TIMES 2.
+
+    DEFAULT stands for a limit left out; `text` is as the user wrote it.
+    """
+
+    kind: LimitKind
+    value: float
+    text: str
+
+
+class RuleKind(StrEnum):
+    ABOVE = "above"
+    BELOW = "below"
+    DRIFT = "drift"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One side of a rule with its tiers, mildest severity first."""
+
+    side: Side
+    tiers: tuple[tuple[Severity, Limit], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Label globs; every label must match one of its globs, and none of its `!` globs."""
+
+    labels: Mapping[str, tuple[str, ...]]
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        return all(_accepts(globs, labels.get(label, "")) for label, globs in self.labels.items())
+
+
+def _accepts(globs: tuple[str, ...], value: str) -> bool:
+    denied = [g[1:] for g in globs if g.startswith("!")]
+    wanted = [g for g in globs if not g.startswith("!")]
+    if any(fnmatchcase(value, g) for g in denied):
+        return False
+    return not wanted or any(fnmatchcase(value, g) for g in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `signals` is what a list or glob stood for. `line` is its line in alerts.yaml.
+
+    A rule has one kind: `bounds` holds `above` and/or `below`, or the side(s) of a `drift` (BOTH is one bound).
+    With `window_ms` it is a plain threshold on a sliding window.
+    """
+
+    name: str
+    kind: RuleKind
+    signals: tuple[str, ...]
+    bounds: tuple[Bound, ...]
+    match: Match
+    quantile: float | None
+    window_ms: int | None
+    absent_ms: int | None
+    severity: Severity
+    min_n: int
+    clear_for_ms: int
+    notify: tuple[str, ...]
+    kill: str | None
+    enabled: bool
+    runbook: str | None
+    title: str | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`start` is "latest", "earliest", or ms since the epoch; a relative start is negative ms.
+
+    `client` holds security_*, sasl_* and ssl_* as kafka-python names them, secrets read from their files.
+    """
+
+    bootstrap_servers: str
+    topics: tuple[str, ...]
+    group: str
+    start: str | int
+    lateness_ms: int
+    max_record_bytes: int
+    client: Mapping[str, str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    by: tuple[str, ...]
+    slices: tuple[str, ...]
+    max: int
+    retire_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    learn: int
+    at_least_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """Expected false alarms per ms, by severity; a single number stands under `any`."""
+
+    rates: Mapping[str, float]
+    kill: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """`kind` is slack, pagerduty or webhook; `settings` its resolved keys (url, routing_key, secret, ...)."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    at_most: int
+    within_ms: int
+    min_n: int
+    fresh_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitch:
+    """`mode` disable, degrade or rollback; `target` what it degrades or rolls back to."""
+
+    name: str
+    url: str
+    secret: str
+    mode: str
+    target: str | None
+    guard: Guard
+    notify: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. `config_hash` is of the file before variables expand; `redacted` has no secret in it."""
+
+    path: str
+    name: str
+    source: Source
+    store_url: str
+    streams: Streams
+    learning: Learning
+    false_alarms: FalseAlarms
+    fresh_ms: int
+    default_notify: tuple[str, ...]
+    bad_below: float
+    rules: tuple[Rule, ...]
+    receivers: Mapping[str, Receiver]
+    kill_switches: Mapping[str, KillSwitch]
+    http_host: str
+    http_port: int
+    http_token: str | None
+    config_hash: str
+    redacted: str

@@ -1,0 +1,84 @@
+"""Every error that Tocsin raises on purpose.
+
+TocsinError
+├── UsageError             the command line or alerts.yaml is wrong (exit 2)
+│   └── ConfigError        alerts.yaml, all problems at once
+├── DependencyError        Kafka, Postgres or a download refuses or cannot be reached (exit 3)
+│   ├── KafkaUnavailable
+│   ├── TopicChanged       the topic was truncated or made anew
+│   ├── LedgerUnavailable
+│   ├── SchemaMismatch     the database is too old or too new for this program
+│   └── DownloadFailed
+├── OwnershipLost          another process owns the partition now: drop its memory
+├── LeaseLost              another process judges now: drop all cached state
+├── CheckpointRefused      the database refuses the data itself: bisect
+└── DeliveryError          a receiver did not take a message
+
+Each class says by `retry` whether the same call can succeed later without anybody's help.
+"""
+
+
+class TocsinError(Exception):
+    """Base of all; `str(error)` is one clear sentence for the user."""
+
+    retry = False
+    exit_code = 1
+
+
+class UsageError(TocsinError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """alerts.yaml cannot be used; `problems` are all of them, in the order of the file."""
+
+    def __init__(self, problems: "list[str]") -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class DependencyError(TocsinError):
+    exit_code = 3
+
+
+class KafkaUnavailable(DependencyError):
+    retry = True
+
+
+class TopicChanged(DependencyError):
+    pass
+
+
+class LedgerUnavailable(DependencyError):
+    retry = True
+
+
+class SchemaMismatch(DependencyError):
+    pass
+
+
+class DownloadFailed(DependencyError):
+    pass
+
+
+class OwnershipLost(TocsinError):
+    retry = True
+
+
+class LeaseLost(TocsinError):
+    retry = True
+
+
+class CheckpointRefused(TocsinError):
+    """The database refuses a checkpoint's data (SQLSTATE class 22, 23, 54 or a Python data error)."""
+
+
+class DeliveryError(TocsinError):
+    """A receiver did not take a message; `retry_after_s` is the receiver's own wish."""
+
+    def __init__(self, message: str, *, permanent: bool, retry_after_s: float | None = None, response: str = "") -> None:
+        self.retry = not permanent
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+        self.response = response
+        super().__init__(message)

@@ -1,0 +1,380 @@
+"""The tables of the ledger, schema `tocsin_ledger`. The views that users query are in schema `tocsin`."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SCHEMA: Final = "tocsin_ledger"
+STATE_VERSION: Final = 1
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+Time = DateTime(timezone=True)
+
+# A partition of a topic as ingest knows it; `next_offset` is null until somebody owned it. `seq` numbers its
+# checkpoints without a gap: it moves only in the compare-and-set that moves the offset.
+topic_partition = Table(
+    "topic_partition",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("owner", Uuid),
+    Column("next_offset", BigInteger),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+    Column("counted", BigInteger, nullable=False, server_default="0"),
+    Column("skipped", BigInteger, nullable=False, server_default="0"),
+    Column("max_event_ms", BigInteger),
+    Column("max_kafka_ms", BigInteger),
+    Column("end_offset", BigInteger),
+    Column("caught_up", Boolean, nullable=False, server_default="false"),
+    Column("listed_at", Time, nullable=False, server_default=func.now()),
+    Column("updated_at", Time, nullable=False, server_default=func.now()),
+)
+
+# Partitioned by hour of `at`. `clock_ms` is the ingest clock when it was made, `last_record_ms` that clock when the
+# newest record came; a checkpoint without data has from_offset = next_offset and no deltas.
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Time, primary_key=True, server_default=func.now()),
+    Column("from_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("max_event_ms", BigInteger),
+    Column("max_kafka_ms", BigInteger),
+    Column("last_record_ms", BigInteger),
+    Column("clock_ms", BigInteger, nullable=False),
+    Column("caught_up", Boolean, nullable=False),
+    Column("counted", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False),
+    Column("deltas", LargeBinary),
+    postgresql_partition_by="RANGE (at)",
+)
+
+judge_cursor = Table(
+    "judge_cursor",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("judged_offset", BigInteger, nullable=False),
+    Column("watermark_ms", BigInteger),
+)
+
+# One row, id 1. `min_state_version` and `generation` keep older replicas from campaigning.
+judge_lease = Table(
+    "judge_lease",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),
+    Column("owner", Uuid),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("expires_at", Time, nullable=False, server_default=func.now()),
+    Column("min_state_version", Integer, nullable=False, server_default="1"),
+    Column("generation", BigInteger, nullable=False, server_default="0"),
+)
+
+judge_state = Table(
+    "judge_state",
+    metadata,
+    Column("part", Text, primary_key=True),
+    Column("state_version", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("updated_at", Time, nullable=False, server_default=func.now()),
+)
+
+# stream 0 is `(other)`, made by the first migration.
+stream = Table(
+    "stream",
+    metadata,
+    Column("stream_id", Integer, Identity(start=1), primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("labels", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="learning"),
+    Column("first_seen", Time),
+    Column("last_seen", Time),
+    Column("reference_id", BigInteger),
+    Column("learned", BigInteger, nullable=False, server_default="0"),
+    Column("needed", BigInteger, nullable=False, server_default="0"),
+    Column("admitted_at", Time, nullable=False, server_default=func.now()),
+)
+
+# slice 0, the whole stream, has no row.
+slice_ = Table(
+    "slice",
+    metadata,
+    Column("slice_id", Integer, Identity(start=1), primary_key=True),
+    Column("stream_id", Integer, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    UniqueConstraint("stream_id", "field", "value"),
+    ForeignKeyConstraint(["stream_id"], ["tocsin_ledger.stream.stream_id"]),
+)
+
+# Ids 0 (unknown) and 1 (other) have no row.
+category = Table(
+    "category",
+    metadata,
+    Column("stream_id", Integer, primary_key=True, autoincrement=False),
+    Column("signal", SmallInteger, primary_key=True, autoincrement=False),
+    Column("category_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("stream_id", "signal", "name"),
+)
+
+# Partitioned by day of `pane_start`. A row never changes once its evidence pane has closed. `buckets` ascends.
+# `sample` holds the sampled hashes of an open pane's languages.
+pane = Table(
+    "pane",
+    metadata,
+    Column("stream_id", Integer, primary_key=True, autoincrement=False),
+    Column("signal", SmallInteger, primary_key=True, autoincrement=False),
+    Column("slice_id", Integer, primary_key=True, autoincrement=False),
+    Column("pane_start", Time, primary_key=True),
+    Column("evidence_start", Time, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("total", Double),
+    Column("buckets", ARRAY(Integer), nullable=False),
+    Column("counts", ARRAY(BigInteger), nullable=False),
+    Column("sample", LargeBinary),
+    Index(None, "evidence_start"),
+    postgresql_partition_by="RANGE (pane_start)",
+)
+
+version = Table(
+    "version",
+    metadata,
+    Column("stream_id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Text, primary_key=True),
+    Column("slice_id", Integer, nullable=False),
+    Column("first_seen", Time, nullable=False),
+    Column("last_seen", Time, nullable=False),
+    Column("n", BigInteger, nullable=False),
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("reference_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("stream_id", Integer, nullable=False),
+    Column("signal", SmallInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("n_effective", Double, nullable=False),
+    Column("learned_from", Time, nullable=False),
+    Column("learned_until", Time, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=func.now()),
+    Column("retired_at", Time),
+    Column("buckets", ARRAY(Integer), nullable=False),
+    Column("counts", ARRAY(BigInteger), nullable=False),
+    Index(None, "stream_id", "signal"),
+)
+
+# `facts` is what messages are written from.
+incident = Table(
+    "incident",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("labels", JSONB, nullable=False),
+    Column("signal", Text),
+    Column("quantity", Text),
+    Column("unit", Text),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("onset_at", Time, nullable=False),
+    Column("detected_at", Time, nullable=False),
+    Column("opened_at", Time, nullable=False, server_default=func.now()),
+    Column("acknowledged_at", Time),
+    Column("acknowledged_by", Text),
+    Column("resolved_at", Time),
+    Column("observed", Double),
+    Column("reference", Double),
+    Column("tolerance", Text),
+    Column("at_least", Double),
+    Column("guaranteed", Boolean, nullable=False),
+    Column("cause_field", Text),
+    Column("cause_value", Text),
+    Column("version", Text),
+    Column("version_seen_at", Time),
+    Column("affected", BigInteger),
+    Column("total", BigInteger),
+    Column("reference_id", BigInteger),
+    Column("outcome", Text),
+    Column("historical", Boolean, nullable=False, server_default="false"),
+    Column("dry_run", Boolean, nullable=False, server_default="false"),
+    Column("kill_switch", Text),
+    Column("summary", Text, nullable=False),
+    Column("config_hash", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Index(None, "opened_at"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("timeline_id", BigInteger, Identity(), primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("at", Time, nullable=False, server_default=func.now()),
+    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index(None, "incident_id", "at"),
+)
+
+# The outbox. A lane is (receiver, incident) or a switch; `position` orders it. Deliveries of a switch have kind
+# `kill` and the switch's name as receiver. `payload` is the webhook body's `data`, with `facts` for texts.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("position", BigInteger, Identity(), nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("incident_id", Text),
+    Column("kill_id", Text),
+    Column("receiver", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("created_at", Time, nullable=False, server_default=func.now()),
+    Column("next_attempt_at", Time, nullable=False, server_default=func.now()),
+    Column("claimed_by", Uuid),
+    Column("claimed_until", Time),
+    Column("delivered_at", Time),
+    Column("not_after", Time),
+    Column("response", Text),
+    Column("last_error", Text),
+    Column("payload", JSONB, nullable=False),
+    Index(None, "lane", "position"),
+    Index("ix_delivery_pending", "next_attempt_at", postgresql_where="state = 'pending'"),
+)
+
+kill_switch = Table(
+    "kill_switch",
+    metadata,
+    Column("switch", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("target", Text),
+    Column("sequence", BigInteger, nullable=False),
+    Column("since", Time, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("incident_id", Text),
+    Column("confirmed_at", Time),
+)
+
+kill_event = Table(
+    "kill_event",
+    metadata,
+    Column("kill_id", Text, primary_key=True),
+    Column("switch", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("target", Text),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", Time, nullable=False, server_default=func.now()),
+    Column("reason", Text, nullable=False),
+    Column("incident_id", Text),
+    Column("actor", Text, nullable=False),
+    Column("evidence_until", Time),
+    Index(None, "switch", "sequence"),
+)
+
+# Partitioned by day of `kept_at`.
+sample = Table(
+    "sample",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("kafka_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("why", Text, primary_key=True),
+    Column("kept_at", Time, primary_key=True, server_default=func.now()),
+    Column("topic", Text, nullable=False),
+    Column("stream_id", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("record_id", Text),
+    Column("trace_id", Text),
+    Column("version", Text),
+    Column("incident_id", Text),
+    Column("signal", Text),
+    Column("record", Text, nullable=False),
+    Index(None, "stream_id", "at"),
+    postgresql_partition_by="RANGE (kept_at)",
+)
+
+skipped_range = Table(
+    "skipped_range",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("first_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_offset", BigInteger, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", Time, nullable=False, server_default=func.now()),
+)
+
+config = Table(
+    "config",
+    metadata,
+    Column("config_hash", Text, primary_key=True),
+    Column("loaded_at", Time, nullable=False, server_default=func.now()),
+    Column("host", Text, nullable=False),
+    Column("yaml_redacted", Text, nullable=False),
+)
+
+lag = Table(
+    "lag",
+    metadata,
+    Column("at", Time, primary_key=True, server_default=func.now()),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("lag", BigInteger, nullable=False),
+    Column("watermark_age_s", Double),
+)
+
+# The registry of signals, written again by every `db upgrade`; SQL functions read it.
+signal = Table(
+    "signal",
+    metadata,
+    Column("code", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("scale", Text),
+)

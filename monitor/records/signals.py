@@ -1,0 +1,136 @@
+"""The registry of signals: one row each, read by measuring, checking, SQL, metrics and docs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from detectors.buckets import LOG, LOGIT, Scale
+
+
+class Kind(StrEnum):
+    """Three kinds of signal, so three mergeable statistics."""
+
+    RATE = "rate"
+    DISTRIBUTION = "distribution"
+    CATEGORY = "category"
+    TRAFFIC = "traffic"
+
+
+class Of(StrEnum):
+    """Which predictions a signal counts."""
+
+    ALL = "all"
+    OK = "ok"
+    TRIED = "ok, error or timeout"
+    ANSWERED = "ok or timeout"
+    RATED = "rated"
+    LABELLED = "labelled"
+    SAMPLED = "ok, sampled by hash"
+
+
+class Side(StrEnum):
+    UP = "up"
+    DOWN = "down"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing measured on a record.
+
+    `code` is stored and never changes. `bad` is the direction that users worry about.
+    """
+
+    code: int
+    name: str
+    kind: Kind
+    unit: str
+    field: str
+    of: Of
+    bad: Side
+    meaning: str
+
+    @property
+    def scale(self) -> Scale | None:
+        """The fixed buckets of a distribution."""
+        if self.kind is not Kind.DISTRIBUTION:
+            return None
+        return LOGIT if self.unit == "probability" else LOG
+
+
+def _rates() -> list[Signal]:
+    rows = [
+        (1, "error", "status", Of.TRIED, "requests that ended in error or timeout"),
+        (2, "timeout", "status", Of.TRIED, "requests that ended in timeout"),
+        (3, "rejected", "status", Of.ALL, "requests refused as the caller's fault"),
+        (4, "truncated", "finish_reason", Of.OK, "answers cut off by the length limit"),
+        (5, "empty_output", "output", Of.OK, "answers without text"),
+        (6, "abstained", "abstained", Of.OK, "predictions withheld"),
+        (7, "invalid_output", "valid_output", Of.OK, "answers that fail the service's own validation"),
+        (8, "fallback", "fallback", Of.ALL, "requests served by the fallback"),
+        (9, "negative_feedback", "rating", Of.RATED, "bad ratings"),
+        (10, "incorrect", "correct", Of.LABELLED, "wrong predictions"),
+        (11, "confidently_wrong", "correct", Of.LABELLED, "wrong predictions with confidence of 0.9 or more"),
+        (12, "wrong_language", "expected_language", Of.SAMPLED, "answers in another language than expected"),
+        (13, "cold_start", "cold_start", Of.ALL, "requests that met a cold start"),
+        (14, "late", "ts", Of.ALL, "records that came after their pane had closed"),
+    ]
+    return [Signal(c, n, Kind.RATE, "share", f, of, Side.UP, why) for c, n, f, of, why in rows]
+
+
+def _distributions() -> list[Signal]:
+    rows = [
+        (32, "input_tokens", "tokens", Of.OK, Side.BOTH, "length of the input"),
+        (33, "output_tokens", "tokens", Of.OK, Side.BOTH, "length of the answer"),
+        (34, "input_chars", "characters", Of.OK, Side.BOTH, "length of the input text"),
+        (35, "output_chars", "characters", Of.OK, Side.BOTH, "length of the answer's text"),
+        (36, "confidence", "probability", Of.OK, Side.DOWN, "confidence of the prediction given"),
+        (37, "score", "probability", Of.OK, Side.BOTH, "score of a classifier"),
+        (38, "latency_ms", "ms", Of.ANSWERED, Side.UP, "time to the whole answer"),
+        (39, "ttft_ms", "ms", Of.OK, Side.UP, "time to the first token"),
+        (40, "memory_bytes", "bytes", Of.ALL, Side.UP, "memory used"),
+        (41, "cost_usd", "USD", Of.ALL, Side.UP, "cost of a prediction"),
+        (42, "batch_size", "requests", Of.ALL, Side.BOTH, "requests served together"),
+        (43, "abs_error", "units", Of.LABELLED, Side.UP, "distance between prediction and label"),
+    ]
+    fields = {"input_chars": "input", "output_chars": "output", "abs_error": "label"}
+    return [
+        Signal(c, n, Kind.DISTRIBUTION, u, fields.get(n, n), of, bad, why) for c, n, u, of, bad, why in rows
+    ]
+
+
+def _categories() -> list[Signal]:
+    rows = [
+        (64, "input_language", "input", Of.SAMPLED, "language of the input"),
+        (65, "output_language", "output", Of.SAMPLED, "language of the answer"),
+        (66, "finish_reason", "finish_reason", Of.OK, "why the answer ended"),
+        (67, "error_type", "error_type", Of.TRIED, "kind of failure"),
+        (68, "prediction", "prediction", Of.OK, "class predicted"),
+        (69, "version", "version", Of.ALL, "version that answered"),
+    ]
+    return [Signal(c, n, Kind.CATEGORY, "share", f, of, Side.BOTH, why) for c, n, f, of, why in rows]
+
+
+SIGNALS: Final[tuple[Signal, ...]] = (
+    Signal(0, "requests", Kind.TRAFFIC, "requests", "", Of.ALL, Side.BOTH, "predictions counted"),
+    *_rates(),
+    *_distributions(),
+    *_categories(),
+)
+BY_NAME: Final[dict[str, Signal]] = {s.name: s for s in SIGNALS}
+BY_CODE: Final[dict[int, Signal]] = {s.code: s for s in SIGNALS}
+
+# Signals of the contract that no code measures yet: refused by name, never ignored.
+PLANNED: Final[tuple[str, ...]] = ("stale_cache", "inconsistent", "missing.*")
+
+UNKNOWN_CATEGORY: Final = 0
+OTHER_CATEGORY: Final = 1
+FIRST_CATEGORY: Final = 2
+OTHER_STREAM: Final = 0
+WHOLE: Final = 0
+
+
+def planned(name: str) -> bool:
+    """Whether `name` is a signal of the contract that is not built yet."""
+    return any(fnmatchcase(name, pattern) for pattern in PLANNED)
