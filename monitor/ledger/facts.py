@@ -1,0 +1,110 @@
+"""What an incident's messages are written from: values only, stored as `incident.facts`."""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, Final, Literal
+
+import msgspec
+
+FactKind = Literal["rate", "distribution", "category", "traffic", "absent", "window", "internal"]
+KillState = Literal["tripped", "confirmed", "unconfirmed", "expired", "held_by_guard", "released"]
+
+INTERNAL_STREAM: Final = "(tocsin)"
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One value of a slice field and what was observed in it, in the unit of the incident's quantity."""
+
+    field: str
+    value: str
+    observed: float
+    n: int = 0
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that is known of an incident when a message is written.
+
+    `quantity` is `rate`, `p50`...`p99.9` (of a tube: the edge that alarmed), `share:<category>`, `total` or
+    `count`. `observed`, `reference` and `at_least` are in the signal's own unit: shares are 0..1, latencies ms;
+    `at_least` is absolute, the bound that the alarm certifies on the side it is about. `affected` of `total`
+    records since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms
+    of silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
+    """
+
+    env: str
+    rule: str
+    severity: str
+    stream: str
+    kind: FactKind
+    onset_ms: int
+    detected_ms: int
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    signal: str | None = None
+    quantity: str | None = None
+    side: Literal["up", "down"] = "up"
+    unit: str | None = None
+    observed: float | None = None
+    reference: float | None = None
+    at_least: float | None = None
+    tolerance: str | None = None
+    window_ms: int | None = None
+    affected: int | None = None
+    total: int | None = None
+    guaranteed: bool = True
+    provisional: bool = False
+    median_unchanged: bool = False
+    reference_id: int | None = None
+    reference_n: int | None = None
+    reference_from_ms: int | None = None
+    reference_until_ms: int | None = None
+    version: str | None = None
+    version_seen_ms: int | None = None
+    slices: tuple[Slice, ...] = ()
+    traces: tuple[str, ...] = ()
+    kill_switch: str | None = None
+    historical: bool = False
+    runbook: str | None = None
+    title: str | None = None
+    detail: str | None = None
+
+
+class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened to a kill switch, for the message that tells an incident's receivers."""
+
+    switch: str
+    state: KillState
+    mode: str
+    sequence: int
+    actor: str
+    at_ms: int
+    target: str | None = None
+    confirmed_ms: int | None = None
+    response: str | None = None
+    attempts: int = 0
+    reason: str = ""
+
+
+def facts_of(stored: Mapping[str, Any]) -> Facts:
+    """The facts from `incident.facts`; fields that a newer program wrote are ignored."""
+    return msgspec.convert(stored, Facts, strict=False)
+
+
+def stored_facts(facts: Facts | KillFacts) -> dict[str, Any]:
+    """The facts as builtins that jsonb takes."""
+    builtins: dict[str, Any] = storable(msgspec.to_builtins(facts))
+    return builtins
+
+
+def storable(value: Any) -> Any:
+    """`value` without what jsonb refuses: NUL and lone surrogates become `\ufffd`, NaN and infinities null."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+        case float():
+            return value if isfinite(value) else None
+        case Mapping():
+            return {storable(str(k)): storable(v) for k, v in value.items()}
+        case list() | tuple():
+            return [storable(v) for v in value]
+        case _:
+            return value
