@@ -8,7 +8,8 @@ TocsinError
 │   ├── TopicChanged       the topic was truncated or made anew
 │   ├── LedgerUnavailable
 │   ├── SchemaMismatch     the database is too old or too new for this program
-│   └── DownloadFailed
+│   ├── DownloadFailed
+│   └── ServerStartFailed  a local Kafka or Postgres does not come up
 ├── OwnershipLost          another process owns the partition now: drop its memory
 ├── LeaseLost              another process judges now: drop all cached state
 ├── CheckpointRefused      the database refuses the data itself: bisect
@@ -58,6 +59,10 @@ class SchemaMismatch(DependencyError):
 
 
 class DownloadFailed(DependencyError):
+    pass
+
+
+class ServerStartFailed(DependencyError):
     pass
 
 

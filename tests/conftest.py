@@ -1,0 +1,122 @@
+"""Real servers for the tests: one Kafka and one Postgres a session, a topic and a database a test."""
+
+import itertools
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from monitor.errors import DownloadFailed
+from monitor.local.postgres import PostgresServer, local_postgres
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+    from monitor.local.kafka import KafkaServer
+
+# The tests kill the server now and then, never the machine: what the system holds in memory survives.
+UNSYNCED = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+
+class TopicFactory(Protocol):
+    """Makes a topic and returns its fresh name; keywords are topic configurations (dots as underscores)."""
+
+    def __call__(self, partitions: int = 1, **config: object) -> str: ...
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python 3.0.12 reads its protocol definitions by functions that Python calls deprecated.
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> "Iterator[KafkaServer]":
+    from monitor.local.kafka import local_kafka
+
+    try:
+        with local_kafka() as server:
+            yield server
+    except DownloadFailed as failed:
+        pytest.skip(str(failed))
+
+
+@pytest.fixture(scope="session")
+def kafka_admin(kafka: "KafkaServer") -> "Iterator[KafkaAdminClient]":
+    from kafka import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    yield admin
+    admin.close()
+
+
+@pytest.fixture
+def topic(kafka_admin: "KafkaAdminClient", request: pytest.FixtureRequest) -> TopicFactory:
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", request.node.name)[:60].strip("-")
+
+    def make(partitions: int = 1, **config: object) -> str:
+        name = f"{stem}-{uuid.uuid4().hex[:8]}"
+        configs = {key.replace("_", "."): str(value) for key, value in config.items()}
+        kafka_admin.create_topics(
+            {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}},
+            wait_for_metadata=True,
+        )
+        return name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with local_postgres(settings=UNSYNCED) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_names() -> Callable[[], str]:
+    numbers = itertools.count(1)
+    return lambda: f"test_{next(numbers)}"
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, database_names: Callable[[], str]) -> Iterator[str]:
+    """An empty database of the test's own."""
+    name = database_names()
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def ledger_template(postgres: PostgresServer) -> str:
+    if find_spec("monitor.ledger.migrate") is None:
+        pytest.skip("monitor.ledger.migrate is not there yet")
+    from monitor.ledger.migrate import upgrade
+
+    upgrade(postgres.create_database("ledger_template"))
+    return "ledger_template"
+
+
+@pytest.fixture
+def ledger_url(
+    postgres: PostgresServer, ledger_template: str, database_names: Callable[[], str]
+) -> Iterator[str]:
+    """A database of the test's own with the ledger's schema, migrated to the newest revision."""
+    name = database_names()
+    yield postgres.create_database(name, template=ledger_template)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets that `TOCSIN_REAL_DATA` names."""
+    folder = os.environ.get("TOCSIN_REAL_DATA")
+    if not folder:
+        pytest.skip("TOCSIN_REAL_DATA names no folder of real data sets")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.skip(f"TOCSIN_REAL_DATA names {path}, which is no folder")
+    return path
