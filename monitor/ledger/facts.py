@@ -25,10 +25,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that is known of an incident when a message is written.
 
     `quantity` is `rate`, `p50`...`p99.9` (of a tube: the edge that alarmed), `share:<category>`, `total` or
-    `count`. `observed`, `reference` and `at_least` are in the signal's own unit: shares are 0..1, latencies ms;
-    `at_least` is absolute, the bound that the alarm certifies on the side it is about. `affected` of `total`
-    records since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms
-    of silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
+    `count`. `observed`, `reference` and `at_least` are in the signal's own unit: shares 0..1, latencies ms;
+    `at_least` is absolute, the bound that the alarm certifies on its side. `affected` of `total` records are
+    since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms of
+    silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
     """
 
     env: str
@@ -96,7 +96,7 @@ def stored_facts(facts: Facts | KillFacts) -> dict[str, Any]:
 
 
 def storable(value: Any) -> Any:
-    """`value` without what jsonb refuses: NUL and lone surrogates become `\ufffd`, NaN and infinities null."""
+    """`value` without what jsonb refuses: NUL and lone surrogates are replaced, NaN and infinities null."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
