@@ -1,0 +1,1 @@
+"""Sequential drift detection with a false-alarm budget: mathematics only, no I/O, no clock."""
