@@ -1,0 +1,170 @@
+"""Incidents and their timeline, row by row: every change is a compare-and-set in the caller's transaction."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from monitor.config.model import Severity
+from monitor.ledger.facts import Facts, storable, stored_facts
+from monitor.ledger.headline import headline, unit_of
+from monitor.ledger.models import incident, timeline
+from monitor.ledger.moments import millis, moment
+from monitor.ledger.outbox import short_hash
+
+PANE_MS: Final = 10_000
+
+
+class Acknowledgement(StrEnum):
+    """What `acknowledge` found."""
+
+    DONE = "done"
+    ALREADY = "already"
+    UNKNOWN = "unknown"
+
+
+def incident_id(name: str, rule: str, stream: str, signal: str, onset_pane_ms: int) -> str:
+    """The id of an incident: the same decision has the same id, also in a ledger that went back (rule 7)."""
+    return short_hash(10, name, rule, stream, signal, str(onset_pane_ms))
+
+
+def incident_row(
+    facts: Facts,
+    *,
+    incident_id: str,
+    config_hash: str,
+    cause: tuple[str, str] | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """The row that `open_incident` takes; `cause` is the field and value that the change came with."""
+    return {
+        "incident_id": incident_id,
+        "rule": facts.rule,
+        "stream": facts.stream,
+        "labels": facts.labels,
+        "signal": facts.signal,
+        "state": "firing",
+        "onset_at": facts.onset_ms,
+        "detected_at": facts.detected_ms,
+        "cause_field": cause[0] if cause else None,
+        "cause_value": cause[1] if cause else None,
+        "historical": facts.historical,
+        "dry_run": dry_run,
+        "config_hash": config_hash,
+        **_measured(facts),
+    }
+
+
+def _measured(facts: Facts) -> dict[str, Any]:
+    return {
+        "quantity": facts.quantity,
+        "unit": unit_of(facts),
+        "severity": facts.severity,
+        "observed": facts.observed,
+        "reference": facts.reference,
+        "tolerance": facts.tolerance,
+        "at_least": facts.at_least,
+        "guaranteed": facts.guaranteed,
+        "version": facts.version,
+        "version_seen_at": facts.version_seen_ms,
+        "affected": facts.affected,
+        "total": facts.total,
+        "reference_id": facts.reference_id,
+        "kill_switch": facts.kill_switch,
+        "summary": headline(facts),
+        "facts": stored_facts(facts),
+    }
+
+
+def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`row` as the table takes it: int ms of the `_at` columns as instants, nothing that Postgres refuses."""
+    return {
+        column: moment(value) if column.endswith("_at") and isinstance(value, int) else storable(value)
+        for column, value in row.items()
+    }
+
+
+def open_incident(conn: Connection, row: Mapping[str, Any]) -> bool:
+    """Open an incident; False, and nothing is changed, where its id is there already."""
+    opened = conn.execute(insert(incident).values(_columns(row)).on_conflict_do_nothing()).rowcount == 1
+    if opened:
+        note(conn, str(row["incident_id"]), "opened", f"{row['severity']}: {row['summary']}")
+    return opened
+
+
+def escalate(conn: Connection, incident_id: str, facts: Facts) -> bool:
+    """Raise a firing incident to the severity of `facts`; False unless that is higher than what it has."""
+    milder = [s.value for s in Severity if s.rank < Severity(facts.severity).rank]
+    changed = _change(conn, incident_id, incident.c.severity.in_(milder), _measured(facts))
+    if changed:
+        note(conn, incident_id, "escalated", f"{facts.severity}: {headline(facts)}")
+    return changed
+
+
+def refresh(conn: Connection, incident_id: str, facts: Facts) -> bool:
+    """Store newer figures of a firing incident of the same severity; the timeline does not grow."""
+    return _change(conn, incident_id, incident.c.severity == facts.severity, _measured(facts))
+
+
+def resolve(conn: Connection, incident_id: str, detail: str = "", *, at_ms: int | None = None) -> bool:
+    """End a firing incident because its evidence says so; False where it fires no more."""
+    return _end(conn, incident_id, "resolved", detail, at_ms)
+
+
+def expire(
+    conn: Connection, incident_id: str, detail: str = "rule_removed", *, at_ms: int | None = None
+) -> bool:
+    """End a firing incident whose rule is gone; False where it fires no more."""
+    return _end(conn, incident_id, "expired", detail, at_ms)
+
+
+def _end(conn: Connection, incident_id: str, state: str, detail: str, at_ms: int | None) -> bool:
+    at = func.clock_timestamp() if at_ms is None else moment(at_ms)
+    changed = _change(conn, incident_id, None, {"state": state, "resolved_at": at})
+    if changed:
+        note(conn, incident_id, state, detail)
+    return changed
+
+
+def acknowledge(conn: Connection, incident_id: str, by: str, outcome: str | None = None) -> Acknowledgement:
+    """Record who has taken the incident, and what it turned out to be; an outcome may follow later."""
+    known = select(incident.c.acknowledged_at, incident.c.outcome).where(
+        incident.c.incident_id == incident_id
+    )
+    row = conn.execute(known.with_for_update()).first()
+    if row is None:
+        return Acknowledgement.UNKNOWN
+    values: dict[str, Any] = {}
+    if row.acknowledged_at is None:
+        values = {"acknowledged_at": func.clock_timestamp(), "acknowledged_by": storable(by)}
+    if outcome is not None and outcome != row.outcome:
+        values["outcome"] = outcome
+    if not values:
+        return Acknowledgement.ALREADY
+    conn.execute(update(incident).where(incident.c.incident_id == incident_id).values(values))
+    note(conn, incident_id, "acknowledged", f"by {by}" + (f": {outcome}" if outcome else ""))
+    return Acknowledgement.DONE if row.acknowledged_at is None else Acknowledgement.ALREADY
+
+
+def note(conn: Connection, incident_id: str, what: str, detail: str = "") -> None:
+    """Add a line to the incident's timeline."""
+    row = {"incident_id": incident_id, "what": what, "detail": storable(detail), "at": func.clock_timestamp()}
+    conn.execute(insert(timeline).values(row))
+
+
+def last_resolved_ms(conn: Connection, rule: str, stream: str, signal: str | None) -> int | None:
+    """When the newest ended incident of the rule on the stream and signal ended: the next onset is later."""
+    same = (incident.c.rule == rule) & (incident.c.stream == stream)
+    same &= incident.c.signal.is_not_distinct_from(signal)
+    at = conn.execute(select(func.max(incident.c.resolved_at)).where(same)).scalar()
+    return None if at is None else millis(at)
+
+
+def _change(
+    conn: Connection, incident_id: str, seen: ColumnElement[bool] | None, values: Mapping[str, Any]
+) -> bool:
+    firing = (incident.c.incident_id == incident_id) & (incident.c.state == "firing")
+    condition = firing if seen is None else firing & seen
+    return conn.execute(update(incident).where(condition).values(_columns(values))).rowcount == 1

@@ -1,0 +1,104 @@
+"""The outbox: what was decided and has to be sent, written in the transaction of the decision.
+
+A lane is what has to arrive in order: one receiver's messages about one incident, or one kill switch.
+"""
+
+from base64 import b32encode
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from monitor.config.model import Config
+from monitor.ledger.facts import storable
+from monitor.ledger.models import delivery
+from monitor.ledger.moments import moment
+
+KILL: Final = "kill"
+
+
+class Addressee(NamedTuple):
+    """A receiver by name, and what kind it is."""
+
+    name: str
+    kind: str
+
+
+def addressees(config: Config, names: "tuple[str, ...]") -> list[Addressee]:
+    """The receivers called `names`; a name that alerts.yaml does not know is a KeyError."""
+    return [Addressee(name, config.receivers[name].kind) for name in dict.fromkeys(names)]
+
+
+def short_hash(length: int, *parts: str) -> str:
+    """The first `length` base32 characters, lower case, of a hash that tells all lists of parts apart."""
+    return b32encode(sha256(msgspec.json.encode(parts)).digest()).decode().lower()[:length]
+
+
+def delivery_id(subject: str, receiver: str, event: str, key: str) -> str:
+    """The id of a delivery about an incident or kill: the same decision has the same id for ever (rule 7)."""
+    return short_hash(20, subject, receiver, event, key)
+
+
+def switch_lane(switch: str) -> str:
+    """The lane of a kill switch."""
+    return f"switch/{switch}"
+
+
+def enqueue(
+    conn: Connection,
+    *,
+    incident_id: str | None,
+    kill_id: str | None,
+    receiver: str,
+    kind: str,
+    event: str,
+    payload: Mapping[str, Any],
+    not_after_ms: int | None = None,
+    delivery_key: str = "",
+) -> None:
+    """Put one message into its lane; a message that is there already stays as it is.
+
+    Kind `kill` goes into the lane of the switch called `receiver`, all else into the receiver's lane of the
+    incident (of the kill, where there is no incident). Raises ValueError without incident and kill.
+    """
+    subject = (kill_id or incident_id) if kind == KILL else (incident_id or kill_id)
+    if subject is None:
+        raise ValueError(f"a delivery to {receiver} needs an incident or a kill")
+    lane = switch_lane(receiver) if kind == KILL else f"incident/{receiver}/{subject}"
+    row = {
+        "delivery_id": delivery_id(subject, receiver, event, delivery_key),
+        "lane": lane,
+        "incident_id": incident_id,
+        "kill_id": kill_id,
+        "receiver": receiver,
+        "kind": kind,
+        "event": event,
+        "payload": storable(payload),
+        "not_after": None if not_after_ms is None else moment(not_after_ms),
+    }
+    conn.execute(insert(delivery).values(row).on_conflict_do_nothing())
+
+
+def supersede(conn: Connection, lane: str) -> int:
+    """Withdraw what waits in `lane`, in flight or not; returns how many."""
+    waiting = (delivery.c.lane == lane) & (delivery.c.state == "pending")
+    withdrawn = conn.execute(update(delivery).where(waiting).values(state="superseded", claimed_by=None))
+    return withdrawn.rowcount
+
+
+def told(conn: Connection, incident_id: str) -> list[Addressee]:
+    """Who has been sent anything about the incident, or is about to be."""
+    about = (delivery.c.incident_id == incident_id) & (delivery.c.kind != KILL)
+    rows = conn.execute(
+        select(delivery.c.receiver, delivery.c.kind).where(about).distinct().order_by("receiver")
+    )
+    return [Addressee(name, kind) for name, kind in rows]
+
+
+def oldest_pending_s(conn: Connection) -> float:
+    """The age in seconds of the oldest message that still waits, 0 without one."""
+    age = func.extract("epoch", func.clock_timestamp() - func.min(delivery.c.created_at))
+    return float(conn.execute(select(age).where(delivery.c.state == "pending")).scalar() or 0.0)
