@@ -1,0 +1,45 @@
+# Nothing but Python 3.11 or newer and make is needed.
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint demo bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## Show these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+setup: $(READY) ## Create .venv with every requirement, pinned by hash
+
+$(READY): requirements/dev.txt pyproject.toml
+	@set -e; \
+	python=$$(sh requirements/find-python); \
+	test -x $(BIN)/python || "$$python" -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: setup ## Run all tests, on a real Kafka and a real Postgres
+	$(BIN)/pytest
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: setup ## Watch four drifts and an outage being found, in about 90 seconds
+	$(BIN)/tocsin demo
+
+bench: setup ## Measure throughput against bare poll, time to kill, and memory
+	$(BIN)/python -m benchmarks.bench
+
+lock: ## Pin the requirements anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --quiet pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --quiet pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+clean: ## Remove .venv and everything that was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
