@@ -54,7 +54,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Counts per bucket in 1 s slots of `clock` 0 = event time (windows) or 1 = Kafka time (kills, fresh records only)."""
+    """Counts per bucket in 1 s slots of `clock` 0 (event time: windows) or 1 (Kafka time, fresh: kills)."""
 
     clock: I64 = field(default_factory=_none)
     stream: I64 = field(default_factory=_none)

@@ -30,6 +30,8 @@ class Of(StrEnum):
 
 
 class Side(StrEnum):
+    """A direction of change."""
+
     UP = "up"
     DOWN = "down"
     BOTH = "both"

@@ -1,0 +1,48 @@
+"""What measuring depends on, as plain values: records know nothing of alerts.yaml."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from monitor.records.signals import BY_CODE, Of
+
+VERSION_FIELD = "version"
+NO_VALUE = "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSettings:
+    """How records are measured; the same values on every replica give the same cells.
+
+    `by` and `slices` name top-level fields, or `segment.<key>`; `version` is always a slice.
+    `window_signals` and `kill_signals` are the codes counted in 1 s slots of event time and of Kafka time;
+    `fresh_ms` is how young a record must be to count for a kill. `input_language`: whether a rule asks for
+    the language of inputs too.
+    Raises ValueError for a signal that has no slots, because it is sampled.
+    """
+
+    by: tuple[str, ...] = ("model",)
+    slices: tuple[str, ...] = ()
+    max_streams: int = 1000
+    lateness_ms: int = 3_000
+    max_record_bytes: int = 1 << 20
+    bad_below: float = 0.0
+    window_signals: frozenset[int] = frozenset()
+    kill_signals: frozenset[int] = frozenset()
+    fresh_ms: int = 60_000
+    input_language: bool = False
+
+    def __post_init__(self) -> None:
+        _refuse_sampled(self.window_signals | self.kill_signals)
+
+    @property
+    def further_slices(self) -> tuple[str, ...]:
+        """The slice fields besides the version."""
+        return tuple(dict.fromkeys(f for f in self.slices if f != VERSION_FIELD))
+
+
+def _refuse_sampled(codes: Iterable[int]) -> None:
+    sampled = [BY_CODE[c].name for c in codes if BY_CODE[c].of is Of.SAMPLED]
+    if sampled:
+        raise ValueError(
+            f"{', '.join(sorted(sampled))}: sampled signals have no 1 s slots, so no window and no kill"
+        )
