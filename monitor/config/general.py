@@ -1,0 +1,202 @@
+"""The small sections: streams, reference, false_alarms, defaults, http."""
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Final
+
+from monitor.config.limits import SEVERITIES
+from monitor.config.model import FalseAlarms, Learning, Rule, Severity, Streams
+from monitor.config.problem import WrongError, meant
+from monitor.config.rules import Defaults, receiver_name
+from monitor.config.secrets import any_text, read_secret
+from monitor.config.section import NOT_YET, Section, each
+from monitor.config.tree import Mapping, Node, Scalar, Sequence
+from monitor.config.values import (
+    MS,
+    NUMBER,
+    duration,
+    milliseconds,
+    number,
+    one_of,
+    scalar,
+    text,
+    whole,
+    written,
+)
+
+FIELDS: Final = ("model", "version", "prompt_version")
+_PER: Final = re.compile(rf"({NUMBER})\s+per\s+(.+)", re.ASCII)
+PROMISE: Final = FalseAlarms({"any": 1 / (30 * MS["d"])}, None, "1 per 30d")
+
+
+def read_streams(root: Section) -> Streams:
+    """What makes a stream and its slices."""
+    section = root.inner("streams")
+    if section is None:
+        return Streams(("model",), ("version",), 1000, 7 * MS["d"])
+    streams = Streams(
+        by=section.take("by", partial(_fields, section), ("model",)),
+        slices=section.take("slices", partial(_fields, section), ("version",)),
+        max=section.take("max", whole(1, 100_000), 1000),
+        retire_after_ms=section.take("retire_after", duration("1h"), 7 * MS["d"]),
+    )
+    if "by" in section and not streams.by:
+        section.wrong("a stream needs a field", "write by: [model]", at="by")
+    both = [field for field in streams.slices if field in streams.by]
+    if both and "slices" in section:
+        section.wrong(f"{both[0]} is in by already, and cannot be a slice too", "remove one", at="slices")
+    section.close(frozenset({"labels"}))
+    slices = tuple(field for field in streams.slices if field not in streams.by)
+    return Streams(streams.by, slices, streams.max, streams.retire_after_ms)
+
+
+def _fields(section: Section, node: Node) -> tuple[str, ...]:
+    if not isinstance(node, Sequence):
+        raise WrongError("this must be a list of fields", "write [model]")
+    found = each(node, _field, section.report)
+    if len(set(found)) < len(found):
+        raise WrongError("a field is there twice", "remove one")
+    return found
+
+
+def _field(node: Node) -> str:
+    name = text(node)
+    if name not in FIELDS and not re.fullmatch(r"segment\.[A-Za-z0-9_-]{1,100}", name):
+        raise WrongError("this is not a field of a stream", meant(name, {*FIELDS, "segment.NAME"}))
+    return name
+
+
+def read_learning(root: Section) -> Learning:
+    """How long a reference is learned."""
+    section = root.inner("reference")
+    if section is None:
+        return Learning(10_000, 24 * MS["h"])
+    learning = Learning(
+        learn=section.take("learn", whole(100, 10**9), 10_000),
+        at_least_ms=section.take("at_least", duration("0s", "1y"), 24 * MS["h"]),
+    )
+    section.close(frozenset({"hour_of_week"}))
+    return learning
+
+
+def read_false_alarms(root: Section) -> FalseAlarms:
+    """Expected false alarms: one number over everything, or one for each severity and for kills."""
+    node = root.node.values.get("false_alarms")
+    if not isinstance(node, Mapping):
+        return root.take("false_alarms", lambda n: FalseAlarms({"any": _per(n)}, None, text(n)), PROMISE)
+    section = root.inner("false_alarms")
+    if section is None:
+        return PROMISE
+    taken = {key: section.take(key, _per, None) for key in (*Severity, "kill")}
+    rates = {str(key): rate for key, rate in taken.items() if rate is not None and key != "kill"}
+    if not node.values:
+        section.wrong("there is no number", "write false_alarms: 1 per 30d")
+    section.close(frozenset({"per"}))
+    words = ", ".join(
+        f"{key} {value.text}" for key, value in node.values.items() if isinstance(value, Scalar)
+    )
+    return FalseAlarms(rates or PROMISE.rates, taken["kill"], words)
+
+
+def _per(node: Node) -> float:
+    value = scalar(node)
+    match = _PER.fullmatch(value.text.strip())
+    if match is None:
+        raise WrongError(f"{written(value)} is not a number of false alarms", "write it as 1 per 30d")
+    try:
+        period = milliseconds(match[2])
+    except ValueError:
+        raise WrongError(f"{written(value)} does not end in a duration", "write it as 1 per 30d") from None
+    if not 0 < float(match[1]) <= period / (10 * MS["m"]):
+        raise WrongError(f"{written(value)} is out of range", "more than none, and at most 1 per 10m")
+    return float(match[1]) / period
+
+
+def check_promise(root: Section, promise: FalseAlarms, rules: Collection[Rule]) -> None:
+    """A map must name just the severities that its rules use."""
+    node = root.node.values.get("false_alarms")
+    if not isinstance(node, Mapping) or not rules:
+        return
+    section = Section(node, root.report)
+    judged = [rule for rule in rules if rule.window_ms is None and rule.enabled]
+    used = {str(severity) for rule in judged for bound in rule.bounds for severity, _ in bound.tiers}
+    kills = any(rule.kill for rule in rules)
+    for severity in Severity:
+        if severity.value in used and severity.value not in node.values and "any" not in promise.rates:
+            section.wrong(
+                f"there is no number for {severity}, which a rule uses", f"add {severity}: 1 per 30d"
+            )
+    for key in node.values:
+        if key in SEVERITIES and key not in used:
+            section.wrong(
+                f"no rule has a limit of severity {key}", "remove it, its share would be lost", at=key
+            )
+    if "kill" in node.values and not kills:
+        section.wrong("no rule has a kill", "remove it", at="kill")
+
+
+def read_defaults(root: Section, receivers: Collection[str]) -> Defaults:
+    """What rules need not say; without `notify`, a receiver called `default` is told."""
+    implied = ("default",) if "default" in receivers else ()
+    section = root.inner("defaults")
+    if section is None:
+        return Defaults(Severity.WARNING, 100, 10 * MS["m"], 15 * MS["m"], implied)
+    node = section.node.values.get("notify")
+    hidden = "notify" in section and node is not None and _rests_on_unset(node)
+    defaults = Defaults(
+        severity=Severity(section.take("severity", one_of(*Severity), Severity.WARNING.value)),
+        min_n=section.take("min_n", whole(1, 10**9), 100),
+        clear_for_ms=section.take("clear_for", duration("0s"), 10 * MS["m"]),
+        fresh_ms=section.take("fresh", duration("1s"), 15 * MS["m"]),
+        notify=section.take("notify", partial(_notify, section, receivers), None if hidden else implied),
+    )
+    section.close(frozenset({"runbook"}))
+    return defaults
+
+
+def _rests_on_unset(node: Node) -> bool:
+    items: Iterable[Node] = node.items if isinstance(node, Sequence) else (node,)
+    return any(isinstance(item, Scalar) and item.unset for item in items)
+
+
+def _notify(section: Section, receivers: Collection[str], node: Node) -> tuple[str, ...]:
+    if isinstance(node, Mapping):
+        raise WrongError(f"notify by severity {NOT_YET}", "write one list: notify: [default]")
+    return each(node, partial(receiver_name, known=receivers), section.report)
+
+
+def read_bad_below(root: Section) -> float:
+    """Below which rating feedback is bad."""
+    section = root.inner("feedback")
+    if section is None:
+        return 0.0
+    bad_below = section.take("bad_below", number, 0.0)
+    section.close()
+    return bad_below
+
+
+def read_http(root: Section, *, needed: bool) -> tuple[str, int, str | None]:
+    """Host, port and token; beyond the loopback a token is a must."""
+    section = root.inner("http")
+    if section is None:
+        return "127.0.0.1", 9844, None
+    host = section.take("host", text, "127.0.0.1")
+    port = section.take("port", whole(0, 65_535), 9844)
+    token = read_secret(section, "token", any_text, needed=needed) or None
+    if not _loopback(host) and "token" not in section and "token_file" not in section:
+        section.wrong(
+            "others can reach this host, so it needs a token", "add token: ${TOCSIN_TOKEN}", at="host"
+        )
+    section.close()
+    return host, port, token
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,161 @@
+"""alerts.yaml from the disk to a `Config`, or to everything that is wrong with it."""
+
+import hashlib
+import os
+from collections.abc import Mapping as Environment
+from collections.abc import Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from monitor.config import general
+from monitor.config.model import Config
+from monitor.config.problem import Place, Problem, Report
+from monitor.config.receivers import read_receivers, read_switches
+from monitor.config.redact import redacted
+from monitor.config.rules import Known, read_rules
+from monitor.config.secrets import database_url, read_secret
+from monitor.config.section import Section
+from monitor.config.source import read_source
+from monitor.config.tree import Mapping, parse
+from monitor.config.values import text
+from monitor.config.variables import expand
+from monitor.errors import ConfigError, UsageError
+
+CHECK: Final[frozenset[str]] = frozenset()
+REPLAY: Final = frozenset({"streams", "reference", "false_alarms", "defaults", "feedback", "rules"})
+RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http"}
+LEDGER: Final = frozenset({"store"})
+
+PLANNED: Final = frozenset({"links", "include", "heartbeat", "samples", "labels", "signals"})
+_VARIABLE: Final = "TOCSIN_CONFIG"
+
+
+def find(path: str | None, environ: Environment[str, str] = os.environ) -> str:
+    """The alerts.yaml to use: `path`, else $TOCSIN_CONFIG, else ./alerts.yaml.
+
+    Raises `UsageError` where there is none.
+    """
+    chosen = path or environ.get(_VARIABLE) or "alerts.yaml"
+    if Path(chosen).is_file():
+        return chosen
+    if path:
+        raise UsageError(f"there is no file {chosen}: give another one with -c")
+    if environ.get(_VARIABLE):
+        raise UsageError(f"{_VARIABLE} names {chosen}, but there is no such file")
+    raise UsageError(f"there is no alerts.yaml here: name one with -c FILE, or set {_VARIABLE}")
+
+
+def load(path: str | Path, *, environ: Environment[str, str] = os.environ, need: Set[str] = RUN) -> Config:
+    """The configuration in `path`.
+
+    `need` names the sections (top-level keys) that the command uses: there, variables must be set and secret
+    files are read; elsewhere a value that rests on an unset variable takes its default, and such a rule is
+    left out. Of `name`, `source` and `store`, those needed must be there. Raises `ConfigError` with all
+    problems at once.
+    """
+    config, found = _read(str(path), environ, need)
+    if config is None or found:
+        raise ConfigError([str(problem) for problem in found])
+    return config
+
+
+def problems(
+    path: str | Path, *, environ: Environment[str, str] = os.environ, need: Set[str] = CHECK
+) -> list[Problem]:
+    """Everything that `load` would refuse, in the order of the file."""
+    return _read(str(path), environ, need)[1]
+
+
+def _read(path: str, environ: Environment[str, str], need: Set[str]) -> tuple[Config | None, list[Problem]]:
+    report = Report(path)
+    content = _content(path, report)
+    parsed = None if content is None else parse(content, report)
+    if content is None or parsed is None:
+        return None, report.in_order()
+    root = Section(expand(parsed, environ, need, report), report)
+    file = _File(path, hashlib.sha256(content.encode()).hexdigest(), redacted(content, parsed))
+    config = _config(file, root, need)
+    return (None if report.problems else config), report.in_order()
+
+
+def _content(path: str, report: Report) -> str | None:
+    try:
+        data = Path(path).read_bytes()
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        place = Place(data.count(b"\n", 0, error.start) + 1)
+        report.add(place, "", "this line is not UTF-8", "save the file as UTF-8")
+    except (OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or "its name is not valid").lower()
+        report.add(Place(), "", f"the file cannot be read: {why}")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    config_hash: str
+    redacted: str
+
+
+def _config(file: _File, root: Section, need: Set[str]) -> Config:
+    name = _name(root, needed="name" in need)
+    source = read_source(root, needed="source" in need)
+    store_url = _store(root, needed="store" in need)
+    streams = general.read_streams(root)
+    learning = general.read_learning(root)
+    promise = general.read_false_alarms(root)
+    receivers = read_receivers(root, needed="receivers" in need)
+    switches = read_switches(root, _names(root, "receivers"), needed="kill_switches" in need)
+    defaults = general.read_defaults(root, _names(root, "receivers"))
+    rules = read_rules(
+        root, Known(_names(root, "receivers"), _names(root, "kill_switches"), streams.by, defaults)
+    )
+    general.check_promise(root, promise, rules)
+    bad_below = general.read_bad_below(root)
+    host, port, token = general.read_http(root, needed="http" in need)
+    root.close(PLANNED)
+    return Config(
+        path=file.path,
+        name=name,
+        source=source,
+        store_url=store_url,
+        streams=streams,
+        learning=learning,
+        false_alarms=promise,
+        fresh_ms=defaults.fresh_ms,
+        default_notify=defaults.notify or (),
+        bad_below=bad_below,
+        rules=rules,
+        receivers=receivers,
+        kill_switches=switches,
+        http_host=host,
+        http_port=port,
+        http_token=token,
+        config_hash=file.config_hash,
+        redacted=file.redacted,
+    )
+
+
+def _names(root: Section, key: str) -> tuple[str, ...]:
+    """All names under a key, those of wrong ones too, so that one mistake is told once."""
+    node = root.node.values.get(key)
+    return tuple(node.values) if isinstance(node, Mapping) else ()
+
+
+def _name(root: Section, *, needed: bool) -> str:
+    if needed and "name" not in root:
+        root.wrong("`name` is missing", "it goes into every message, such as name: prod")
+    return root.take("name", text, "tocsin")
+
+
+def _store(root: Section, *, needed: bool) -> str:
+    section = root.inner("store")
+    if section is None:
+        if needed:
+            root.wrong("`store` is missing", "store: {url: postgresql://user@host/database}")
+        return ""
+    url = read_secret(section, "url", database_url, needed=needed, advice="postgresql://user@host/database")
+    section.close(frozenset({"max_size"}))
+    return url

@@ -1,0 +1,107 @@
+"""Secrets: in the file, or in a file of their own that is read only when a command needs it."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from monitor.config.problem import UnsetError, WrongError
+from monitor.config.section import Section
+from monitor.config.tree import Node
+from monitor.config.values import is_web, scalar, text, written
+
+MAX_BYTES: Final = 65_536
+
+Check = Callable[[str], str]
+"""Returns the secret as it is used; raises `WrongError` without quoting it."""
+
+
+def read_secret(section: Section, key: str, check: Check, *, needed: bool, advice: str = "") -> str:
+    """The value of `key`, or of the file that `<key>_file` names; "" where it is not needed or not there.
+
+    With `advice`, leaving out both is a problem.
+    """
+    in_file = f"{key}_file"
+    if key in section and in_file in section:
+        section.wrong(f"{key} and {in_file} are both there", "remove one", at=in_file)
+    if advice and key not in section and in_file not in section:
+        section.wrong(f"`{key}` is missing", f"{advice}; or name a file that holds it with {in_file}")
+    here = section.take(key, lambda node: check(_one_line(node)), "")
+    there = section.take(in_file, lambda node: check(_content(node, needed=needed)), "")
+    return here or there
+
+
+def _one_line(node: Node) -> str:
+    value = scalar(node)
+    if not value.text.strip():
+        raise WrongError(
+            "this is empty", "" if value.raw == value.text else "the variable is set, but to nothing"
+        )
+    return _clean(value.text)
+
+
+def _clean(value: str) -> str:
+    value = value.strip()
+    if len(value) > MAX_BYTES or any(not c.isprintable() for c in value):
+        raise WrongError("this must be one line of printable characters")
+    return value
+
+
+def _content(node: Node, *, needed: bool) -> str:
+    name = text(node)
+    if not needed:
+        raise UnsetError
+    try:
+        with Path(name).expanduser().open("rb") as file:
+            content = file.read(MAX_BYTES + 1).decode()
+    except (OSError, ValueError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise WrongError(f"the file {written(scalar(node))} cannot be read: {str(why).lower()}") from None
+    if not content.strip():
+        raise WrongError(f"the file {written(scalar(node))} is empty")
+    return _clean(content)
+
+
+def any_text(value: str) -> str:
+    """A secret of no particular form."""
+    return value
+
+
+def web_address(value: str) -> str:
+    """An address of http or https."""
+    if not is_web(value):
+        raise WrongError("this is not a web address", "it begins with https://")
+    return value
+
+
+def database_url(value: str) -> str:
+    """A SQLAlchemy URL of PostgreSQL; `postgres://` is taken for `postgresql://`."""
+    scheme, found, rest = value.partition("://")
+    if not found or scheme.partition("+")[0] not in ("postgresql", "postgres") or not rest:
+        raise WrongError(
+            "this is not the address of a PostgreSQL database",
+            "write postgresql://user:password@host/database",
+        )
+    dialect, plus, driver = scheme.partition("+")
+    return f"postgresql{plus}{driver}://{rest}" if dialect == "postgres" else value
+
+
+def signing_secret(value: str) -> str:
+    """A key of Standard Webhooks: base64 of 24 to 64 bytes, with or without `whsec_`."""
+    try:
+        size = len(base64.b64decode(value.removeprefix("whsec_"), validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if not 24 <= size <= 64:
+        raise WrongError(
+            "this is not a signing key: base64 of 24 to 64 bytes", "make one with: openssl rand -base64 32"
+        )
+    return value
+
+
+def routing_key(value: str) -> str:
+    """An integration key of PagerDuty."""
+    if len(value) != 32 or not value.isalnum():
+        raise WrongError("this is not an integration key: PagerDuty's have 32 letters and digits")
+    return value

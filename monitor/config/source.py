@@ -1,0 +1,198 @@
+"""Where records come from: `source`, as kafka-python 3.0.12 names its settings."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from monitor.config.model import Source
+from monitor.config.problem import WrongError
+from monitor.config.secrets import any_text, read_secret
+from monitor.config.section import NOT_YET, Section, each
+from monitor.config.tree import Node, Sequence
+from monitor.config.values import (
+    MS,
+    duration,
+    flag,
+    milliseconds,
+    moment,
+    one_of,
+    scalar,
+    text,
+    whole,
+    written,
+)
+
+PLANNED: Final = frozenset({"format", "map", "where", "root", "type"})
+PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
+WITH_PASSWORD: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+NOTHING: Final = Source("", ("predictions",), "tocsin", "latest", 3 * MS["s"], 1 << 20, {})
+
+
+def read_source(root: Section, *, needed: bool) -> Source:
+    """The `source` section; `NOTHING` where it is left out and not needed."""
+    node = root.node.values.get("source")
+    if isinstance(node, Sequence):
+        root.asked.add("source")
+        root.wrong(f"a list of sources {NOT_YET}", "give one, with topics: [...]", at="source")
+        return NOTHING
+    section = root.inner("source")
+    if section is None:
+        if needed:
+            root.wrong(
+                "`source` is missing", "source: {bootstrap_servers: localhost:9092, topic: predictions}"
+            )
+        return NOTHING
+    source = Source(
+        bootstrap_servers=section.must(
+            "bootstrap_servers", partial(_servers, section), "", "such as localhost:9092"
+        ),
+        topics=_topics(section),
+        group=section.take("group", _kafka_name, NOTHING.group),
+        start=section.take("start", _start, NOTHING.start),
+        lateness_ms=section.take("lateness", duration("0s", "1h"), NOTHING.lateness_ms),
+        max_record_bytes=section.take(
+            "max_record_bytes", whole(1_000, 100_000_000), NOTHING.max_record_bytes
+        ),
+        client=_client(section, needed=needed),
+    )
+    section.close(PLANNED)
+    return source
+
+
+def _servers(section: Section, node: Node) -> str:
+    found = each(node, _server_list, section.report)
+    return ",".join(found)
+
+
+def _server_list(node: Node) -> str:
+    servers = [part.strip() for part in text(node).split(",")]
+    for server in servers:
+        match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?", server)
+        if match is None or int(match[2] or 9092) not in range(1, 65_536):
+            raise WrongError(
+                f"{written(scalar(node))} is not host:port", "such as localhost:9092, several with commas"
+            )
+    return ",".join(servers)
+
+
+def _topics(section: Section) -> tuple[str, ...]:
+    if "topic" in section and "topics" in section:
+        section.wrong("topic and topics are both there", "remove one", at="topic")
+    if "topic" not in section and "topics" not in section:
+        section.wrong(
+            "`topic` is missing", "name the topic of the prediction log, such as topic: predictions"
+        )
+    one = section.take("topic", lambda node: (_kafka_name(node),), NOTHING.topics)
+    several = section.take("topics", partial(_several, section), NOTHING.topics)
+    return several if "topics" in section else one
+
+
+def _several(section: Section, node: Node) -> tuple[str, ...]:
+    found = each(node, _kafka_name, section.report)
+    if not isinstance(node, Sequence) or not node.items:
+        raise WrongError("this must be a list of topics", "such as topics: [chat, search]")
+    if len(set(found)) < len(found):
+        raise WrongError("a topic is there twice", "remove one")
+    return found
+
+
+def _kafka_name(node: Node) -> str:
+    name = text(node)
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in (".", ".."):
+        raise WrongError(
+            f"{written(scalar(node))} cannot be a name in Kafka", "letters, digits, `.`, `_` and `-`"
+        )
+    return name
+
+
+def _start(node: Node) -> str | int:
+    value = text(node)
+    if value in ("latest", "earliest"):
+        return value
+    if value.startswith("-"):
+        try:
+            return -milliseconds(value[1:])
+        except ValueError:
+            raise WrongError(
+                f"{written(scalar(node))} is not a start", "write a duration such as -24h"
+            ) from None
+    at = moment(value)
+    if at is None or at < 0:
+        raise WrongError(
+            f"{written(scalar(node))} is not a start", "write latest, earliest, -24h or 2026-01-31T08:00:00Z"
+        )
+    return at
+
+
+def _path(node: Node) -> str:
+    name = text(node)
+    if not Path(name).expanduser().is_file():
+        raise WrongError(f"there is no file {written(scalar(node))}")
+    return name
+
+
+def _client(section: Section, *, needed: bool) -> dict[str, str | bool]:
+    path = _path if needed else text
+    readers: dict[str, Callable[[Node], str | bool]] = {
+        "security_protocol": one_of(*PROTOCOLS),
+        "sasl_mechanism": one_of(*MECHANISMS),
+        "sasl_plain_username": text,
+        "sasl_kerberos_name": text,
+        "sasl_kerberos_service_name": text,
+        "sasl_kerberos_domain_name": text,
+        "ssl_check_hostname": flag,
+        "ssl_cafile": path,
+        "ssl_certfile": path,
+        "ssl_keyfile": path,
+        "ssl_crlfile": path,
+        "ssl_ciphers": text,
+    }
+    taken = {key: section.take(key, read, None) for key, read in readers.items()}
+    client = {key: value for key, value in taken.items() if value is not None}
+    for key in ("sasl_plain_password", "ssl_password"):
+        secret = read_secret(section, key, any_text, needed=needed)
+        if secret:
+            client[key] = secret
+    _objects(section)
+    _fitting(section, str(client.get("security_protocol", "PLAINTEXT")))
+    return client
+
+
+def _objects(section: Section) -> None:
+    for key in ("ssl_context", "sasl_oauth_token_provider"):
+        section.asked.add(key)
+        if key in section:
+            section.wrong(f"{key} is an object of Python, which no file can give", "remove it", at=key)
+
+
+def _fitting(section: Section, protocol: str) -> None:
+    """Settings without effect, and credentials that are missing (kafka-python accepts empty ones)."""
+    for prefix, part in (("sasl_", "SASL"), ("ssl_", "SSL")):
+        idle = [key for key in section.node.values if key.startswith(prefix) and key in section.asked]
+        if idle and part not in protocol:
+            wanted = "SASL_SSL" if prefix == "sasl_" else "SSL or SASL_SSL"
+            section.wrong(
+                f"{idle[0]} has no effect with {protocol}", f"set security_protocol: {wanted}", at=idle[0]
+            )
+    if protocol.startswith("SASL") and "sasl_mechanism" not in section:
+        section.wrong(f"{protocol} needs sasl_mechanism", "such as SCRAM-SHA-512", at="security_protocol")
+    mechanism = section.node.values.get("sasl_mechanism")
+    name = getattr(mechanism, "text", "")
+    if name == "OAUTHBEARER":
+        section.wrong(
+            f"OAUTHBEARER {NOT_YET}", "use SCRAM-SHA-512, PLAIN or certificates", at="sasl_mechanism"
+        )
+    if name in WITH_PASSWORD and protocol.startswith("SASL"):
+        _credentials(section, name)
+
+
+def _credentials(section: Section, mechanism: str) -> None:
+    if "sasl_plain_username" not in section:
+        section.wrong(f"{mechanism} needs sasl_plain_username", at="sasl_mechanism")
+    if "sasl_plain_password" not in section and "sasl_plain_password_file" not in section:
+        section.wrong(
+            f"{mechanism} needs sasl_plain_password or sasl_plain_password_file", at="sasl_mechanism"
+        )
