@@ -23,13 +23,16 @@ Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detectors.checks import Floats, counts, inside, probability
+from detectors.checks import Floats, counts, inside, probability, refuse
 
 COMPONENTS = 6
 """Alternatives q carried for every rare event: columns of every `log_m` and `log_l`."""
 
 FIRST_EXCESS = 0.25
 """The smallest alternative is m times 1.25; a smaller excess is seen by it as well, only later."""
+
+LEAST_M = 1e-12
+"""Limits closer to 0 or 1 are refused: stakes of 1/m would overflow."""
 
 LARGEST_STAKE = 0.9
 """lambda m at most: one block may lose 90% of the capital, never all of it."""
@@ -39,12 +42,12 @@ def alternatives(m: ArrayLike) -> Floats:
     """The alternatives q bet on for limits `m` float64[rows] in (0, 1): float64[rows, COMPONENTS].
 
     q_j - m grows geometrically from .25 min(m, 1 - m) to 1 - m, so that some q is within a constant factor
-    of any true excess. Raises `DetectorError` for an m outside (0, 1).
+    of any true excess. Raises `DetectorError` for an m outside [1e-12, 1 - 1e-12].
 
     >>> alternatives([0.02]).round(3)
     array([[0.025, 0.034, 0.061, 0.139, 0.361, 1.   ]])
     """
-    limit = np.atleast_1d(inside("m", m))
+    limit = np.atleast_1d(_limit(m))
     least = FIRST_EXCESS * np.minimum(limit, 1 - limit)
     steps = np.linspace(0.0, 1.0, COMPONENTS)
     return limit[:, None] + least[:, None] * ((1 - limit) / least)[:, None] ** steps
@@ -57,14 +60,14 @@ def pane_bet_log_components(k: ArrayLike, n: ArrayLike, m: ArrayLike, rho: Array
     in (0, 1), `rho` in [0, 1] the correlation of two requests of a block: it only sizes the stake, the
     guarantee holds for any rho. n = 0 gives 0 (L = 1). Guarantee: E[L | past, n] <= 1 while E[k/n | past,
     n] <= m. Kill slots use the same function. Raises `DetectorError` for NaN, infinities, k > n, m outside
-    (0, 1), rho outside [0, 1].
+    [1e-12, 1 - 1e-12], rho outside [0, 1].
 
     >>> pane_bet_log_components([2, 0], [20, 0], [0.02, 0.02]).round(3)
     array([[0.342, 0.776, 1.475, 1.526, 1.526, 1.526],
            [0.   , 0.   , 0.   , 0.   , 0.   , 0.   ]])
     """
     events, total = counts(np.atleast_1d(k), np.atleast_1d(n))
-    limit, correlation = inside("m", m), probability("rho", rho)
+    limit, correlation = _limit(m), probability("rho", rho)
     limit, correlation = np.broadcast_to(limit, total.shape), np.broadcast_to(correlation, total.shape)
     seen = total > 0
     rate = np.divide(events, total, out=limit.astype(np.float64), where=seen)
@@ -74,3 +77,9 @@ def pane_bet_log_components(k: ArrayLike, n: ArrayLike, m: ArrayLike, rho: Array
     bet = np.minimum((LARGEST_STAKE / limit)[:, None], stake[:, None] * excess)
     log_l: Floats = np.log1p(bet * (rate - limit)[:, None])
     return log_l
+
+
+def _limit(m: ArrayLike) -> Floats:
+    limit = inside("m", m)
+    refuse("m", limit, (limit < LEAST_M) | (limit > 1 - LEAST_M), f"must be at least {LEAST_M} from 0 and 1")
+    return limit

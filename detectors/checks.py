@@ -11,6 +11,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+MOST_COUNTED = 2.0**53
+"""Beyond it float64 no longer counts by ones."""
+
 
 def refuse(name: str, values: NDArray[Any], bad: Bools, rule: str) -> None:
     """Raise a `DetectorError` naming the first of `values` at which `bad` is true; shapes are equal."""
@@ -40,7 +43,7 @@ def counts(k: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
     Raises `DetectorError` unless 0 <= k <= n and both are finite.
     """
     events, total = np.broadcast_arrays(finite("k", k), finite("n", n))
-    refuse("n", total, total < 0, "must not be negative")
+    refuse("n", total, (total < 0) | (total > MOST_COUNTED), "must be between 0 and 2^53")
     refuse("k", events, (events < 0) | (events > total), "must be between 0 and n")
     return events, total
 

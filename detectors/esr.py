@@ -20,6 +20,9 @@ from numpy.typing import ArrayLike
 from detectors.checks import Floats, finite, not_nan, refuse
 from detectors.errors import DetectorError
 
+MOST_WEIGHT = 120
+"""A block of 1200 s alone in the budget injects 120 panes' worth."""
+
 
 def start(rows: int, components: int) -> Floats:
     """log M of detectors that have seen nothing: -inf, float64[rows, components].
@@ -61,10 +64,6 @@ def update(log_m: ArrayLike, log_l: ArrayLike, log_w: ArrayLike, n: ArrayLike) -
     after = gain + np.logaddexp(before, injected)
     after = np.where((size > 0)[:, None], after, before)
     return np.where(np.isneginf(weight)[:, None], -np.inf, after)
-
-
-MOST_WEIGHT = 120
-"""A block of 1200 s alone in the budget injects 120 panes' worth."""
 
 
 def level(log_m: ArrayLike) -> Floats:
