@@ -14,7 +14,8 @@ setup: $(READY) ## Create .venv with every requirement, pinned by hash
 $(READY): requirements/dev.txt pyproject.toml
 	@set -e; \
 	python=$$(sh requirements/find-python); \
-	test -x $(BIN)/python || "$$python" -m venv $(VENV); \
+	echo "Setting up $(VENV) with $$python (a minute the first time)"; \
+	test -x $(BIN)/pip || "$$python" -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -4,21 +4,16 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from tenacity import (
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from monitor.errors import DownloadFailed
 from monitor.local.extra import load_extra
@@ -44,7 +39,7 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-class _WrongJarError(Exception):
+class _WrongJarError(RuntimeError):
     """What was fetched is not what the lock file names."""
 
 
@@ -65,15 +60,40 @@ def kafka_jars(
     """Return the paths of all of Kafka's jars in `directory`, fetching those that are missing.
 
     `repositories` (name to address) replaces the Maven repositories of the user's jgo settings.
-    A jar comes into `directory` only whole and with the right hash, so many processes may do this at once.
     Raises DownloadFailed with one sentence.
     """
     jars = locked_jars()
-    missing = [jar for jar in jars if not _is_there(directory, jar)]
-    if missing:
-        directory.mkdir(parents=True, exist_ok=True)
-        _fetch_all(missing, directory, console or Console(stderr=True), repositories)
+    fetch_jars(jars, directory, console=console or Console(stderr=True), repositories=repositories)
     return [directory / jar.filename for jar in jars]
+
+
+def fetch_jars(
+    jars: Sequence[Jar],
+    directory: Path,
+    *,
+    console: Console,
+    repositories: Mapping[str, str] | None = None,
+) -> None:
+    """Fetch those of `jars` that `directory` lacks, and show it on `console`.
+
+    A jar comes into `directory` only whole and with the right hash, so many processes may do this at once.
+    Raises DownloadFailed with one sentence.
+    """
+    missing = [jar for jar in jars if not _is_there(directory, jar)]
+    if not missing:
+        return
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
+            maven, own = _maven(Path(scratch), repositories)
+            _fetch_all(missing, console, lambda jar: _fetch(jar, maven, own, directory))
+    except (OSError, RuntimeError) as error:
+        still = sum(not _is_there(directory, jar) for jar in jars)
+        raise DownloadFailed(
+            f"Apache Kafka {KAFKA_VERSION} cannot be fetched ({_reason(error)}; {still} of {len(jars)} jars "
+            f"are missing in {directory}): connect this machine to Maven Central, or name a mirror as "
+            "`central` under [repositories] in jgo's settings file, and run this again"
+        ) from error
 
 
 def _is_there(directory: Path, jar: Jar) -> bool:
@@ -81,68 +101,71 @@ def _is_there(directory: Path, jar: Jar) -> bool:
     return path.is_file() and path.stat().st_size == jar.size
 
 
-def _fetch_all(
-    jars: list[Jar], directory: Path, console: Console, repositories: Mapping[str, str] | None
-) -> None:
+def _maven(scratch: Path, repositories: Mapping[str, str] | None) -> tuple[Any, Any]:
+    """Return two MavenContexts: the remote repositories, and the local one that Maven and jgo share."""
+    settings = load_extra("jgo.config").GlobalSettings.load()
+    maven = load_extra("jgo.maven")
+    if repositories is None:
+        repositories = {"central": load_extra("jgo.constants").MAVEN_CENTRAL_URL, **settings.repositories}
+    # jgo would print one line a jar over the progress display.
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    remote = maven.MavenContext(repo_cache=scratch, remote_repos=dict(repositories))
+    return remote, maven.MavenContext(repo_cache=settings.repo_cache, offline=True)
+
+
+def _fetch_all(jars: Sequence[Jar], console: Console, fetch: Callable[[Jar], None]) -> None:
     total = sum(jar.size for jar in jars)
     label = f"Fetching Apache Kafka {KAFKA_VERSION} (once)"
     if not console.is_terminal:
         console.print(f"{label}: {len(jars)} jars, {total / 1e6:.0f} MB", highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with (
-        tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch,
         Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress,
         ThreadPoolExecutor(_PARALLEL) as pool,
     ):
-        maven = _maven(Path(scratch), repositories)
         task = progress.add_task(label, total=total)
         try:
-            for _ in pool.map(lambda jar: _fetch(jar, maven, directory, progress, task), jars):
-                pass
-        except (OSError, RuntimeError, _WrongJarError, RetryError) as error:
-            pool.shutdown(cancel_futures=True)
-            raise _failed(error, jars, directory) from error
+            for jar, _ in zip(jars, pool.map(fetch, jars), strict=True):
+                progress.advance(task, jar.size)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _maven(scratch: Path, repositories: Mapping[str, str] | None) -> Any:
-    settings = load_extra("jgo.config").GlobalSettings.load()
-    maven = load_extra("jgo.maven")
-    if repositories is None:
-        repositories = {**load_extra("jgo.maven._core").DEFAULT_REMOTE_REPOS, **settings.repositories}
-    return maven.MavenContext(
-        repo_cache=scratch, local_repos=[settings.repo_cache], remote_repos=dict(repositories)
-    )
-
-
-def _fetch(jar: Jar, maven: Any, directory: Path, progress: Progress, task: TaskID) -> None:
-    artifact = maven.project(jar.group, jar.artifact).at_version(jar.version).artifact()
+def _fetch(jar: Jar, remote: Any, own: Any, directory: Path) -> None:
+    here = _artifact(jar, own).cached_path
+    artifact = _artifact(jar, remote)
+    if here.is_file() and _sha256(here) == jar.sha256:
+        artifact.cached_path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(here, artifact.cached_path)
     attempts = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(0.2, 2),
+        wait=wait_exponential_jitter(multiplier=0.2, max=1, jitter=0.2),
         retry=retry_if_exception_type((OSError, RuntimeError)),
         before_sleep=lambda _: artifact.cached_path.unlink(missing_ok=True),
         reraise=True,
     )
-    found = attempts(artifact.resolve)
-    if hashlib.sha256(found.read_bytes()).hexdigest() != jar.sha256:
-        raise _WrongJarError(f"{jar.filename} has not the SHA-256 that {_LOCK.name} names")
-    staged = artifact.cached_path.with_suffix(".checked")
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(found, staged)
-    staged.replace(directory / jar.filename)
-    progress.advance(task, jar.size)
+    attempts(_resolve, artifact, jar).replace(directory / jar.filename)
 
 
-def _failed(error: BaseException, jars: Iterable[Jar], directory: Path) -> DownloadFailed:
-    missing = sum(not _is_there(directory, jar) for jar in jars)
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DownloadFailed(
-        f"Apache Kafka {KAFKA_VERSION} cannot be fetched ({missing} jars are missing in {directory}: "
-        f"{reason}): "
-        "connect this machine to Maven Central, or name a mirror as `central` under [repositories] in jgo's "
-        "settings file, and run it again"
-    )
+def _artifact(jar: Jar, maven: Any) -> Any:
+    return maven.project(jar.group, jar.artifact).at_version(jar.version).artifact()
+
+
+def _resolve(artifact: Any, jar: Jar) -> Path:
+    found: Path = artifact.resolve()
+    if _sha256(found) != jar.sha256:
+        raise _WrongJarError(f"{jar.filename} is not the one that {_LOCK.name} pins by SHA-256")
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    address = getattr(getattr(error, "request", None), "url", None)
+    if address:
+        return f"{type(error).__name__} at {urlsplit(address).netloc}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -20,7 +20,7 @@ from monitor.local.cache import cache_dir
 from monitor.local.extra import load_extra
 from monitor.local.jars import KAFKA_VERSION, kafka_jars
 from monitor.local.ports import HOST, accepts
-from monitor.local.server import LocalServer
+from monitor.local.server import LocalServer, telling_line
 from monitor.local.signals import unwind_on_signals
 
 _LONG_MAX = 2**63 - 1
@@ -109,10 +109,8 @@ class KafkaServer(LocalServer):
             process_group=0,
         )
         if outcome.returncode != 0:
-            reason = (outcome.stderr.strip() or outcome.stdout.strip()).splitlines()
-            raise ServerStartFailed(
-                f"Kafka's data directory cannot be formatted: {reason[-1] if reason else outcome.returncode}"
-            )
+            reason = telling_line(outcome.stdout + outcome.stderr)
+            raise ServerStartFailed(f"Kafka's data directory cannot be formatted: {reason}")
 
     def _java(self) -> list[str]:
         classpath = ":".join(map(str, self._jars))
@@ -166,9 +164,9 @@ def local_kafka(
     the block ends unless `data_dir` is given. The first use fetches the jars and shows that on `console`
     (default: stderr). Raises DownloadFailed, ServerStartFailed or UsageError with one sentence.
     """
-    jars = kafka_jars(cache_dir() / f"kafka-{KAFKA_VERSION}", console=console)
     settings = {"num.partitions": str(partitions_default), **(properties or {})}
     with unwind_on_signals():
+        jars = kafka_jars(cache_dir() / f"kafka-{KAFKA_VERSION}", console=console)
         server = KafkaServer(jars, settings, heap=heap, home=data_dir, port=port)
         try:
             server.start()

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from monitor.errors import ServerStartFailed
 from monitor.local.extra import locate_extra
 from monitor.local.ports import HOST
-from monitor.local.server import LocalServer
+from monitor.local.server import LocalServer, telling_line
 from monitor.local.signals import unwind_on_signals
 
 _USER = "tocsin"
@@ -68,7 +68,7 @@ class PostgresServer(LocalServer):
             user=_USER,
             password=self._password(),
             dbname="postgres",
-            connect_timeout=5,
+            connect_timeout=2,
         )
 
     def _url(self, database: str) -> str:
@@ -116,8 +116,9 @@ class PostgresServer(LocalServer):
             process_group=0,
         )
         if outcome.returncode != 0:
-            reason = outcome.stderr.strip().splitlines() or [f"initdb exits with {outcome.returncode}"]
-            raise ServerStartFailed(f"PostgreSQL's data directory cannot be made: {reason[-1]}")
+            raise ServerStartFailed(
+                f"PostgreSQL's data directory cannot be made: {telling_line(outcome.stderr)}"
+            )
 
     def _require_reachable(self, path: Path) -> None:
         if self._user() is not None and not _is_open(path.parent):

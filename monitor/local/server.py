@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -22,6 +23,7 @@ _LOOK_EVERY_S = 0.03
 _STOP_WITHIN_S = 15.0
 _START_WITHIN_S = 60.0
 _PORTS_TRIED = 4
+_TELLING = re.compile(r"(FATAL|PANIC|ERROR|error|Caused by|[\w.]+(?:Exception|Error)): .*")
 
 
 class LocalServer(ABC):
@@ -46,7 +48,7 @@ class LocalServer(ABC):
         self.home = (
             home.resolve() if home else self._place(cache) / f"{self.name.lower()}-{secrets.token_hex(6)}"
         )
-        entry = Entry(str(self.home), self._ephemeral, int(self.stop_signal))
+        entry = Entry(str(self.home), self._ephemeral, int(self._last_signal()))
         self._registration = Registration(cache / "running", entry)
         atexit.register(self.close)
 
@@ -169,9 +171,7 @@ class LocalServer(ABC):
             time.sleep(_LOOK_EVERY_S)
 
     def _last_words(self, seen: int) -> str:
-        lines = self.log.read_bytes()[seen:].decode(errors="replace").strip().splitlines()
-        telling = [line for line in lines if "FATAL" in line or "Caused by" in line or "ERROR" in line]
-        return (telling or lines or ["it printed nothing"])[-1].strip()
+        return telling_line(self.log.read_bytes()[seen:].decode(errors="replace"))
 
     def _end(self, number: signal.Signals, within_s: float) -> None:
         process, psutil = self._process, load_extra("psutil")
@@ -185,3 +185,10 @@ class LocalServer(ABC):
             raise
         finally:
             process.wait(within_s)
+
+
+def telling_line(output: str) -> str:
+    """Return the line of a server's output that says why it failed, without what stands before the reason."""
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith("\t")]
+    reasons = [found.group() for found in map(_TELLING.search, lines) if found]
+    return (reasons or lines or ["it printed nothing"])[-1].strip()
