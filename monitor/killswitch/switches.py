@@ -1,6 +1,6 @@
 """Trip and release: a switch's state, its event and its webhook in the caller's transaction.
 
-A switch has one state, whichever stream tripped it; `stream` of its row is the one that last did. Its sequence
+A switch has one state, whichever stream tripped it; `stream` of its row is the last that did. Its sequence
 number grows for ever, also in a ledger that went back (rule 7): a receiver can ignore what comes too late.
 """
 
@@ -12,12 +12,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from monitor.config.model import KillSwitch
+from monitor.config.model import Guard, KillSwitch
 from monitor.errors import LedgerUnavailable
+from monitor.ledger.announcements import announce
+from monitor.ledger.facts import KillFacts, stored_facts
 from monitor.ledger.incidents import note
 from monitor.ledger.models import incident, kill_event, kill_switch
 from monitor.ledger.moments import millis, moment, rfc3339
-from monitor.ledger.outbox import KILL, enqueue, short_hash, supersede, switch_lane
+from monitor.ledger.outbox import KILL, enqueue, lock_switches, short_hash, supersede, switch_lane
+from monitor.ledger.wording import duration
 
 # How long after the evidence stopped being fresh a trip may still be sent (rule 5).
 SEND_WITHIN_MS: Final = 300_000
@@ -87,7 +90,7 @@ def trip(
     A held trip leaves one event and one line in the incident's timeline, however often it is asked for.
     Enqueue the incident's own messages first: who was told of it is told of the kill.
     """
-    at = _lock(conn, switch.name)
+    at = _lock(conn)
     seen = _seen(conn, switch.name)
     if seen is not None and seen.state == KillAction.TRIPPED:
         return KillOutcome(KillAction.ALREADY, seen.sequence, None, new=False)
@@ -101,7 +104,7 @@ def release(
     conn: Connection, switch: KillSwitch, *, reason: str, actor: str, stream: str | None = None
 ) -> KillOutcome:
     """Release `switch` unless it serves already; `stream` None is the stream that tripped it."""
-    at = _lock(conn, switch.name)
+    at = _lock(conn)
     seen = _seen(conn, switch.name)
     if seen is None or seen.state != KillAction.TRIPPED:
         return KillOutcome(KillAction.ALREADY, seen.sequence if seen else 0, None, new=False)
@@ -117,9 +120,16 @@ def confirm(conn: Connection, switch: str, sequence: int) -> bool:
     return conn.execute(confirmed.values(confirmed_at=func.clock_timestamp())).rowcount == 1
 
 
+def is_confirmed(conn: Connection, switch: str, sequence: int) -> bool:
+    """Whether the webhook took the state numbered `sequence` and that is still the switch's state."""
+    current = (kill_switch.c.switch == switch) & (kill_switch.c.sequence == sequence)
+    confirmed = select(kill_switch.c.switch).where(current & kill_switch.c.confirmed_at.is_not(None))
+    return conn.execute(confirmed).first() is not None
+
+
 def send_again(conn: Connection, switch: KillSwitch, *, reason: str, actor: str) -> KillOutcome | None:
     """Send the switch's state with a new sequence number, after the ledger went back (rule 7)."""
-    at = _lock(conn, switch.name)
+    at = _lock(conn)
     seen = _seen(conn, switch.name)
     if seen is None:
         return None
@@ -244,7 +254,26 @@ def _hold(change: _Change, incident_id: str) -> KillOutcome:
         return KillOutcome(KillAction.HELD_BY_GUARD, last.sequence, last.kill_id, new=False)
     sequence = max(millis(change.at), last.sequence + 1 if last else 0)
     kill_id = change.event(KillAction.HELD_BY_GUARD, sequence)
+    kill = KillFacts(
+        switch=name,
+        state="held_by_guard",
+        mode=change.switch.mode,
+        sequence=sequence,
+        actor=change.actor,
+        at_ms=millis(change.at),
+        target=change.switch.target,
+        reason=_why_held(change.switch.guard),
+    )
+    extra = {"kill": stored_facts(kill)}
+    announce(change.conn, incident_id, "escalated", delivery_key=f"held/{kill_id}", extra=extra)
     return KillOutcome(KillAction.HELD_BY_GUARD, sequence, kill_id, new=True)
+
+
+def _why_held(guard: Guard) -> str:
+    return (
+        f"The guard allows {guard.at_most} tripped within {duration(guard.within_ms)}; "
+        "trip it by hand if it has to be"
+    )
 
 
 def _recently_tripped(conn: Connection, switch: KillSwitch, at: datetime) -> list[str]:
@@ -254,9 +283,9 @@ def _recently_tripped(conn: Connection, switch: KillSwitch, at: datetime) -> lis
     return list(conn.execute(others.distinct()).scalars())
 
 
-def _lock(conn: Connection, switch: str) -> datetime:
-    """Keep others from changing any switch until the transaction ends; the database's clock from then on."""
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("tocsin:kill_switches", 0))))
+def _lock(conn: Connection) -> datetime:
+    """The database's clock, once nobody else can change a switch any more."""
+    lock_switches(conn)
     at: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
     return at
 

@@ -1,6 +1,6 @@
 """Messages about incidents into the outbox, and the incidents that Tocsin opens about itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from monitor.config.model import Config
 from monitor.ledger import incidents
-from monitor.ledger.facts import INTERNAL_STREAM, Facts, KillFacts, stored_facts
+from monitor.ledger.facts import INTERNAL_STREAM, Facts
 from monitor.ledger.models import incident, kill_switch
 from monitor.ledger.moments import millis, rfc3339
 from monitor.ledger.outbox import Addressee, addressees, enqueue, told
@@ -33,17 +33,16 @@ def announce(
     to: Iterable[Addressee] | None = None,
     *,
     delivery_key: str = "",
-    kill: KillFacts | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> int:
     """Enqueue `event` as the incident is now, to `to` or else to all who were told of it; returns how many.
 
-    An event that can come twice in one incident needs a `delivery_key` of its own each time.
+    An event that can come twice in one incident needs a `delivery_key` of its own each time. `extra` joins
+    the payload.
     """
     values = payload(conn, incident_id)
     if values is None:
         return 0
-    if kill is not None:
-        values["kill"] = stored_facts(kill)
     receivers = list(told(conn, incident_id) if to is None else to)
     for receiver in receivers:
         enqueue(
@@ -53,7 +52,7 @@ def announce(
             receiver=receiver.name,
             kind=receiver.kind,
             event=event,
-            payload=values,
+            payload={**values, **(extra or {})},
             delivery_key=delivery_key,
         )
     return len(receivers)

@@ -72,7 +72,7 @@ def subject(facts: Facts) -> str:
     if quantity.startswith("share:"):
         category = clip(quantity.removeprefix("share:"), 60)
         shown = language(category) if signal.endswith("_language") else category
-        return _CATEGORIES.get(signal, f"of {signal} is {{}}").replace("{}", shown)
+        return _CATEGORIES.get(signal, f"of records have {signal} {{}}").replace("{}", shown)
     if quantity == "total":
         return f"total {_MEASURES.get(signal, signal)}"
     if quantity == "count":

@@ -16,6 +16,11 @@ def millis(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
+def instant_ms(text: str) -> int:
+    """The ms since the epoch of what `rfc3339` wrote."""
+    return millis(datetime.fromisoformat(text))
+
+
 def rfc3339(at: datetime) -> str:
     """`at` in UTC with milliseconds, as in `2026-11-22T03:12:03.250Z`."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

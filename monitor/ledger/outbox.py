@@ -82,6 +82,11 @@ def enqueue(
     conn.execute(insert(delivery).values(row).on_conflict_do_nothing())
 
 
+def lock_switches(conn: Connection) -> None:
+    """Until the transaction ends, nobody else changes a switch or puts anything into a switch's lane."""
+    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("tocsin:kill_switches", 0))))
+
+
 def supersede(conn: Connection, lane: str) -> int:
     """Withdraw what waits in `lane`, in flight or not; returns how many."""
     waiting = (delivery.c.lane == lane) & (delivery.c.state == "pending")
