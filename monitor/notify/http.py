@@ -1,0 +1,112 @@
+"""One POST to a receiver: bounded in time and size, no redirect followed, nothing secret in what it says."""
+
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Final
+
+import httpx
+
+from monitor.errors import DeliveryError
+from monitor.ledger.wording import clip
+
+TIMEOUT: Final = httpx.Timeout(15, connect=5, write=5, pool=5)
+DEADLINE_S: Final = 15.0
+_MOST_BYTES: Final = 65_536
+_SHOWN: Final = 200
+_THROTTLED: Final = (408, 425, 429)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered; `retry_after_s` where it wished for a pause."""
+
+    status: int
+    body: str
+    retry_after_s: float | None
+
+    @property
+    def shown(self) -> str:
+        """Status and beginning of the body, for `deliveries.response`."""
+        return clip(f"HTTP {self.status} {' '.join(self.body.split())}".strip(), _SHOWN)
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same message may be taken later: all but the client errors that are not about load."""
+        return self.status in _THROTTLED or not 400 <= self.status < 500
+
+    def refusal(self, *, permanent: bool | None = None, why: str = "") -> DeliveryError:
+        """This answer as an error; permanent by its status unless the protocol says otherwise."""
+        if permanent is None:
+            permanent = not self.passing
+        message = f"answered {self.shown}" + (f" ({why})" if why else "")
+        if 300 <= self.status < 400:
+            message += "; redirects are not followed"
+        return DeliveryError(
+            message, permanent=permanent, retry_after_s=self.retry_after_s, response=self.shown
+        )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+class Http:
+    """Connections to one receiver, shared by threads; what it says holds none of `secrets`."""
+
+    def __init__(self, secrets: Iterable[str] = (), monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, verify=_tls())
+        self._secrets = sorted({s for s in secrets if s}, key=len, reverse=True)
+        self._monotonic = monotonic
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """Send `body` as JSON and read the answer; DeliveryError, not permanent, where none came in 15 s."""
+        deadline = self._monotonic() + DEADLINE_S
+        sent = {"content-type": "application/json", "user-agent": "tocsin"} | dict(headers or {})
+        try:
+            with self._client.stream("POST", url, content=body, headers=sent) as answer:
+                text = self._read(answer, deadline)
+                return Reply(answer.status_code, text, _retry_after_s(answer.headers.get("retry-after")))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise DeliveryError(self._redact(_reason(error)), permanent=False) from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def _read(self, answer: httpx.Response, deadline: float) -> str:
+        read = bytearray()
+        for chunk in answer.iter_bytes():
+            read += chunk
+            if len(read) >= _MOST_BYTES:
+                break
+            if self._monotonic() > deadline:
+                raise httpx.ReadTimeout("the answer did not end in time")
+        return self._redact(bytes(read[:_MOST_BYTES]).decode("utf-8", "replace"))
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer in {DEADLINE_S:.0f} s ({type(error).__name__})"
+    return f"no answer: {clip(str(error), _SHOWN) or type(error).__name__}"
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Retry-After, which is seconds or an HTTP date; None for anything else."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

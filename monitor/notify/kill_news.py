@@ -1,0 +1,74 @@
+"""Telling people what became of a kill switch's webhook: killed, not confirmed, given up, released."""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from monitor.config.model import Config
+from monitor.ledger.announcements import announce
+from monitor.ledger.facts import KillFacts, KillState, stored_facts
+from monitor.ledger.incidents import note
+from monitor.ledger.models import incident
+from monitor.ledger.moments import instant_ms, millis
+from monitor.ledger.outbox import Addressee, addressees, enqueue, told
+from monitor.notify.delivery import Delivery
+
+
+def tell(conn: Connection, config: Config, sent: Delivery, state: KillState, response: str) -> None:
+    """Tell whoever was told of the incident, and whom the switch names, once for each state of the kill.
+
+    While the incident fires it is news of the incident, in its lane. Without one, or after its end, it stands
+    for itself, and PagerDuty, which would open an alert that nothing resolves, is left out.
+    """
+    kill = _facts(sent, state, response, millis(conn.execute(select(func.clock_timestamp())).scalar_one()))
+    extra = {"kill": stored_facts(kill), "switch": dict(sent.payload)}
+    event, key = sent.event, f"{state}/{sent.kill_id}"
+    to = _audience(conn, config, sent)
+    if sent.incident_id is not None:
+        note(conn, sent.incident_id, f"kill_{state}", response)
+    if _fires(conn, sent.incident_id) and event == "tripped":
+        announce(conn, str(sent.incident_id), event, to, delivery_key=key, extra=extra)
+        return
+    for receiver in (each for each in to if each.kind != "pagerduty"):
+        enqueue(
+            conn,
+            incident_id=None,
+            kill_id=sent.kill_id,
+            receiver=receiver.name,
+            kind=receiver.kind,
+            event=event,
+            payload=extra,
+            delivery_key=key,
+        )
+
+
+def _audience(conn: Connection, config: Config, sent: Delivery) -> list[Addressee]:
+    known = told(conn, sent.incident_id) if sent.incident_id is not None else []
+    switch = config.kill_switches.get(sent.receiver)
+    named = addressees(config, switch.notify) if switch is not None else []
+    return list(dict.fromkeys([*known, *named])) or addressees(config, config.default_notify)
+
+
+def _fires(conn: Connection, incident_id: str | None) -> bool:
+    firing = (incident.c.incident_id == incident_id) & (incident.c.state == "firing")
+    return (
+        incident_id is not None
+        and conn.execute(select(incident.c.incident_id).where(firing)).first() is not None
+    )
+
+
+def _facts(sent: Delivery, state: KillState, response: str, now_ms: int) -> KillFacts:
+    body: dict[str, Any] = dict(sent.payload)
+    return KillFacts(
+        switch=body["switch"],
+        state=state,
+        mode=body["mode"],
+        sequence=body["sequence"],
+        actor=body["actor"],
+        at_ms=instant_ms(body["at"]),
+        target=body["target"],
+        confirmed_ms=now_ms if state in ("confirmed", "released") else None,
+        response=response,
+        attempts=sent.attempts,
+        reason=body["reason"],
+    )

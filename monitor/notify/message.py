@@ -1,0 +1,101 @@
+"""From a payload of the outbox to words: what, how much, since when, against what, and what to type next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from monitor.ledger.facts import Facts, facts_of
+from monitor.ledger.headline import LONGEST, headline
+from monitor.ledger.wording import clip
+from monitor.notify.context import context, runbook_link
+from monitor.notify.kill_story import kill_headline, kill_of, kill_story
+from monitor.notify.story import lasted, story
+
+PART: Final = 250
+STORY: Final = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The words of one message; receivers only lay them out.
+
+    `headline` and `story` are plain text, `context` short phrases, `commands` what to type (shell or SQL),
+    `links` pairs of label and address.
+    """
+
+    headline: str
+    story: str
+    context: tuple[str, ...]
+    commands: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        """Everything as plain text, one line a part."""
+        links = [f"{label}: {address}" for label, address in self.links]
+        return "\n".join(
+            part
+            for part in (self.headline, self.story, " · ".join(self.context), *self.commands, *links)
+            if part
+        )
+
+
+def compose(event: str, payload: Mapping[str, Any]) -> Message:
+    """The message for `event` about the incident, kill or both that `payload` holds."""
+    stored = payload.get("facts")
+    facts = facts_of(stored) if stored else None
+    kill = kill_of(payload)
+    if kill is not None:
+        top, told = kill_headline(kill, payload, facts), kill_story(kill, facts)
+    elif facts is not None:
+        top, told = _headline(event, facts, payload), _story(event, facts, payload)
+    else:
+        top, told = event, ""
+    return Message(
+        headline=clip(" ".join(top.split()), LONGEST + PART),
+        story=clip(told, STORY),
+        context=tuple(clip(part, PART) for part in context(facts, payload)) if facts else (),
+        commands=_commands(event, payload, facts),
+        links=runbook_link(facts) if facts else (),
+    )
+
+
+def _headline(event: str, facts: Facts, payload: Mapping[str, Any]) -> str:
+    what = headline(facts)
+    match event:
+        case "escalated":
+            return f"NOW {facts.severity.upper()} {what}"
+        case "acknowledged":
+            return f"ACKNOWLEDGED by {clip(str(payload.get('acknowledged_by')), 80)} · {what}"
+        case "resolved" if payload.get("state") == "expired":
+            return f"CLOSED {what}"
+        case "resolved":
+            return f"RESOLVED {what}"
+        case _:
+            return what
+
+
+def _story(event: str, facts: Facts, payload: Mapping[str, Any]) -> str:
+    if event == "resolved":
+        return lasted(facts, payload)
+    return story(facts)
+
+
+def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tuple[str, ...]:
+    """What can be typed next: commands that exist, and the incident in SQL."""
+    commands = []
+    incident, switch = payload.get("incident_id"), _tripped_switch(payload)
+    if switch:
+        commands += ["tocsin kill status", f"tocsin kill release {switch} --reason ..."]
+    if incident and event in ("opened", "escalated", "tripped") and not payload.get("acknowledged_at"):
+        commands.append(f"tocsin ack {incident}")
+    if incident:
+        commands.append(f"SELECT * FROM tocsin.timeline WHERE incident_id = '{incident}'")  # noqa: S608
+    return tuple(commands)
+
+
+def _tripped_switch(payload: Mapping[str, Any]) -> str | None:
+    kill = kill_of(payload)
+    if kill is not None:
+        return None if kill.state in ("released", "held_by_guard") else kill.switch
+    return payload.get("kill_switch") if payload.get("switch_state") == "tripped" else None

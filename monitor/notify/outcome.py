@@ -1,0 +1,105 @@
+"""What follows an attempt, in one transaction: the row, the timeline, the switch, an alert where it failed.
+
+Whatever is about a switch begins with `lock_switches`, as trip and release do, so that they cannot deadlock.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+from structlog import get_logger
+
+from monitor.config.model import Config
+from monitor.errors import DeliveryError
+from monitor.killswitch.switches import confirm, is_confirmed
+from monitor.ledger.announcements import resolve_internal
+from monitor.ledger.incidents import note
+from monitor.ledger.moments import millis
+from monitor.ledger.outbox import KILL, lock_switches
+from monitor.ledger.wording import clip
+from monitor.notify.backoff import Backoff
+from monitor.notify.delivery import Delivery, delivery_of
+from monitor.notify.failing import RULE, alert_of_failure
+from monitor.notify.kill_news import tell
+from monitor.notify.lanes import next_attempt, pause, record, send_newest_again
+
+_log = get_logger("tocsin.notify")
+_WORDS = 500
+
+
+def delivered(conn: Connection, config: Config, sent: Delivery, response: str) -> str:
+    """Record that the receiver took it; returns the result for logs and metrics."""
+    if sent.kind == KILL:
+        lock_switches(conn)
+    taken = {
+        "state": "delivered",
+        "delivered_at": func.clock_timestamp(),
+        "response": response,
+        "last_error": None,
+    }
+    if not record(conn, sent, taken):
+        return _lost(conn, sent)
+    if sent.incident_id is not None:
+        note(conn, sent.incident_id, "delivered", f"{sent.event} to {sent.receiver} ({response})")
+    if sent.kind == KILL and confirm(conn, sent.receiver, int(sent.payload["sequence"])):
+        tell(conn, config, sent, "confirmed" if sent.event == "tripped" else "released", response)
+    resolve_internal(conn, rule=RULE, key=_subject(sent), detail=f"took a message again: {response}")
+    return "delivered"
+
+
+def refused(conn: Connection, config: Config, sent: Delivery, error: DeliveryError, backoff: Backoff) -> str:
+    """Record an attempt in vain: the next one after a wait, or the end; returns the result."""
+    if sent.kind == KILL:
+        lock_switches(conn)
+    words = {"response": error.response or None, "last_error": clip(str(error), _WORDS)}
+    if error.permanent or backoff.gives_up(sent.age_ms):
+        return _given_up(conn, config, sent, error, words)
+    delay_s = backoff.delay_s(sent.attempts, error.retry_after_s)
+    if not record(conn, sent, words | {"next_attempt_at": next_attempt(delay_s)}):
+        return _lost(conn, sent)
+    if error.retry_after_s and sent.kind != KILL:
+        pause(conn, sent.receiver, delay_s)
+    if backoff.warns(sent.attempts, sent.age_ms):
+        _warn(conn, config, sent, error)
+    return "retried"
+
+
+def expired(conn: Connection, config: Config, row: Row[Any]) -> None:
+    """Announce a trip that was too late to be sent (rule 5)."""
+    at = conn.execute(select(func.clock_timestamp())).scalar_one()
+    late = delivery_of(row, millis(at))
+    if is_confirmed(conn, late.receiver, int(late.payload["sequence"])):
+        return
+    words = str(row.last_error or "never tried in time")
+    if late.incident_id is not None:
+        note(conn, late.incident_id, "delivery_expired", f"{late.event} to {late.receiver}: {words}")
+    tell(conn, config, late, "expired", words)
+    alert_of_failure(conn, config, late, f"expired, {words}", _subject(late))
+
+
+def _given_up(
+    conn: Connection, config: Config, sent: Delivery, error: DeliveryError, words: dict[str, Any]
+) -> str:
+    if not record(conn, sent, words | {"state": "failed"}):
+        return _lost(conn, sent)
+    if sent.incident_id is not None:
+        note(conn, sent.incident_id, "delivery_failed", f"{sent.event} to {sent.receiver}: {error}")
+    if sent.kind == KILL:
+        tell(conn, config, sent, "expired", str(error))
+    alert_of_failure(conn, config, sent, f"given up, {error}", _subject(sent))
+    return "failed"
+
+
+def _warn(conn: Connection, config: Config, sent: Delivery, error: DeliveryError) -> None:
+    if sent.kind == KILL and sent.event == "tripped":
+        tell(conn, config, sent, "unconfirmed", str(error))
+    alert_of_failure(conn, config, sent, f"still trying, {error}", _subject(sent))
+
+
+def _lost(conn: Connection, sent: Delivery) -> str:
+    again = send_newest_again(conn, sent)
+    _log.warning("claim_lost", delivery=sent.delivery_id, lane=sent.lane, sent_again=again)
+    return "claim_lost"
+
+
+def _subject(sent: Delivery) -> str:
+    return f"switch {sent.receiver}" if sent.kind == KILL else sent.receiver

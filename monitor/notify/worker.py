@@ -1,0 +1,199 @@
+"""Sends what the outbox holds, each message in a thread of its own: none waits for a slow receiver."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from structlog import get_logger
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from monitor.config.model import Config
+from monitor.errors import DeliveryError
+from monitor.ledger.engine import retryable
+from monitor.ledger.outbox import KILL
+from monitor.notify import lanes, outcome
+from monitor.notify.backoff import INCIDENTS, KILLS, Backoff
+from monitor.notify.delivery import Delivery
+from monitor.notify.senders import Senders
+
+POLL_S: Final = 1.0
+MOST_EACH: Final = 4
+
+_log = get_logger("tocsin.notify")
+
+
+class Notifier:
+    """Takes due messages out of the outbox until it is stopped, whatever the database and the receivers do.
+
+    One thread claims, kills first; every message is sent and recorded in a thread of its own, at most
+    `most_each` at a time for one receiver. `observe(receiver, result)` is called after each attempt. Any
+    number of notifiers can share an outbox. Raises UsageError for a receiver that cannot be used.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: Config,
+        *,
+        incidents: Backoff = INCIDENTS,
+        kills: Backoff = KILLS,
+        poll_s: float = POLL_S,
+        most_each: int = MOST_EACH,
+        lease_s: float = lanes.LEASE_S,
+        observe: Callable[[str, str], None] = lambda receiver, result: None,
+    ) -> None:
+        self._engine, self._config, self._senders = engine, config, Senders(config)
+        self._incidents, self._kills = incidents, kills
+        self._poll_s, self._most_each, self._lease_s = poll_s, most_each, lease_s
+        self._observe = observe
+        self._busy: Counter[tuple[bool, str]] = Counter()
+        self._idle = threading.Condition()
+        self._due = threading.Event()
+        self._stopping = threading.Event()
+        self._unreachable = False
+        self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look into the outbox now: something was committed. May be called by any thread."""
+        self._due.set()
+
+    def stop(self, deadline_s: float = 5.0) -> bool:
+        """Claim nothing more and wait for what is under way; False where that took too long.
+
+        What is still under way then is sent again when its claim ends.
+        """
+        until = time.monotonic() + deadline_s
+        self._stopping.set()
+        self._due.set()
+        self._thread.join(deadline_s)
+        with self._idle:
+            finished = self._idle.wait_for(lambda: not self._busy.total(), max(0.0, until - time.monotonic()))
+        self._senders.close()
+        return finished and not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            self._due.clear()
+            if self._stopping.is_set():
+                return
+            self._due.wait(self._turn())
+
+    def _turn(self) -> float:
+        """Claim and send what is due; the seconds until there can be more."""
+        try:
+            wait_s = self._claim()
+        except SQLAlchemyError as error:
+            if not self._unreachable:
+                _log.warning("outbox_unreachable", error=type(error).__name__, retry_s=self._poll_s)
+            self._unreachable = True
+            return self._poll_s
+        except Exception:
+            _log.exception("notify_failed")
+            return self._poll_s
+        if self._unreachable:
+            _log.info("outbox_reachable")
+        self._unreachable = False
+        return wait_s
+
+    def _claim(self) -> float:
+        with self._engine.begin() as conn:
+            for row in lanes.overdue(conn):
+                outcome.expired(conn, self._config, row)
+                self._observe(row.receiver, "expired")
+        with self._engine.begin() as conn:
+            with self._idle:
+                busy = dict(self._busy)
+            claimed = lanes.claim(conn, busy, most_each=self._most_each, lease_s=self._lease_s)
+            next_s = lanes.next_due_s(conn)
+        for delivery in claimed:
+            self._dispatch(delivery)
+        return self._poll_s if next_s is None else min(self._poll_s, next_s)
+
+    def _dispatch(self, delivery: Delivery) -> None:
+        with self._idle:
+            self._busy[_key(delivery)] += 1
+        try:
+            threading.Thread(target=self._deliver, args=(delivery,), name=delivery.lane, daemon=True).start()
+        except RuntimeError:
+            self._done(delivery)
+            raise
+
+    def _deliver(self, delivery: Delivery) -> None:
+        try:
+            result = self._attempt(delivery)
+            self._observe(delivery.receiver, result)
+        except SQLAlchemyError as error:
+            _log.warning("not_recorded", delivery=delivery.delivery_id, error=type(error).__name__)
+        except Exception:
+            _log.exception("notify_failed", delivery=delivery.delivery_id)
+        finally:
+            self._done(delivery)
+
+    def _attempt(self, delivery: Delivery) -> str:
+        response, error = "", None
+        try:
+            response = self._senders.send(delivery)
+        except DeliveryError as refused:
+            error = refused
+        except Exception as bug:
+            _log.exception("message_failed", delivery=delivery.delivery_id)
+            error = DeliveryError(f"could not be sent: {type(bug).__name__}", permanent=False)
+        result = self._record(delivery, response, error)
+        _log.info(
+            "delivery",
+            result=result,
+            receiver=delivery.receiver,
+            event_kind=delivery.event,
+            incident=delivery.incident_id,
+            attempts=delivery.attempts,
+            error=None if error is None else str(error),
+        )
+        return result
+
+    def _record(self, delivery: Delivery, response: str, error: DeliveryError | None) -> str:
+        """Store what came of it, trying as long as the claim lasts."""
+        patient = Retrying(
+            retry=retry_if_exception(retryable),
+            stop=stop_after_delay(self._lease_s),
+            wait=wait_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        )
+        try:
+            return patient(self._store, delivery, response, error)
+        except Exception as bug:
+            if retryable(bug):
+                raise
+            # The result alone: a message whose consequences cannot be stored must not be sent for ever.
+            _log.exception("outcome_failed", delivery=delivery.delivery_id)
+            return patient(self._store_alone, delivery, error)
+
+    def _store(self, delivery: Delivery, response: str, error: DeliveryError | None) -> str:
+        with self._engine.begin() as conn:
+            if error is None:
+                return outcome.delivered(conn, self._config, delivery, response)
+            backoff = self._kills if delivery.kind == KILL else self._incidents
+            return outcome.refused(conn, self._config, delivery, error, backoff)
+
+    def _store_alone(self, delivery: Delivery, error: DeliveryError | None) -> str:
+        result = "delivered" if error is None else "failed"
+        with self._engine.begin() as conn:
+            lanes.record(conn, delivery, {"state": result, "last_error": str(error) if error else None})
+        return result
+
+    def _done(self, delivery: Delivery) -> None:
+        with self._idle:
+            self._busy[_key(delivery)] -= 1
+            self._idle.notify_all()
+        self._due.set()
+
+
+def _key(delivery: Delivery) -> tuple[bool, str]:
+    return delivery.kind == KILL, delivery.receiver
