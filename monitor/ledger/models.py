@@ -59,8 +59,8 @@ topic_partition = Table(
     Column("updated_at", Time, nullable=False, server_default=func.now()),
 )
 
-# Partitioned by hour of `at`. `clock_ms` is the ingest clock when it was made, `last_record_ms` that clock when the
-# newest record came; a checkpoint without data has from_offset = next_offset and no deltas.
+# Partitioned by hour of `at`. `clock_ms` is the ingest clock when it was made, `last_record_ms` that clock
+# when the newest record came; a checkpoint without data has from_offset = next_offset and no deltas.
 checkpoint = Table(
     "checkpoint",
     metadata,
@@ -95,7 +95,7 @@ judge_cursor = Table(
 judge_lease = Table(
     "judge_lease",
     metadata,
-    Column("id", SmallInteger, primary_key=True),
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("owner", Uuid),
     Column("version", BigInteger, nullable=False, server_default="0"),
     Column("expires_at", Time, nullable=False, server_default=func.now()),
@@ -112,7 +112,8 @@ judge_state = Table(
     Column("updated_at", Time, nullable=False, server_default=func.now()),
 )
 
-# stream 0 is `(other)`, made by the first migration.
+# Stream 0 is `(other)`, made by the first migration. `seen_at` is the database's clock, written now and then:
+# an id not seen for long frees its place (as in slice and category). First and last seen are event time.
 stream = Table(
     "stream",
     metadata,
@@ -126,6 +127,7 @@ stream = Table(
     Column("learned", BigInteger, nullable=False, server_default="0"),
     Column("needed", BigInteger, nullable=False, server_default="0"),
     Column("admitted_at", Time, nullable=False, server_default=func.now()),
+    Column("seen_at", Time, nullable=False, server_default=func.now()),
 )
 
 # slice 0, the whole stream, has no row.
@@ -136,6 +138,7 @@ slice_ = Table(
     Column("stream_id", Integer, nullable=False),
     Column("field", Text, nullable=False),
     Column("value", Text, nullable=False),
+    Column("seen_at", Time, nullable=False, server_default=func.now()),
     UniqueConstraint("stream_id", "field", "value"),
     ForeignKeyConstraint(["stream_id"], ["tocsin_ledger.stream.stream_id"]),
 )
@@ -148,11 +151,12 @@ category = Table(
     Column("signal", SmallInteger, primary_key=True, autoincrement=False),
     Column("category_id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
+    Column("seen_at", Time, nullable=False, server_default=func.now()),
     UniqueConstraint("stream_id", "signal", "name"),
 )
 
-# Partitioned by day of `pane_start`. A row never changes once its evidence pane has closed. `buckets` ascends.
-# `sample` holds the sampled hashes of an open pane's languages.
+# Partitioned by day of `pane_start`. A row never changes once its evidence pane has closed. `buckets`
+# ascends, `n` is the sum of `counts`. `sample` holds the sampled hashes of an open pane's languages.
 pane = Table(
     "pane",
     metadata,
@@ -252,8 +256,9 @@ timeline = Table(
     Index(None, "incident_id", "at"),
 )
 
-# The outbox. A lane is (receiver, incident) or a switch; `position` orders it. Deliveries of a switch have kind
-# `kill` and the switch's name as receiver. `payload` is the webhook body's `data`, with `facts` for texts.
+# The outbox. A lane is (receiver, incident) or a switch; `position` orders it. Deliveries of a switch have
+# kind `kill` and the switch's name as receiver. `payload` is the webhook body's `data`, with `facts` for
+# texts.
 delivery = Table(
     "delivery",
     metadata,
@@ -277,6 +282,7 @@ delivery = Table(
     Column("last_error", Text),
     Column("payload", JSONB, nullable=False),
     Index(None, "lane", "position"),
+    Index(None, "incident_id"),
     Index("ix_delivery_pending", "next_attempt_at", postgresql_where="state = 'pending'"),
 )
 
