@@ -48,9 +48,7 @@ def alternatives(m: ArrayLike) -> Floats:
     array([[0.025, 0.034, 0.061, 0.139, 0.361, 1.   ]])
     """
     limit = np.atleast_1d(_limit(m))
-    least = FIRST_EXCESS * np.minimum(limit, 1 - limit)
-    steps = np.linspace(0.0, 1.0, COMPONENTS)
-    return limit[:, None] + least[:, None] * ((1 - limit) / least)[:, None] ** steps
+    return limit[:, None] + _excess(limit)
 
 
 def pane_bet_log_components(k: ArrayLike, n: ArrayLike, m: ArrayLike, rho: ArrayLike = 0.0) -> Floats:
@@ -73,10 +71,18 @@ def pane_bet_log_components(k: ArrayLike, n: ArrayLike, m: ArrayLike, rho: Array
     rate = np.divide(events, total, out=limit.astype(np.float64), where=seen)
     effective = total / np.maximum(1 + (total - 1) * correlation, 1e-9)
     stake = effective / (limit * (1 - limit))
-    excess = alternatives(limit) - limit[:, None]
-    bet = np.minimum((LARGEST_STAKE / limit)[:, None], stake[:, None] * excess)
+    bet = np.minimum((LARGEST_STAKE / limit)[:, None], stake[:, None] * _excess(limit))
     log_l: Floats = np.log1p(bet * (rate - limit)[:, None])
     return log_l
+
+
+def _excess(limit: Floats) -> Floats:
+    """q - m of every alternative: float64[rows, COMPONENTS]."""
+    least = FIRST_EXCESS * np.minimum(limit, 1 - limit)
+    excess = np.empty((limit.size, COMPONENTS))
+    excess[:, 0] = least
+    excess[:, 1:] = (((1 - limit) / least) ** (1 / (COMPONENTS - 1)))[:, None]
+    return np.cumprod(excess, axis=1, out=excess)
 
 
 def _limit(m: ArrayLike) -> Floats:

@@ -88,9 +88,9 @@ class LogScale:
         edges = _powers(self.numerator, self.denominator, self.last)
         # The logarithm is off by an ulp at the edges themselves: the table decides.
         at = index + self.last
-        index += (x > edges[at]) & (index < self.last)
-        index -= (x <= edges[at - 1]) & (index > -self.last)
-        return np.where(above, index, np.int32(ZERO))
+        too_low = (x > edges[at]) & (index < self.last)
+        too_high = (x <= edges[at - 1]) & (index > -self.last)
+        return np.where(above, index + too_low - too_high, ZERO).astype(np.int32)
 
     def upper(self, buckets: ArrayLike) -> Floats:
         """gamma^i; 0 for `ZERO`; the largest float for bucket `last`: float64[n]."""

@@ -5,7 +5,7 @@
   a block);
 - "unknown": category 0 over everything, odds x3: a rate of its own. Inside the shares it raised 10 to 16
   alarms a day from a mere change of topics, outside of them none;
-- "else": anything the reference did not know.
+- "else": anything the reference never had.
 
 m holds for the true share with probability 1 - alpha a row (Clopper-Pearson with N_eff). Rows with m > .5
 are left out; the rest share the weight equally.
@@ -23,8 +23,8 @@ from detectors.events import HIGHEST, Int32s, RareEvents
 from detectors.tolerance import DEFAULTS, M_MAX, Tolerance, limit
 
 UNKNOWN = 0
-MOST_WATCHED = 50
-"""Categories watched by themselves, the commonest first; the rest are watched together under "else"."""
+MOST_WATCHED = 100
+"""Categories watched upward, the commonest first: with more, each row's share is too small to see by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def category_events(
 
     `categories` int32[c] distinct ids >= 0 (0: unknown), `counts` int64[c] >= 0; `n_eff` the reference's
     effective size (its n if None), shared by known and unknown in proportion; `alpha` for each row's bound;
-    `most` categories are watched by themselves. Raises `DetectorError` for an empty reference, negative ids
-    or counts, ids that come twice.
+    the commonest `most` categories are watched. `side` is "down" for "not". Raises `DetectorError` for an
+    empty reference, negative ids or counts, ids that come twice.
 
     >>> events = category_events([1, 2], [9000, 1000])
     >>> events.edge.tolist(), events.category.tolist(), events.m.round(3).tolist()
@@ -62,14 +62,12 @@ def category_events(
     ids, count = _checked(categories, counts)
     known = ids > UNKNOWN
     commonest_first = np.argsort(-count[known], kind="stable")[:most]
-    watched = ids[known][commonest_first]
-    rows = _rows(
-        watched, count[known][commonest_first], int(count[known].sum()), int(count.sum()), tolerance, unknown
-    )
+    watched, hits = ids[known][commonest_first], count[known][commonest_first]
+    rows = _rows(watched, hits, int(count[known].sum()), int(count.sum()), tolerance, unknown)
     thinned = 1.0 if n_eff is None else min(positive("n_eff", n_eff) / int(count.sum()), 1.0)
     limits = [_limit(row, thinned, alpha) for row in rows]
     kept = [(row, m) for row, m in zip(rows, limits, strict=True) if m <= M_MAX]
-    return _events([row for row, _ in kept], [m for _, m in kept], watched)
+    return _events([row for row, _ in kept], [m for _, m in kept], ids[known])
 
 
 def _rows(
@@ -85,7 +83,7 @@ def _rows(
         most = int(watched[0])
         rows.append(_Row("not", most, most, most, first, among_known - int(k[0]), among_known, tolerance))
     rows.append(_Row("unknown", -1, UNKNOWN, UNKNOWN, UNKNOWN, everything - among_known, everything, unknown))
-    rows.append(_Row("else", -1, first, HIGHEST, first, among_known - int(k.sum()), among_known, tolerance))
+    rows.append(_Row("else", -1, first, HIGHEST, first, 0, among_known, tolerance))
     return rows
 
 
@@ -95,10 +93,10 @@ def _limit(row: _Row, thinned: float, alpha: float) -> float:
     return float(limit(clopper_pearson_upper(row.k * thinned, row.n * thinned, alpha), row.tolerance))
 
 
-def _events(rows: list[_Row], m: list[float], watched: Int32s) -> RareEvents:
+def _events(rows: list[_Row], m: list[float], known: Int32s) -> RareEvents:
     others = [at for at, row in enumerate(rows) if row.edge == "else"]
     return RareEvents(
-        side=np.array(["up"] * len(rows), dtype=np.str_),
+        side=np.array(["down" if row.edge == "not" else "up" for row in rows], dtype=np.str_),
         edge=np.array([row.edge for row in rows], dtype=np.str_),
         category=np.array([row.category for row in rows], dtype=np.int32),
         low=np.array([row.low for row in rows], dtype=np.int32),
@@ -108,8 +106,8 @@ def _events(rows: list[_Row], m: list[float], watched: Int32s) -> RareEvents:
         m=np.array(m, dtype=np.float64),
         p_ref=np.array([row.k / row.n for row in rows], dtype=np.float64),
         share=np.full(len(rows), 1 / max(len(rows), 1)),
-        left_out_row=np.repeat(np.array(others, dtype=np.int32), watched.size),
-        left_out_bucket=np.tile(watched, len(others)),
+        left_out_row=np.repeat(np.array(others, dtype=np.int32), known.size),
+        left_out_bucket=np.tile(known, len(others)),
     )
 
 

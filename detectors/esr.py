@@ -72,5 +72,9 @@ def level(log_m: ArrayLike) -> Floats:
     >>> level([[0.0, 0.0], [-np.inf, -np.inf]]).round(3)
     array([0.693,  -inf])
     """
-    total: Floats = np.logaddexp.reduce(not_nan("log_m", log_m), axis=1)
+    columns = not_nan("log_m", log_m)
+    largest = columns.max(axis=1)
+    offset = np.where(np.isinf(largest), 0.0, largest)
+    with np.errstate(divide="ignore"):
+        total: Floats = offset + np.log(np.exp(columns - offset[:, None]).sum(axis=1))
     return total
