@@ -1,0 +1,203 @@
+"""One partition's checkpoint: what its records did, and the offset they take it to, in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor.errors import CheckpointRefused, OwnershipLost
+from monitor.ledger import models
+from monitor.ledger.engine import refused
+from monitor.ledger.models import topic_partition
+from monitor.ledger.moments import moment
+from monitor.records.codec import encode
+from monitor.records.delta import Intake, Sample, SkippedRange
+
+# A run of skipped records longer than this is told in several rows, so that their times stay true.
+MERGE_S = 60
+
+Translate = Callable[[Intake], Intake]
+Announce = Callable[[Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one transaction stores; times in ms.
+
+    `intake` is what was added since the last one, from the offset that the ledger has now. `max_event_ms` and
+    `max_kafka_ms` are the partition's largest so far, `last_record_ms` the clock when its newest record came.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    owner: UUID
+    intake: Intake
+    max_event_ms: int | None
+    max_kafka_ms: int | None
+    last_record_ms: int | None
+    end_offset: int | None
+    caught_up: bool
+    clock_ms: int
+
+    @property
+    def name(self) -> str:
+        first, last = self.intake.from_offset, self.intake.next_offset - 1
+        return f"{self.topic}[{self.partition}] offsets {first} to {last}"
+
+
+def store(
+    engine: Engine, checkpoint: Checkpoint, translate: Translate, announcements: Sequence[Announce] = ()
+) -> None:
+    """Store the checkpoint; `translate` gives the ledger's ids for local codes, in a transaction of its own.
+
+    Raises OwnershipLost where the partition's owner or offset is another by now, CheckpointRefused where the
+    database will never take this data (rule 8), and SQLAlchemy's errors otherwise. Storing it again after an
+    error is safe, also when it was committed after all.
+    """
+    try:
+        # Connecting comes first: a ledger that is an older copy now is noticed before ids are used.
+        with engine.connect() as connection:
+            intake = translate(checkpoint.intake) if checkpoint.intake.counted else checkpoint.intake
+            blob = encode(intake.delta) if intake.counted else None
+            with connection.begin():
+                seq = _advance(connection, checkpoint)
+                if seq is None:
+                    return
+                _insert(connection, checkpoint, intake, seq, blob)
+                for announce in announcements:
+                    announce(connection)
+    except (SQLAlchemyError, ValueError, OverflowError) as error:
+        if refused(error):
+            raise CheckpointRefused(f"{checkpoint.name}: {error}") from error
+        raise
+
+
+def _advance(connection: Connection, checkpoint: Checkpoint) -> int | None:
+    """The compare-and-set that exactly-once rests on; the new seq, None if this one is stored already."""
+    key = (topic_partition.c.topic_id == checkpoint.topic_id) & (
+        topic_partition.c.partition == checkpoint.partition
+    )
+    intake = checkpoint.intake
+    ours = (
+        key
+        & (topic_partition.c.owner == checkpoint.owner)
+        & (topic_partition.c.next_offset == intake.from_offset)
+    )
+    moved = connection.execute(
+        update(topic_partition)
+        .where(ours)
+        .values(
+            next_offset=intake.next_offset,
+            seq=topic_partition.c.seq + 1,
+            counted=topic_partition.c.counted + intake.counted,
+            skipped=topic_partition.c.skipped + intake.skipped_count,
+            max_event_ms=checkpoint.max_event_ms,
+            max_kafka_ms=checkpoint.max_kafka_ms,
+            end_offset=checkpoint.end_offset,
+            caught_up=checkpoint.caught_up,
+            updated_at=func.clock_timestamp(),
+        )
+        .returning(topic_partition.c.seq)
+    ).one_or_none()
+    if moved is not None:
+        return int(moved.seq)
+    _check_stored(connection, checkpoint)
+    return None
+
+
+def _check_stored(connection: Connection, checkpoint: Checkpoint) -> None:
+    """A COMMIT whose answer got lost may have happened: then the row is as this checkpoint left it."""
+    row = connection.execute(
+        select(topic_partition.c.owner, topic_partition.c.next_offset).where(
+            topic_partition.c.topic_id == checkpoint.topic_id,
+            topic_partition.c.partition == checkpoint.partition,
+        )
+    ).one_or_none()
+    intake = checkpoint.intake
+    advanced = intake.next_offset > intake.from_offset
+    if row is None or row.owner != checkpoint.owner or not advanced or row.next_offset != intake.next_offset:
+        raise OwnershipLost(f"{checkpoint.name}: another process owns the partition now")
+
+
+def _insert(
+    connection: Connection, checkpoint: Checkpoint, intake: Intake, seq: int, blob: bytes | None
+) -> None:
+    connection.execute(
+        insert(models.checkpoint).values(
+            topic_id=checkpoint.topic_id,
+            partition=checkpoint.partition,
+            seq=seq,
+            from_offset=intake.from_offset,
+            next_offset=intake.next_offset,
+            max_event_ms=checkpoint.max_event_ms,
+            max_kafka_ms=checkpoint.max_kafka_ms,
+            last_record_ms=checkpoint.last_record_ms,
+            clock_ms=checkpoint.clock_ms,
+            caught_up=checkpoint.caught_up,
+            counted=intake.counted,
+            skipped=intake.skipped_count,
+            deltas=blob,
+        )
+    )
+    _insert_skipped(connection, checkpoint, intake.skipped)
+    if intake.samples:
+        rows = [_sample_row(checkpoint, sample) for sample in intake.samples]
+        connection.execute(insert(models.sample), rows)
+
+
+def _insert_skipped(connection: Connection, checkpoint: Checkpoint, ranges: Sequence[SkippedRange]) -> None:
+    if ranges and _lengthened(connection, checkpoint, ranges[0]):
+        ranges = ranges[1:]
+    if ranges:
+        rows = [_skipped_row(checkpoint, skipped) for skipped in ranges]
+        connection.execute(insert(models.skipped_range), rows)
+
+
+def _lengthened(connection: Connection, checkpoint: Checkpoint, skipped: SkippedRange) -> bool:
+    """Whether `skipped` goes on from the newest stored range, which is now so much longer (rule 15)."""
+    table = models.skipped_range
+    here = (table.c.topic_id == checkpoint.topic_id) & (table.c.partition == checkpoint.partition)
+    newest = select(func.max(table.c.first_offset)).where(here).scalar_subquery()
+    same = (
+        here
+        & (table.c.first_offset == newest)
+        & (table.c.last_offset == skipped.first - 1)
+        & (table.c.reason == skipped.reason)
+        & (table.c.at > moment(skipped.at_ms - MERGE_S * 1000))
+    )
+    longer = {"last_offset": skipped.last, "n": table.c.n + skipped.count}
+    return connection.execute(update(table).where(same).values(longer)).rowcount == 1
+
+
+def _skipped_row(checkpoint: Checkpoint, skipped: SkippedRange) -> dict[str, object]:
+    return {
+        "topic_id": checkpoint.topic_id,
+        "partition": checkpoint.partition,
+        "topic": checkpoint.topic,
+        "first_offset": skipped.first,
+        "last_offset": skipped.last,
+        "n": skipped.count,
+        "reason": skipped.reason,
+        "detail": skipped.detail.replace("\0", "\ufffd"),
+        "at": moment(skipped.at_ms),
+    }
+
+
+def _sample_row(checkpoint: Checkpoint, sample: Sample) -> dict[str, object]:
+    return {
+        "topic_id": checkpoint.topic_id,
+        "partition": checkpoint.partition,
+        "topic": checkpoint.topic,
+        "kafka_offset": sample.offset,
+        "why": sample.why,
+        "stream_id": sample.stream,
+        "at": moment(sample.at_ms),
+        "record_id": sample.record_id,
+        "trace_id": sample.trace_id,
+        "version": sample.version,
+        "signal": sample.signal,
+        "record": sample.record,
+    }

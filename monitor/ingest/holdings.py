@@ -1,0 +1,193 @@
+"""The partitions that are ours, and their way into the ledger: checkpoints out, answers in."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from kafka.structs import TopicPartition
+from sqlalchemy import Engine
+
+from monitor.errors import CheckpointRefused, OwnershipLost
+from monitor.ingest.batches import BadBatchError
+from monitor.ingest.checkpoint import Announce, Checkpoint, store
+from monitor.ingest.measuring import Measuring
+from monitor.ingest.partition import Flight, OwnedPartition
+from monitor.ingest.placement import Placement
+from monitor.ingest.progress import Key, Progress
+from monitor.ingest.reader import Bounds, Reader, Records
+from monitor.ingest.status import PartitionStatus, StatusBoard
+from monitor.ingest.writer import Writer
+from monitor.records.delta import SkippedRange
+
+log = structlog.get_logger(__name__)
+
+# At most this often with data, at least this often without: an idle partition has to say that it is (rule 3).
+DATA_S: Final = 0.5
+IDLE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Called after each stored checkpoint, and when another process owns the partition."""
+
+    committed: Callable[[Key, int], None]
+    lost: Callable[[TopicPartition], None]
+    stored: Callable[[], None]
+
+
+class Holdings:
+    """Owned partitions by TopicPartition; used on the reader's thread."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        engine: Engine,
+        measuring: Measuring,
+        clock: Callable[[], int],
+        board: StatusBoard,
+        callbacks: Callbacks,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._engine = engine
+        self._measuring = measuring
+        self._clock = clock
+        self._board = board
+        self._on = callbacks
+        self._owned: dict[TopicPartition, OwnedPartition] = {}
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that wait for the ledger, about."""
+        return sum(p.weight for p in self._owned.values())
+
+    @property
+    def partitions(self) -> Collection[OwnedPartition]:
+        return self._owned.values()
+
+    def readable(self) -> frozenset[TopicPartition]:
+        """Partitions that may be read: in a bisection, not while a part of it is on its way."""
+        return frozenset(tp for tp, p in self._owned.items() if not p.held)
+
+    def begin(
+        self,
+        tp: TopicPartition,
+        owner: UUID,
+        row: Progress,
+        placement: Placement,
+        bounds: Bounds,
+        now: float,
+        announcements: tuple[Announce, ...],
+    ) -> None:
+        """Take up a partition that was acquired; what was lost before it is stored at once."""
+        lost = placement.lost
+        first = placement.offset if lost is None else lost.first
+        owned = OwnedPartition.begin(tp, owner, row, first, self._measuring.aggregator, now)
+        owned.end, owned.end_at = bounds.end, bounds.at
+        self._owned[tp] = owned
+        self._reader.seek(tp, placement.offset)
+        if lost is not None:
+            owned.skip(lost)
+        if announcements:
+            self._submit(owned, placement.offset, now, announcements)
+
+    def keep_only(self, assigned: Collection[TopicPartition]) -> None:
+        """Drop what is not assigned any more; it is not flushed (hazard 4)."""
+        for tp in [tp for tp in self._owned if tp not in assigned]:
+            flight = self._owned.pop(tp).flight
+            if flight is not None:
+                flight.ticket.cancel()
+
+    def drop_all(self) -> None:
+        """Drop the memory of every partition; what is on its way may still arrive."""
+        self._owned = {}
+
+    def add(self, records: Records) -> None:
+        """Take up what Kafka returned; what is not ours is read again by its owner."""
+        clock_ms = self._clock()
+        for tp, polled in records.items():
+            owned = self._owned.get(tp)
+            if owned is not None:
+                owned.add(polled, clock_ms)
+
+    def skip(self, bad: BadBatchError) -> None:
+        """Pass over a batch that nobody can read."""
+        log.warning("unreadable batch skipped", why=str(bad))
+        owned = self._owned.get(bad.tp)
+        if owned is not None:
+            n = bad.last - bad.first + 1
+            owned.skip(SkippedRange(bad.first, bad.last, n, bad.reason, bad.detail, self._clock()))
+            self._reader.seek(bad.tp, bad.last + 1)
+
+    def submit_due(self, now: float) -> None:
+        """Send the checkpoints whose time has come."""
+        for owned in list(self._owned.values()):
+            position = self._position(owned)
+            if position is not None and owned.due(position, now, DATA_S, IDLE_S):
+                self._submit(owned, position, now)
+
+    def submit_rest(self, now: float) -> bool:
+        """Send what is not stored yet, the last time; whether something is still on its way."""
+        for owned in list(self._owned.values()):
+            position = self._position(owned)
+            if position is not None and owned.due(position, now, 0.0, float("inf")):
+                self._submit(owned, position, now)
+        return any(owned.flight is not None for owned in self._owned.values())
+
+    def statuses(self, now: float) -> Iterable[PartitionStatus]:
+        for owned in self._owned.values():
+            position = self._position(owned)
+            yield owned.status(owned.stored if position is None else position, now)
+
+    def _position(self, owned: OwnedPartition) -> int | None:
+        if owned.bisection.given_up:
+            return owned.bisection.until
+        return self._reader.position(owned.tp)
+
+    def _submit(
+        self, owned: OwnedPartition, position: int, now: float, announcements: tuple[Announce, ...] = ()
+    ) -> None:
+        weight = owned.weight
+        checkpoint = owned.take(position, self._clock(), now)
+        work = partial(store, self._engine, checkpoint, self._measuring.translate, announcements)
+        ticket = self._writer.submit(work, partial(self._answered, owned, checkpoint))
+        owned.flight = Flight(checkpoint, ticket, weight)
+        if owned.held:
+            # Records beyond the end of the part may have been polled already; they come again.
+            self._reader.seek(owned.tp, owned.expected)
+
+    def _answered(
+        self, owned: OwnedPartition, checkpoint: Checkpoint, _: Any, error: Exception | None
+    ) -> None:
+        ours = self._owned.get(owned.tp) is owned
+        if error is None:
+            self._stored(checkpoint)
+            if ours:
+                owned.landed(checkpoint)
+        elif ours and isinstance(error, OwnershipLost):
+            log.info("partition lost to another owner", why=str(error))
+            del self._owned[owned.tp]
+            self._on.lost(owned.tp)
+        elif ours and isinstance(error, CheckpointRefused):
+            self._refused(owned, checkpoint, error)
+        elif not isinstance(error, OwnershipLost | CheckpointRefused):
+            raise error
+
+    def _stored(self, checkpoint: Checkpoint) -> None:
+        intake = checkpoint.intake
+        self._board.count(checkpoint.topic, intake.counted, intake.skipped_count)
+        self._on.committed((checkpoint.topic_id, checkpoint.partition), intake.next_offset)
+        self._on.stored()
+
+    def _refused(self, owned: OwnedPartition, checkpoint: Checkpoint, error: CheckpointRefused) -> None:
+        """Read the same offsets again, in halves, until the record that Postgres refuses is found."""
+        intake = checkpoint.intake
+        log.error("checkpoint refused", why=str(error))
+        if intake.next_offset > intake.from_offset:
+            owned.bisection.refused(intake.from_offset, intake.next_offset)
+        owned.rewind()
+        self._reader.seek(owned.tp, owned.stored)

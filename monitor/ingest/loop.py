@@ -1,0 +1,237 @@
+"""The thread that polls Kafka: it decodes and adds up, and never waits for Postgres."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from kafka.structs import TopicPartition
+from sqlalchemy import Connection, Engine
+
+from monitor.config.model import Config
+from monitor.errors import TocsinError
+from monitor.ingest.batches import BadBatchError
+from monitor.ingest.catalog import Catalog
+from monitor.ingest.checkpoint import Announce
+from monitor.ingest.holdings import Callbacks, Holdings
+from monitor.ingest.measuring import Measuring
+from monitor.ingest.ownership import Ownership
+from monitor.ingest.placement import Placement
+from monitor.ingest.pressure import Pressure
+from monitor.ingest.progress import Progress
+from monitor.ingest.reader import Bounds, ConsumerBrokenError, PositionLostError, Reader, Records
+from monitor.ingest.status import StatusBoard
+from monitor.ingest.watchdog import Watchdog
+from monitor.ingest.writer import Writer
+from monitor.ledger.announcements import open_internal
+
+log = structlog.get_logger(__name__)
+
+POLL_MS: Final = 100
+SAMPLE_S: Final = 0.5
+KAFKA_SILENT_S: Final = 10.0
+REOPEN_S: Final = 1.0
+
+
+class IngestLoop:
+    """One turn after another until `stopping`; all in here belongs to the thread that calls `run`."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        measuring: Measuring,
+        *,
+        clock: Callable[[], int],
+        instance: str | None,
+        accept_new_topic: bool,
+        memory_bytes: int,
+        on_checkpoint: Callable[[], None],
+        board: StatusBoard,
+        stopping: Event,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._measuring = measuring
+        self._board = board
+        self._stopping = stopping
+        self._reader = Reader(config.source, instance, stopping, self._unreachable)
+        self._writer = Writer(engine, board.postgres)
+        self._catalog = Catalog(self._reader, self._writer, engine, config.source, clock, accept_new_topic)
+        self._ownership = Ownership(self._reader, self._writer, self._catalog, engine, clock, self._placed)
+        callbacks = Callbacks(self._ownership.committed, self._lost, on_checkpoint)
+        self._holdings = Holdings(self._reader, self._writer, engine, measuring, clock, board, callbacks)
+        self._pressure = Pressure(memory_bytes)
+        self._watchdog = Watchdog()
+        self._sampled_at = float("-inf")
+        self._answered_at = time.monotonic()
+        self._announced_unreachable = False
+
+    def run(self) -> None:
+        """Read until `stopping`; raises TocsinError when it cannot go on."""
+        if not self._reader.open(patient=False):
+            return
+        self._reached()
+        self._board.write(running=True)
+        while not self._stopping.is_set():
+            self._turn()
+
+    def finish(self, deadline: float) -> None:
+        """Store what is in memory, until `deadline` (monotonic s), and leave the group."""
+        try:
+            while self._holdings.submit_rest(time.monotonic()) and time.monotonic() < deadline:
+                self._writer.deliver(max(0.0, min(0.05, deadline - time.monotonic())))
+        except TocsinError as error:
+            log.warning("last checkpoint not stored", why=str(error))
+        finally:
+            self.abandon(deadline)
+
+    def abandon(self, deadline: float) -> None:
+        """Leave the group without storing anything."""
+        left_s = max(0.2, deadline - time.monotonic())
+        self._reader.close(int(left_s * 1000))
+        self._writer.stop(left_s)
+        self._board.write(running=False, partitions=())
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        self._writer.deliver()
+        try:
+            self._sync(now)
+            self._holdings.add(self._poll(now))
+            self._sample(now)
+        except ConsumerBrokenError as broken:
+            self._reopen(str(broken))
+            return
+        self._holdings.submit_due(time.monotonic())
+
+    def _sync(self, now: float) -> None:
+        """Follow the group: what is not assigned is dropped, what is newly assigned is taken."""
+        self._reader.membership.check_fenced()
+        self._catalog.step(now)
+        if self._ownership.new_generation():
+            self._start_over(now)
+        self._holdings.keep_only(self._reader.assigned())
+        self._ownership.step(now)
+        full = self._pressure.update(self._holdings.weight)
+        self._board.write(paused=full)
+        self._reader.read_only(frozenset() if full else self._holdings.readable())
+
+    def _start_over(self, now: float) -> None:
+        """After an assignment all partitions go to the ledger's offsets, retained ones too (hazard 3)."""
+        self._holdings.drop_all()
+        self._ownership.want_all(now)
+
+    def _poll(self, now: float) -> Records:
+        try:
+            return self._reader.poll(POLL_MS)
+        except BadBatchError as bad:
+            self._holdings.skip(bad)
+        except PositionLostError as lost:
+            log.warning("positions are looked up again", why=str(lost))
+            self._start_over(now)
+        return {}
+
+    def _sample(self, now: float) -> None:
+        """How far Kafka has come, for "caught up" (rule 3) and for the watchdog (hazard 10)."""
+        if now - self._sampled_at < SAMPLE_S:
+            return
+        self._sampled_at = now
+        owned = {p.tp: p for p in self._holdings.partitions}
+        ends = self._reader.ends(owned) if owned else {}
+        for tp, end in (ends or {}).items():
+            owned[tp].end, owned[tp].end_at = end, now
+        self._board.write(
+            partitions=tuple(self._holdings.statuses(now)), dropped_fields=dict(self._measuring.dropped)
+        )
+        self._note_kafka(now, answered=bool(ends) or self._reader.metadata_age_s() < KAFKA_SILENT_S)
+        self._watch(now)
+
+    def _watch(self, now: float) -> None:
+        readable = frozenset() if self._pressure.full else self._holdings.readable()
+        self._watchdog.keep_only(readable)
+        for owned in self._holdings.partitions:
+            position = self._reader.position(owned.tp)
+            if owned.tp not in readable or position is None:
+                continue
+            if self._watchdog.stuck(owned.tp, position, owned.end, now):
+                raise ConsumerBrokenError(f"{owned.tp} stands still at offset {position} of {owned.end}")
+
+    def _note_kafka(self, now: float, *, answered: bool) -> None:
+        if answered:
+            self._answered_at = now
+            self._reached()
+        elif now - self._answered_at > KAFKA_SILENT_S:
+            self._unreachable(f"Kafka at {self._config.source.bootstrap_servers} does not answer")
+
+    def _unreachable(self, why: str) -> None:
+        self._board.kafka(why)
+        if not self._announced_unreachable:
+            log.warning("kafka unreachable, trying on quietly", why=why)
+        self._announced_unreachable = True
+
+    def _reached(self) -> None:
+        self._board.kafka(None)
+        if self._announced_unreachable:
+            log.info("kafka is back")
+        self._announced_unreachable = False
+
+    def _reopen(self, why: str) -> None:
+        log.warning("consumer made anew", why=why)
+        self._board.kafka(why)
+        self._holdings.drop_all()
+        self._ownership.forget_consumer()
+        self._watchdog.keep_only(())
+        self._reader.close()
+        self._stopping.wait(REOPEN_S)
+        self._reader.open(patient=True)
+        self._answered_at = time.monotonic()
+
+    def _lost(self, tp: TopicPartition) -> None:
+        self._ownership.want_again(tp, time.monotonic())
+
+    def _placed(
+        self, tp: TopicPartition, owner: UUID, row: Progress, placement: Placement, bounds: Bounds
+    ) -> None:
+        announcements = self._announcements(tp, placement)
+        now = time.monotonic()
+        self._holdings.begin(tp, owner, row, placement, bounds, now, announcements)
+
+    def _announcements(self, tp: TopicPartition, placement: Placement) -> tuple[Announce, ...]:
+        """Internal incidents for what placing found, opened with the partition's next checkpoint."""
+        name = f"{tp.topic}[{tp.partition}]"
+        found: list[tuple[str, str, str]] = []
+        if placement.lost is not None:
+            n, first, last = placement.lost.count, placement.lost.first, placement.lost.last
+            found.append(
+                (
+                    "tocsin.offsets_lost",
+                    f"{n} records of {name} were deleted before Tocsin read them",
+                    f"Retention removed offsets {first} to {last}: raise retention.ms or read faster.",
+                )
+            )
+        if placement.went_back:
+            found.append(
+                (
+                    "tocsin.ledger_went_back",
+                    f"The ledger is {placement.went_back} offsets of {name} behind what was committed",
+                    "Postgres went back to an older copy; the records are counted again.",
+                )
+            )
+        return tuple(self._announce(name, *each) for each in found)
+
+    def _announce(self, key: str, rule: str, summary: str, detail: str) -> Announce:
+        def announce(connection: Connection) -> Any:
+            return open_internal(
+                connection,
+                self._config,
+                rule=rule,
+                key=key,
+                summary=summary,
+                detail=detail,
+                at_ms=self._clock(),
+            )
+
+        return announce

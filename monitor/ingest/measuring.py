@@ -1,0 +1,64 @@
+"""What all partitions of a process share: settings, names, the language sample, the ledger's ids."""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from monitor.config.model import Config
+from monitor.ingest.settings import measure_settings
+from monitor.ledger.admission import Admission, named_in, translate
+from monitor.records.aggregate import PartitionAggregator
+from monitor.records.delta import Intake
+from monitor.records.language import LanguageDetector
+from monitor.records.names import Names
+from monitor.records.sampling import LanguageSampler
+
+
+class Measuring:
+    """`aggregator` is for the reader's thread, `translate` for the writer's."""
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._config = config
+        self._engine = engine
+        self._settings = measure_settings(config)
+        self._names = Names(config.streams.by, config.streams.max)
+        self._sampler = LanguageSampler(LanguageDetector())
+        self._admission = self._new_admission()
+        self._reconnected = False
+        event.listen(engine, "connect", self._note_connection)
+
+    def aggregator(
+        self, topic: str, partition: int, offset: int, max_event_ms: int | None
+    ) -> PartitionAggregator:
+        """An empty aggregator for a partition, from `offset` on."""
+        return PartitionAggregator(
+            self._settings,
+            self._names,
+            self._sampler,
+            topic,
+            partition,
+            from_offset=offset,
+            max_event_ms=max_event_ms,
+            dropped=self.dropped,
+        )
+
+    def translate(self, intake: Intake) -> Intake:
+        """The intake with the ledger's ids for this process's codes, admitting what is new."""
+        if self._reconnected:
+            # The ledger may be an older copy, in which the ids that we know are not given yet (rule 7).
+            self._reconnected = False
+            self._admission = self._new_admission()
+        return translate(intake, self._names, self._admission)
+
+    def _new_admission(self) -> Admission:
+        return Admission(
+            self._engine,
+            maximum=self._config.streams.max,
+            always=named_in(rule.match for rule in self._config.rules),
+            retire_after_ms=self._config.streams.retire_after_ms,
+        )
+
+    def _note_connection(self, *_: Any) -> None:
+        self._reconnected = True

@@ -1,0 +1,212 @@
+"""What one owned partition has in memory; all of it can be dropped, and read again from Kafka."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from uuid import UUID
+
+from kafka.structs import TopicPartition
+
+from monitor.ingest.bisect import REFUSED, Bisection
+from monitor.ingest.checkpoint import Checkpoint
+from monitor.ingest.progress import Progress
+from monitor.ingest.status import PartitionStatus
+from monitor.ingest.writer import Ticket
+from monitor.records.aggregate import PartitionAggregator
+from monitor.records.decode import RawBatch
+from monitor.records.delta import Intake, SkippedRange
+
+# An end offset older than this says nothing of now (rule 3).
+SAMPLE_S: Final = 2.0
+
+NewAggregator = Callable[[str, int, int, int | None], PartitionAggregator]
+
+
+@dataclass(slots=True)
+class Largest:
+    """Event time and Kafka time of a partition so far, None before any."""
+
+    event_ms: int | None
+    kafka_ms: int | None
+
+    def with_(self, intake: Intake) -> "Largest":
+        return Largest(_max(self.event_ms, intake.max_event_ms), _max(self.kafka_ms, intake.max_kafka_ms))
+
+
+def _max(first: int | None, second: int | None) -> int | None:
+    return first if second is None else second if first is None else max(first, second)
+
+
+@dataclass(slots=True)
+class Flight:
+    """A checkpoint in the writer's hands."""
+
+    checkpoint: Checkpoint
+    ticket: Ticket
+    weight: int
+
+
+@dataclass(slots=True)
+class OwnedPartition:
+    """A partition from its acquisition until it is dropped.
+
+    `expected` is the offset after all that went into checkpoints, stored or in flight. `stored` is what the
+    ledger has, with the largest times as of there. `submitted_at` and the ends' times are monotonic seconds.
+    """
+
+    tp: TopicPartition
+    topic_id: str
+    owner: UUID
+    make: NewAggregator
+    expected: int
+    stored: int
+    stored_largest: Largest
+    largest: Largest
+    aggregator: PartitionAggregator
+    submitted_at: float
+    counted: int
+    skipped: int
+    last_record_ms: int | None = None
+    end: int | None = None
+    end_at: float = 0.0
+    dirty: bool = False
+    skips: list[SkippedRange] = field(default_factory=list)
+    bisection: Bisection = field(default_factory=Bisection)
+    flight: Flight | None = None
+
+    @classmethod
+    def begin(
+        cls, tp: TopicPartition, owner: UUID, row: Progress, offset: int, make: NewAggregator, now: float
+    ) -> "OwnedPartition":
+        largest = Largest(row.max_event_ms, row.max_kafka_ms)
+        aggregator = make(tp.topic, tp.partition, offset, row.max_event_ms)
+        return cls(
+            tp=tp,
+            topic_id=row.topic_id,
+            owner=owner,
+            make=make,
+            expected=offset,
+            stored=offset,
+            stored_largest=largest,
+            largest=largest,
+            aggregator=aggregator,
+            submitted_at=now,
+            counted=row.counted,
+            skipped=row.skipped,
+        )
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing may be read for now, because a part of a bisection is on its way."""
+        return self.bisection.until is not None and (self.flight is not None or self.bisection.given_up)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about."""
+        return int(self.aggregator.weight) + (self.flight.weight if self.flight else 0)
+
+    def add(self, records: list[Any], clock_ms: int) -> None:
+        """Take up records that Kafka returned, none below the expected one or beyond a bisection's end."""
+        until = self.bisection.until
+        if self.bisection.given_up:
+            return
+        low, high = self.expected, records[-1].offset + 1 if until is None else until
+        if records[0].offset < low or records[-1].offset >= high:
+            records = [r for r in records if low <= r.offset < high]
+        if records:
+            batch = RawBatch(
+                offsets=[r.offset for r in records],
+                timestamps_ms=[r.timestamp for r in records],
+                values=[r.value for r in records],
+            )
+            self.aggregator.add(batch, clock_ms)
+            self.last_record_ms = clock_ms
+            self.dirty = True
+
+    def skip(self, skipped: SkippedRange) -> None:
+        """Records that cannot be read, between those added so far and those to come."""
+        until = self.bisection.until
+        if until is not None and skipped.last >= until:
+            # The rest of the batch comes again with the next part.
+            last = until - 1
+            skipped = replace(skipped, last=last, count=last - skipped.first + 1)
+        self.skips.append(skipped)
+        self.dirty = True
+
+    def due(self, position: int, now: float, data_s: float, idle_s: float) -> bool:
+        """Whether to send a checkpoint up to `position`; in a bisection, when its part is complete."""
+        if self.flight is not None:
+            return False
+        elapsed = now - self.submitted_at
+        if self.bisection.until is not None and not self.bisection.given_up:
+            return position >= self.bisection.until
+        moved = self.dirty or position > self.expected
+        return elapsed >= (data_s if moved else idle_s)
+
+    def caught_up(self, position: int, now: float) -> bool:
+        """Whether reading has reached an end that was sampled at most two seconds ago (rule 3)."""
+        return self.end is not None and position >= self.end and now - self.end_at <= SAMPLE_S
+
+    def take(self, position: int, clock_ms: int, now: float) -> Checkpoint:
+        """All since the last checkpoint, up to `position`: that is past control records and gaps (rule 3)."""
+        until = self.bisection.until
+        position = position if until is None else min(position, until)
+        intake = self._intake(position, clock_ms)
+        self.largest = self.largest.with_(intake)
+        self.expected = position
+        self.skips = []
+        self.dirty = False
+        self.submitted_at = now
+        return Checkpoint(
+            topic=self.tp.topic,
+            topic_id=self.topic_id,
+            partition=self.tp.partition,
+            owner=self.owner,
+            intake=intake,
+            max_event_ms=self.largest.event_ms,
+            max_kafka_ms=self.largest.kafka_ms,
+            last_record_ms=self.last_record_ms,
+            end_offset=self.end,
+            caught_up=self.caught_up(position, now),
+            clock_ms=clock_ms,
+        )
+
+    def _intake(self, position: int, clock_ms: int) -> Intake:
+        taken: Intake = self.aggregator.take()
+        skipped = sorted([*taken.skipped, *self.skips], key=lambda r: r.first)
+        if self.bisection.given_up:
+            detail = "Postgres refuses what this record says; see the log of the time"
+            skipped = [SkippedRange(self.expected, position - 1, 1, REFUSED, detail, clock_ms)]
+        return replace(taken, from_offset=self.expected, next_offset=position, skipped=tuple(skipped))
+
+    def landed(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint in flight is in the ledger."""
+        self.flight = None
+        self.counted += checkpoint.intake.counted
+        self.skipped += checkpoint.intake.skipped_count
+        self.stored = checkpoint.intake.next_offset
+        self.stored_largest = Largest(checkpoint.max_event_ms, checkpoint.max_kafka_ms)
+        self.bisection.stored(self.stored)
+
+    def rewind(self) -> None:
+        """Forget what the ledger does not have; the caller seeks to `stored`."""
+        self.flight = None
+        self.expected = self.stored
+        self.largest = self.stored_largest
+        self.skips = []
+        self.dirty = False
+        self.aggregator = self.make(
+            self.tp.topic, self.tp.partition, self.stored, self.stored_largest.event_ms
+        )
+
+    def status(self, position: int, now: float) -> PartitionStatus:
+        return PartitionStatus(
+            topic=self.tp.topic,
+            partition=self.tp.partition,
+            next_offset=self.stored,
+            end_offset=self.end,
+            counted=self.counted,
+            skipped=self.skipped,
+            caught_up=self.caught_up(position, now),
+            last_record_ms=self.last_record_ms,
+        )

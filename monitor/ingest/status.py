@@ -1,0 +1,79 @@
+"""What ingest says of itself, for /readyz and /metrics."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Whether a server answers, and why not."""
+
+    ok: bool = False
+    why: str = "not reached yet"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """An owned partition; `counted` and `skipped` are the ledger's totals, times are of the ingest clock."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    end_offset: int | None
+    counted: int
+    skipped: int
+    caught_up: bool
+    last_record_ms: int | None
+
+    @property
+    def lag(self) -> int | None:
+        return None if self.end_offset is None else max(0, self.end_offset - self.next_offset)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatus:
+    """One moment of ingest. `records` counts what this process stored, by (topic, "counted" or "skipped");
+    `dropped_fields` fields of a wrong type or range, by name; `paused` says that memory is full."""
+
+    kafka: Dependency = field(default_factory=Dependency)
+    postgres: Dependency = field(default_factory=Dependency)
+    partitions: tuple[PartitionStatus, ...] = ()
+    records: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    dropped_fields: Mapping[str, int] = field(default_factory=dict)
+    paused: bool = False
+    running: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return self.running and self.kafka.ok and self.postgres.ok
+
+
+class StatusBoard:
+    """The newest status; any thread may write and read it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._status = IngestStatus()
+        self._records: Counter[tuple[str, str]] = Counter()
+
+    def read(self) -> IngestStatus:
+        with self._lock:
+            return replace(self._status, records=dict(self._records))
+
+    def write(self, **changes: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **changes)
+
+    def kafka(self, why: str | None) -> None:
+        self.write(kafka=Dependency(why is None, why or ""))
+
+    def postgres(self, why: str | None) -> None:
+        self.write(postgres=Dependency(why is None, why or ""))
+
+    def count(self, topic: str, counted: int, skipped: int) -> None:
+        with self._lock:
+            self._records[topic, "counted"] += counted
+            self._records[topic, "skipped"] += skipped
