@@ -5,13 +5,15 @@ pane = event time in ms // 10,000; slot = time in ms // 1,000.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 PANE_MS = 10_000
 SLOT_MS = 1_000
+EVENT_CLOCK = 0
+KAFKA_CLOCK = 1
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -102,6 +104,14 @@ class Delta:
     slots: Slots = field(default_factory=Slots)
     languages: Languages = field(default_factory=Languages)
     versions: Versions = field(default_factory=Versions)
+
+    def without_kill_slots_before(self, slot: int) -> "Delta":
+        """The same without the slots of Kafka time before `slot`."""
+        kept = (self.slots.clock == 0) | (self.slots.slot >= slot)
+        if kept.all():
+            return self
+        columns = (getattr(self.slots, name)[kept] for name in Slots.__dataclass_fields__)
+        return replace(self, slots=Slots(*columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,204 @@
+"""Bytes in, counts out: one partition's records between two checkpoints."""
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import compress
+from typing import Final
+
+import numpy as np
+
+from monitor.records.accumulate import Accumulator
+from monitor.records.batch import Batch, batch_of
+from monitor.records.candidates import LanguageCandidates, Places
+from monitor.records.columns import ABSENT, Columns
+from monitor.records.decode import Decoded, RecordDecoder
+from monitor.records.decode import RawBatch as RawBatch
+from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake
+from monitor.records.lenient import Refused
+from monitor.records.measure import Measured, measure
+from monitor.records.names import Names
+from monitor.records.placing import slice_codes, stream_codes
+from monitor.records.record import Record
+from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
+from monitor.records.sampling import LanguageSampler, record_hashes
+from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
+from monitor.records.signals import BY_NAME
+from monitor.records.skips import Skips
+from monitor.records.tables import cells_and_sums, slots, versions
+from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
+
+_OUTPUT_LANGUAGE: Final = BY_NAME["output_language"].code
+_INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """The records of a batch that count, with int64[n] columns; `records` is not empty."""
+
+    columns: Columns
+    offsets: I64
+    kafka_ms: I64
+    event_ms: I64
+    rows: I64
+
+
+class PartitionAggregator:
+    """Counts one partition's records, in the order of their offsets, into what a checkpoint stores.
+
+    `names` and `sampler` are shared by the partitions of a process, and only one thread may add.
+    `max_event_ms` is the largest event time the ledger knows: which records are late depends on it and on the
+    records, not on batches. `dropped` counts fields dropped, by name. No record makes `add` raise.
+    """
+
+    def __init__(
+        self,
+        settings: MeasureSettings,
+        names: Names,
+        sampler: LanguageSampler,
+        topic: str,
+        partition: int,
+        *,
+        from_offset: int,
+        max_event_ms: int | None,
+        dropped: Counter[str] | None = None,
+    ) -> None:
+        self.dropped: Counter[str] = Counter() if dropped is None else dropped
+        self._settings = settings
+        self._names = names
+        self._sampler = sampler
+        self._topic, self._partition = topic, partition
+        self._decoder = RecordDecoder(settings, self.dropped)
+        self._from_offset = self._next_offset = from_offset
+        self._max_event_ms = max_event_ms
+        self._max_kafka_ms: int | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._counted = 0
+        self._tables = Accumulator()
+        self._skips = Skips()
+        self._samples = SampleKeeper()
+        self._candidates = LanguageCandidates(self._sampler, self.dropped)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory held since the last `take`, about."""
+        return self._tables.weight + self._skips.weight + self._samples.weight + self._candidates.weight
+
+    def take(self) -> Intake:
+        """Everything since the last `take`; the running watermark stays. Languages are detected here."""
+        intake = Intake(
+            from_offset=self._from_offset,
+            next_offset=self._next_offset,
+            counted=self._counted,
+            max_event_ms=self._max_event_ms,
+            max_kafka_ms=self._max_kafka_ms,
+            delta=self._tables.delta(self._candidates.languages(self._names)),
+            skipped=self._skips.ranges,
+            samples=self._samples.samples(),
+        )
+        self._from_offset = self._next_offset
+        self._begin()
+        return intake
+
+    def add(self, batch: RawBatch, clock_ms: int) -> None:
+        """Count or skip each record of `batch`, at the time `clock_ms` of this machine."""
+        if not batch.values:
+            return
+        decoded = self._decoder.decode_all(batch.values)
+        kafka_ms = broker_times(np.array(batch.timestamps_ms, np.int64), clock_ms)
+        timed = self._timed(batch, decoded, kafka_ms, clock_ms)
+        self._skip(batch, decoded.refused, clock_ms)
+        self._next_offset = batch.offsets[-1] + 1
+        self._max_kafka_ms = max(int(kafka_ms.max()), self._max_kafka_ms or 0)
+        if timed is not None:
+            self._counted += timed.columns.n
+            self._count(batch, timed, clock_ms)
+
+    def _timed(self, batch: RawBatch, decoded: Decoded, kafka_ms: I64, clock_ms: int) -> _Timed | None:
+        """The records with their times; what is too old goes to `decoded.refused`."""
+        records, rows = decoded.records, np.fromiter(decoded.rows, np.int64, len(decoded.rows))
+        if not records:
+            return None
+        columns, kafka_ms = Columns(records, self.dropped), kafka_ms[rows]
+        times = event_times(columns.raw("ts"), kafka_ms)
+        if times.unreadable:
+            self.dropped["ts"] += times.unreadable
+        event_ms = times.event_ms
+        old = event_ms < clock_ms - YEAR_MS
+        if old.any():
+            refused = Refused("too_old", "the record is more than a year older than the clock")
+            decoded.refused.update(dict.fromkeys(rows[old].tolist(), refused))
+            kept: list[Record] = list(compress(records, ~old))
+            if not kept:
+                return None
+            columns, rows, kafka_ms, event_ms = (
+                Columns(kept, self.dropped),
+                rows[~old],
+                kafka_ms[~old],
+                event_ms[~old],
+            )
+        offsets = np.array(batch.offsets, np.int64)[rows]
+        return _Timed(columns, offsets, kafka_ms, event_ms, rows)
+
+    def _skip(self, batch: RawBatch, refused: dict[int, Refused], clock_ms: int) -> None:
+        for row in sorted(refused):
+            self._skips.add(batch.offsets[row], refused[row], clock_ms)
+
+    def _count(self, raw: RawBatch, timed: _Timed, clock_ms: int) -> None:
+        columns = timed.columns
+        order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms)
+        self._max_event_ms = order.max_event_ms
+        batch = batch_of(columns, order.late, self._settings.bad_below, self.dropped)
+        stream = stream_codes(columns, self._settings.by, self._names, clock_ms)
+        version = columns.names(VERSION_FIELD, absent=NO_VALUE)
+        version_slice = slice_codes(stream, VERSION_FIELD, version, self._names)
+        measured = list(measure(batch))
+        self._tables.add(
+            *cells_and_sums(measured, (stream, version_slice, order.pane, order.evidence), self._names),
+            versions(batch, stream, version_slice, version, timed.event_ms),
+        )
+        hashes = record_hashes(self._topic, self._partition, timed.offsets)
+        places = Places(stream, version_slice, order.pane, order.evidence, hashes)
+        self._further(measured, columns, places)
+        self._slots(measured, batch, stream, timed, clock_ms)
+        self._candidates.add(_OUTPUT_LANGUAGE, batch, places)
+        if self._settings.input_language:
+            self._candidates.add(_INPUT_LANGUAGE, batch, places)
+        self._sample(raw, timed, batch, stream)
+
+    def _further(self, measured: list[Measured], columns: Columns, places: Places) -> None:
+        for field in self._settings.further_slices:
+            values = columns.names(field)
+            if values.names:
+                slices = slice_codes(places.stream, field, values, self._names)
+                keys = (places.stream, slices, places.pane, places.evidence)
+                self._tables.add_further(*cells_and_sums(measured, keys, self._names))
+
+    def _slots(
+        self, measured: list[Measured], batch: Batch, stream: I64, timed: _Timed, clock_ms: int
+    ) -> None:
+        windowed = [m for m in measured if m.signal in self._settings.window_signals]
+        if windowed:
+            self._tables.add_slots(
+                slots(EVENT_CLOCK, windowed, stream, timed.event_ms // SLOT_MS, self._names)
+            )
+        killing = [m for m in measured if m.signal in self._settings.kill_signals]
+        if killing:
+            oldest = clock_ms - self._settings.fresh_ms
+            fresh = (timed.event_ms > oldest) & (timed.kafka_ms > oldest) & ~batch.late
+            slot = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
+            self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, slot, self._names))
+
+    def _sample(self, raw: RawBatch, timed: _Timed, batch: Batch, stream: I64) -> None:
+        failed = batch.plain & (batch.error | batch.timeout)
+        for why, quota, chosen in (
+            ("error", ERRORS_A_STREAM, failed),
+            ("random", OTHERS_A_STREAM, batch.plain & ~failed),
+        ):
+            rows = np.flatnonzero(chosen)
+            for row in self._samples.offer(why, quota, rows, stream[rows]).tolist():
+                value = raw.values[timed.rows[row]] or b""
+                self._samples.keep(
+                    why, int(stream[row]), int(timed.event_ms[row]), int(timed.offsets[row]), value
+                )

@@ -1,0 +1,94 @@
+"""A batch of records with what every signal asks of them: status, kind and lateness."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from monitor.records.columns import Bools, Columns
+from monitor.records.delta import I64
+from monitor.records.signals import Of
+
+_ABSENT, _OK, _ERROR, _TIMEOUT, _REJECTED = range(5)
+_STATUS: Final[dict[str, int]] = {"ok": _OK, "error": _ERROR, "timeout": _TIMEOUT, "rejected": _REJECTED}
+_ADDED_LATER: Final = ("feedback", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records with what all signals need of them, bool[n] each.
+
+    `prediction` is no feedback and no label; `own` is any record not of a fallback; `plain` is both. `ok`,
+    `error`, `timeout` and `rejected` are by status.
+    """
+
+    columns: Columns
+    late: Bools
+    prediction: Bools
+    plain: Bools
+    own: Bools
+    ok: Bools
+    error: Bools
+    timeout: Bools
+    rejected: Bools
+    bad_below: float
+
+    def of(self, of: Of) -> Bools:
+        """Which records a signal may count: bool[n]."""
+        if of is Of.ALL:
+            return self.plain
+        if of in (Of.RATED, Of.LABELLED):
+            return self.own
+        if of is Of.TRIED:
+            return self.plain & ~self.rejected
+        if of is Of.ANSWERED:
+            return self.plain & (self.ok | self.timeout)
+        return self.plain & self.ok
+
+
+def batch_of(columns: Columns, late: Bools, bad_below: float, dropped: Counter[str]) -> Batch:
+    """What all signals need; an unknown status is counted in `dropped` and then taken as absent."""
+    status = _status(columns, dropped)
+    later = columns.names("type")
+    is_later = [i for i, name in enumerate(later.names) if name in _ADDED_LATER]
+    prediction = ~np.isin(later.codes, is_later) if is_later else np.ones(columns.n, np.bool_)
+    fallback = columns.flag("fallback")
+    own = np.ones(columns.n, np.bool_) if fallback is None else fallback != 1
+    return Batch(
+        columns=columns,
+        late=late,
+        prediction=prediction,
+        plain=prediction & own,
+        own=own,
+        ok=status == _OK,
+        error=status == _ERROR,
+        timeout=status == _TIMEOUT,
+        rejected=status == _REJECTED,
+        bad_below=bad_below,
+    )
+
+
+def _status(columns: Columns, dropped: Counter[str]) -> I64:
+    stated = columns.names("status")
+    unknown = [name for name in stated.names if name not in _STATUS]
+    if not stated.names:
+        status = np.full(columns.n, _ABSENT, np.int64)
+    else:
+        codes = np.array([*(_STATUS.get(name, _ABSENT) for name in stated.names), _ABSENT], np.int64)
+        status = codes[stated.codes]
+    if unknown:
+        dropped["status"] += int(np.count_nonzero(stated.present & (status == _ABSENT)))
+    return _inferred(columns, status)
+
+
+def _inferred(columns: Columns, status: I64) -> I64:
+    absent = status == _ABSENT
+    if not absent.any():
+        return status
+    failed = np.zeros(columns.n, np.bool_)
+    for field in ("error_type", "error_message"):
+        if columns.has(field):
+            given = columns.given(field)
+            failed |= True if given is None else given
+    return np.where(absent, np.where(failed, _ERROR, _OK), status)

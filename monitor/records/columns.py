@@ -1,0 +1,172 @@
+"""Records as columns: one pass in C over all fields, then numpy arrays of the columns that have anything."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import compress, repeat
+from operator import is_not
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.records.delta import F64, I64
+from monitor.records.record import LARGEST, SEGMENT, Record
+from monitor.records.text import clean_name
+
+Bools = NDArray[np.bool_]
+Column = tuple[Any, ...]
+
+_PROBABILITY: Final = (0.0, 1.0)
+_ANY: Final = (-float(LARGEST), float(LARGEST))
+_NOT_NEGATIVE: Final = (0.0, float(LARGEST))
+_RANGES: Final = {"confidence": _PROBABILITY, "score": _PROBABILITY} | dict.fromkeys(
+    ("rating", "prediction", "label"), _ANY
+)
+
+_NUMERIC: Final = {int, float, type(None)}
+_TEXTUAL: Final = {str, type(None)}
+
+ABSENT: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """A column of names: `codes` int64[n] index `names`; `ABSENT` where a record has none."""
+
+    names: list[str]
+    codes: I64
+
+    @property
+    def present(self) -> Bools:
+        """Where there is a name: bool[n]."""
+        return self.codes >= 0
+
+
+class Columns:
+    """`n` > 0 records by column; values out of range are dropped and counted in `dropped` by field."""
+
+    def __init__(self, records: Sequence[Record], dropped: Counter[str]) -> None:
+        self.n = len(records)
+        names = type(records[0]).__struct_encode_fields__
+        self._raw: dict[str, Column] = dict(
+            zip(names, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True)
+        )
+        self._dropped = dropped
+        self._numbers: dict[str, F64 | None] = {}
+        self._lengths: dict[str, F64 | None] = {}
+        self._names: dict[tuple[str, str | None], Distinct] = {}
+
+    def raw(self, field: str) -> Column:
+        """The values as decoded, None where absent."""
+        return self._raw[field]
+
+    def has(self, field: str) -> bool:
+        """Whether any record has the field."""
+        column = self._raw[field]
+        return any(column) or column.count(None) < self.n
+
+    def given(self, field: str) -> Bools | None:
+        """Which records have the field: bool[n]; None if all have."""
+        column = self._raw[field]
+        if None not in column:
+            return None
+        return np.fromiter(map(is_not, column, repeat(None)), np.bool_, self.n)
+
+    def flag(self, field: str) -> F64 | None:
+        """A boolean column as 1, 0 and NaN where absent: float64[n]; None if no record has it."""
+        return np.array(self._raw[field], np.float64) if self.has(field) else None
+
+    def number(self, field: str) -> F64 | None:
+        """Numbers in the field's range: float64[n], NaN where absent or dropped; None if no record has it."""
+        if field not in self._numbers:
+            self._numbers[field] = self._in_range(field, self._floats(field)) if self.has(field) else None
+        return self._numbers[field]
+
+    def _floats(self, field: str) -> F64:
+        column = self._raw[field]
+        if field in ("prediction", "label") and not set(map(type, column)) <= _NUMERIC:
+            column = tuple(x if type(x) in _NUMERIC else None for x in column)
+        return np.array(column, np.float64)
+
+    def _in_range(self, field: str, values: F64) -> F64:
+        low, high = _RANGES.get(field, _NOT_NEGATIVE)
+        bad = (values < low) | (values > high)
+        n_bad = int(np.count_nonzero(bad))
+        if n_bad:
+            self._dropped[field] += n_bad
+            values[bad] = np.nan
+        return values
+
+    def lengths(self, field: str) -> F64 | None:
+        """Code points of a text: float64[n], NaN where absent; None if no record has it."""
+        if field not in self._lengths:
+            self._lengths[field] = self._measured(field)
+        return self._lengths[field]
+
+    def _measured(self, field: str) -> F64 | None:
+        column, given = self._raw[field], self.given(field)
+        if given is None:
+            return np.fromiter(map(len, column), np.float64, self.n)
+        if not given.any():
+            return None
+        lengths = np.full(self.n, np.nan)
+        lengths[given] = list(map(len, compress(column, given)))
+        return lengths
+
+    def blank(self, field: str) -> Bools:
+        """Where a text is there and has nothing but white space: bool[n]."""
+        column, given = self._raw[field], self.given(field)
+        if given is None:
+            white = np.fromiter(map(str.isspace, column), np.bool_, self.n)
+        else:
+            white = np.zeros(self.n, np.bool_)
+            white[given] = list(map(str.isspace, compress(column, given)))
+        lengths = self.lengths(field)
+        return white if lengths is None else white | (lengths == 0)
+
+    def names(self, field: str, absent: str | None = None) -> Distinct:
+        """A column of texts or scalars as clean names; `absent` is the name of those without one."""
+        known = self._names.get((field, absent))
+        if known is None:
+            known = self._names[field, absent] = _distinct(self._scalars(field), _name, absent)
+        return known
+
+    def classes(self, field: str) -> Distinct:
+        """As `names`, but numbers with a fraction are no classes."""
+        return _distinct(self._scalars(field), _class, None)
+
+    def _scalars(self, field: str) -> Column:
+        if field in self._raw:
+            return self._raw[field]
+        key = field.partition(".")[2]
+        return tuple(segment.get(key) if segment else None for segment in self._raw[SEGMENT])
+
+
+def _distinct(column: Column, naming: Callable[[Any], str], absent: str | None) -> Distinct:
+    keys: Column = column
+    if set(map(type, column)) <= _TEXTUAL:
+        named = {key: naming(key) or absent for key in dict.fromkeys(keys)}
+    else:
+        # 1, 1.0 and True are equal keys, and different names.
+        keys = tuple(zip(map(type, column), column, strict=True))
+        named = {key: naming(key[1]) or absent for key in dict.fromkeys(keys)}
+    names = [name for name in dict.fromkeys(named.values()) if name is not None]
+    places: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+    table = {key: places.get(name, ABSENT) for key, name in named.items()}
+    if len(table) == 1:
+        return Distinct(names, np.full(len(column), next(iter(table.values())), np.int64))
+    return Distinct(names, np.fromiter(map(table.__getitem__, keys), np.int64, len(column)))
+
+
+def _name(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return clean_name(value if isinstance(value, str) else str(value))
+
+
+def _class(value: Any) -> str:
+    return "" if isinstance(value, float) else _name(value)

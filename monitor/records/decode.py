@@ -1,0 +1,119 @@
+"""Kafka values to records at C speed; the few that need it are mended, and what is no record is refused."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import filterfalse
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+
+from monitor.records.lenient import Mender, Refused
+from monitor.records.record import Record, record_type
+from monitor.records.settings import MeasureSettings
+from monitor.records.text import clean_name
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """Records of one partition in the order of their offsets, all three of one length.
+
+    `timestamps_ms` are Kafka's, below 0 where there is none; a value of None is a tombstone.
+    """
+
+    offsets: Sequence[int]
+    timestamps_ms: Sequence[int]
+    values: Sequence[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A batch: `records[i]` came from value `rows[i]`; what is no record is in `refused` by its row."""
+
+    records: list[Record]
+    rows: Sequence[int]
+    refused: dict[int, Refused] = field(default_factory=dict)
+
+
+_REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_model_of: Final = attrgetter("model")
+
+
+class RecordDecoder:
+    """Values in, records out; `dropped` counts the fields that had to be dropped, by name."""
+
+    def __init__(self, settings: MeasureSettings, dropped: Counter[str]) -> None:
+        self.kind = record_type(settings)
+        self._max_bytes = settings.max_record_bytes
+        self._decode = msgspec.json.Decoder(self.kind).decode
+        self._mender = Mender(self.kind, dropped)
+
+    def decode_all(self, values: Sequence[bytes | None]) -> Decoded:
+        """Each of `values`, as one of `records` or of `refused`. Raises nothing for bad data."""
+        refused = {} if self._plain(values) else self._screened(values)
+        rows: Sequence[int] = range(len(values))
+        if refused:
+            rows = [i for i in rows if i not in refused]
+        records, unreadable = self._records(values, rows)
+        if not all(map(clean_name, set(map(_model_of, filter(None, records))))):
+            unreadable |= _nameless(records, rows)
+        if not unreadable:
+            return Decoded(records, rows, refused)  # type: ignore[arg-type]
+        kept = [(r, i) for r, i in zip(records, rows, strict=True) if r is not None and i not in unreadable]
+        return Decoded([r for r, _ in kept], [i for _, i in kept], refused | unreadable)
+
+    def _records(
+        self, values: Sequence[bytes | None], rows: Sequence[int]
+    ) -> tuple[list[Record | None], dict[int, Refused]]:
+        records: list[Record | None] = []
+        refused: dict[int, Refused] = {}
+        rest: Iterable[Any] = iter(values) if isinstance(rows, range) else iter([values[i] for i in rows])
+        while len(records) < len(rows):
+            try:
+                # `extend` keeps what came before an exception, and `rest` has taken the value that raised it.
+                records.extend(map(self._decode, rest))
+            except _REFUSALS:
+                row = rows[len(records)]
+                outcome = self._mender.mend(values[row] or b"")
+                if isinstance(outcome, Refused):
+                    refused[row] = outcome
+                    records.append(None)
+                else:
+                    records.append(outcome)
+        return records, refused
+
+    def _plain(self, values: Sequence[bytes | None]) -> bool:
+        """Whether no value is a tombstone, too large or invalid UTF-8."""
+        if None in values or max(map(len, values), default=0) > self._max_bytes:  # type: ignore[arg-type]
+            return False
+        try:
+            deque(map(bytes.decode, filterfalse(bytes.isascii, values)), maxlen=0)  # type: ignore[arg-type]
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _screened(self, values: Sequence[bytes | None]) -> dict[int, Refused]:
+        outcomes = ((i, self._screen(value)) for i, value in enumerate(values))
+        return {i: refused for i, refused in outcomes if refused is not None}
+
+    def _screen(self, value: bytes | None) -> Refused | None:
+        if value is None:
+            return Refused("tombstone", "the value is null")
+        if len(value) > self._max_bytes:
+            return Refused(
+                "too_large", f"{len(value)} bytes, over source.max_record_bytes of {self._max_bytes}"
+            )
+        try:
+            value.decode()
+        except UnicodeDecodeError as e:
+            return Refused("invalid_utf8", f"byte {e.start}: {e.reason}")
+        return None
+
+
+def _nameless(records: Sequence[Record | None], rows: Sequence[int]) -> dict[int, Refused]:
+    return {
+        row: Refused("no_model", "`model` has no visible character")
+        for record, row in zip(records, rows, strict=True)
+        if record is not None and not clean_name(record.model)
+    }

@@ -1,0 +1,174 @@
+"""The second look at a value that the fast decoder refuses: only what is wrong in it is dropped (rule 8)."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from monitor.records.text import without_surrogates
+
+DETAIL_CHARS: Final = 200
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+_INT_DIGITS: Final = 19
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a value is no record: `reason` is one word for SQL, `detail` one clause for a person."""
+
+    reason: str
+    detail: str
+
+
+class Mender(Generic[R]):
+    """Reads one value as a struct of `kind`, counting dropped fields by name in `dropped`."""
+
+    def __init__(self, kind: type[R], dropped: Counter[str]) -> None:
+        self._kind = kind
+        self._types = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
+        self._dropped = dropped
+
+    def mend(self, value: bytes) -> R | Refused:
+        """The record, less the fields that are wrong, or why there is none. Raises nothing for bad data."""
+        parsed = parse(value)
+        if isinstance(parsed, Refused):
+            return parsed
+        fields, unreadable = parsed
+        kept, dropped = self._kept(fields)
+        if not isinstance(kept.get("model"), str):
+            return Refused("no_model", _model_problem(fields))
+        self._dropped.update(dropped)
+        self._dropped.update(name for name in unreadable if name in self._types)
+        return msgspec.convert(kept, self._kind)
+
+    def _kept(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        kept: dict[str, Any] = {}
+        dropped: list[str] = []
+        for name, kind in self._types.items():
+            if name not in fields:
+                continue
+            mended = _mended(fields[name])
+            try:
+                msgspec.convert(mended, kind)
+            except msgspec.ValidationError:
+                dropped.append(name)
+            else:
+                kept[name] = mended
+        return kept, dropped
+
+
+def _mended(value: Any) -> Any:
+    """Strings without surrogates, objects without the members no name can be made of."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, float) and not isfinite(value):
+        return _UNFIT
+    if isinstance(value, dict):
+        flat = {without_surrogates(k): _mended(v) for k, v in value.items() if not isinstance(v, dict | list)}
+        return {k: v for k, v in flat.items() if v is not _UNFIT}
+    return value
+
+
+_UNFIT: Final = object()
+"""Of no type that a record's field has."""
+
+
+def _model_problem(fields: Mapping[str, Any]) -> str:
+    if "model" not in fields:
+        return "the object has no `model`"
+    return f"`model` is {_KINDS.get(type(fields['model']), 'no text')}"
+
+
+_KINDS: Final = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def parse(value: bytes) -> tuple[dict[str, Any], list[str]] | Refused:
+    """The object's members and the names of those too deep to read, or why there is no object."""
+    try:
+        text = value.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        return Refused("invalid_utf8", f"byte {e.start}: {e.reason}")
+    try:
+        parsed = _loads(text)
+    except RecursionError:
+        return _parse_members(text)
+    except ValueError as e:
+        return Refused("not_json", str(e)[:DETAIL_CHARS])
+    if not isinstance(parsed, dict):
+        return Refused("not_an_object", f"the value is {_KINDS.get(type(parsed), 'a text')}")
+    return parsed, []
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # int() refuses over 4,300 digits: they are out of every range here, so infinity stands for them.
+        return json.loads(
+            text, parse_int=lambda digits: int(digits) if len(digits) <= _INT_DIGITS else float(digits)
+        )
+
+
+def _parse_members(text: str) -> tuple[dict[str, Any], list[str]] | Refused:
+    """What `parse` gives, for an object nested too deeply for a recursive parser."""
+    if not text.lstrip().startswith("{"):
+        return Refused("not_an_object", "the value is an array")
+    members = _split(text)
+    if members is None:
+        return Refused("not_json", "nested too deeply, and not closed properly")
+    fields: dict[str, Any] = {}
+    unreadable: list[str] = []
+    for key, raw in members:
+        try:
+            name = _name(key)
+            fields[name] = _loads(raw)
+        except RecursionError:
+            unreadable.append(name)
+        except ValueError as e:
+            return Refused("not_json", str(e)[:DETAIL_CHARS])
+    return fields, unreadable
+
+
+def _name(key: str) -> str:
+    if not key.lstrip().startswith('"'):
+        raise ValueError("a member's name is no text")
+    return str(_loads(key))
+
+
+def _split(text: str) -> list[tuple[str, str]] | None:
+    """The outermost object's members as (key, value) source text, without recursion; None if not closed."""
+    members: list[tuple[str, str]] = []
+    depth, start, key = 0, 0, ""
+    for token in _TOKEN.finditer(text):
+        kind = token.group()[0]
+        if kind in "[{":
+            depth += 1
+            if depth == 1:
+                start = token.end()
+        elif kind == ":" and depth == 1:
+            key, start = text[start : token.start()], token.end()
+        elif kind in ",]}" and depth == 1:
+            members.append((key, text[start : token.start()]))
+            start = token.end()
+        if kind in "]}":
+            depth -= 1
+            if depth == 0:
+                return members if not text[token.end() :].strip() else None
+    return None

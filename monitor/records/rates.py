@@ -1,0 +1,106 @@
+"""The rates of the registry: which records can show an event, and which do."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from monitor.records.batch import Batch
+from monitor.records.columns import Bools, Columns
+
+SURE: Final = 0.9
+"""Confidence from which a wrong prediction is confidently wrong."""
+
+Found = tuple[Bools, Bools] | None
+"""Which records can show an event, and which do: bool[n] each; the registry's `of` is applied after."""
+
+
+def _every(batch: Batch, event: Bools) -> Found:
+    return np.ones(batch.columns.n, np.bool_), event
+
+
+def _flagged(field: str, when: float) -> Callable[[Batch], Found]:
+    """The rate of a boolean field being `when`, among the records that have it."""
+
+    def found(batch: Batch) -> Found:
+        flag = batch.columns.flag(field)
+        return None if flag is None else (~np.isnan(flag), flag == when)
+
+    return found
+
+
+def _fallback(batch: Batch) -> Found:
+    # A fallback flags its own records and the usual path none, so absent counts as no.
+    return batch.prediction, ~batch.own
+
+
+def _truncated(batch: Batch) -> Found:
+    reasons = batch.columns.names("finish_reason")
+    cut = reasons.names.index("length") if "length" in reasons.names else len(reasons.names)
+    return reasons.present, reasons.codes == cut
+
+
+def _empty_output(batch: Batch) -> Found:
+    columns = batch.columns
+    known = np.zeros(columns.n, np.bool_)
+    empty = np.zeros(columns.n, np.bool_)
+    lengths = columns.lengths("output")
+    if lengths is not None:
+        known |= ~np.isnan(lengths)
+        empty |= columns.blank("output")
+    tokens = columns.number("output_tokens")
+    if tokens is not None:
+        known |= ~np.isnan(tokens)
+        empty |= tokens == 0
+    return known, empty
+
+
+def _negative_feedback(batch: Batch) -> Found:
+    rating = batch.columns.number("rating")
+    return None if rating is None else (~np.isnan(rating), rating < batch.bad_below)
+
+
+def _incorrect(batch: Batch) -> Found:
+    """By `correct`, else by class: the label against the prediction."""
+    columns = batch.columns
+    judged = _compared(columns) if columns.has("label") and columns.has("prediction") else None
+    stated = columns.flag("correct")
+    if stated is None:
+        return judged
+    known, wrong = ~np.isnan(stated), stated == 0
+    if judged is None:
+        return known, wrong
+    return known | judged[0], np.where(known, wrong, judged[1])
+
+
+def _compared(columns: Columns) -> tuple[Bools, Bools]:
+    predicted, label = columns.classes("prediction"), columns.classes("label")
+    places = {name: i for i, name in enumerate(predicted.names)}
+    same = np.array([*(places.get(name, len(places)) for name in label.names), len(places)], np.int64)
+    return predicted.present & label.present, predicted.codes != same[label.codes]
+
+
+def _confidently_wrong(batch: Batch) -> Found:
+    confidence = batch.columns.number("confidence")
+    judged = _incorrect(batch) if confidence is not None else None
+    if confidence is None or judged is None:
+        return None
+    known, wrong = judged
+    return known & ~np.isnan(confidence), wrong & (confidence >= SURE)
+
+
+RATES: Final[dict[str, Callable[[Batch], Found]]] = {
+    "error": lambda b: _every(b, b.error | b.timeout),
+    "timeout": lambda b: _every(b, b.timeout),
+    "rejected": lambda b: _every(b, b.rejected),
+    "truncated": _truncated,
+    "empty_output": _empty_output,
+    "abstained": _flagged("abstained", 1.0),
+    "invalid_output": _flagged("valid_output", 0.0),
+    "fallback": _fallback,
+    "negative_feedback": _negative_feedback,
+    "incorrect": _incorrect,
+    "confidently_wrong": _confidently_wrong,
+    "cold_start": _flagged("cold_start", 1.0),
+    "late": lambda b: _every(b, b.late),
+}

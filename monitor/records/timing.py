@@ -1,0 +1,149 @@
+"""Event time: reading `ts`, holding fast clocks back, and telling which records are late."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.records.delta import F64, I64, PANE_MS
+
+AHEAD_MS: Final = 2_000
+"""How far event time may be ahead of the broker's and of our own clock."""
+YEAR_MS: Final = 365 * 86_400_000
+
+_MS_ABOVE, _US_ABOVE, _NS_ABOVE = 1e11, 1e14, 1e17
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+_OLDEST_MS: Final = 100 * YEAR_MS
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TEMPLATE: Final = np.frombuffer(b"0000-00-00T00:00:00", np.uint8)
+_ZERO, _DOT, _Z = ord("0"), ord("."), ord("Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """`event_ms` int64[n], held back; `unreadable` of the `ts` texts were no time, so Kafka's stood in."""
+
+    event_ms: I64
+    unreadable: int
+
+
+def broker_times(timestamps_ms: I64, clock_ms: int) -> I64:
+    """Kafka's timestamps int64[n], the clock where a record has none, never ahead of the clock."""
+    return np.where(timestamps_ms < 0, clock_ms, np.minimum(timestamps_ms, clock_ms))
+
+
+def event_times(ts: tuple[str | float | None, ...], kafka_ms: I64) -> Times:
+    """Times of completion from `ts`: RFC 3339 (UTC if it names no zone), s, ms, us or ns since the epoch.
+
+    `kafka_ms` int64[n] stands in where `ts` is absent or unreadable, and is, plus 2 s, the latest allowed.
+    """
+    stated = _stated(ts)
+    if stated is None:
+        return Times(kafka_ms, 0)
+    known = ~np.isnan(stated)
+    event = np.where(known, stated, kafka_ms)
+    held = np.clip(event, -_OLDEST_MS, kafka_ms + AHEAD_MS).astype(np.int64)
+    return Times(held, int(known.size - np.count_nonzero(known)) - ts.count(None))
+
+
+def _stated(ts: tuple[str | float | None, ...]) -> F64 | None:
+    """`ts` in ms, NaN where absent or unreadable; None if all are absent."""
+    kinds = set(map(type, ts))
+    if str not in kinds:
+        return None if float not in kinds else _from_numbers(np.array(ts, np.float64))
+    if kinds == {str}:
+        return _from_texts(ts)  # type: ignore[arg-type]
+    numbers = np.array([t if isinstance(t, float) else None for t in ts], np.float64)
+    texts = np.array([_from_text(t) if isinstance(t, str) else None for t in ts], np.float64)
+    return np.where(np.isnan(texts), _from_numbers(numbers), texts)
+
+
+def _from_numbers(x: F64) -> F64:
+    units = [x > _NS_ABOVE, x > _US_ABOVE, x > _MS_ABOVE]
+    return np.floor(np.select(units, [x / 1e6, x / 1e3, x], x * 1e3))
+
+
+def _from_texts(ts: tuple[str, ...]) -> F64:
+    uniform = _from_uniform(ts)
+    if uniform is not None:
+        return uniform
+    return np.array(list(map(_from_text, ts)), np.float64)
+
+
+def _from_uniform(ts: tuple[str, ...]) -> F64 | None:
+    """All of `ts`, if they are written alike and end in Z: nearly every log, and 5 times as fast."""
+    width = len(ts[0])
+    try:
+        raw = np.array(ts, dtype=f"S{width}")
+    except UnicodeEncodeError:
+        return None
+    if width <= len(_TEMPLATE) or len(set(map(len, ts))) != 1 or not _spelt_alike(raw, width):
+        return None
+    try:
+        parsed = raw.astype(f"S{width - 1}").astype("M8[ms]")
+    except ValueError:
+        return None
+    return parsed.astype(np.int64).astype(np.float64)
+
+
+def _spelt_alike(raw: NDArray[np.bytes_], width: int) -> bool:
+    chars = raw.view(np.uint8).reshape(-1, width)
+    digit = (chars >= _ZERO) & (chars <= _ZERO + 9)
+    head = np.where(digit[:, : len(_TEMPLATE)], _ZERO, chars[:, : len(_TEMPLATE)])
+    if not ((head == _TEMPLATE).all() and (chars[:, -1] == _Z).all()):
+        return False
+    fraction = chars[:, len(_TEMPLATE) : -1]
+    if fraction.shape[1] == 0:
+        return True
+    return fraction.shape[1] > 1 and bool(
+        (fraction[:, 0] == _DOT).all() and digit[:, len(_TEMPLATE) + 1 : -1].all()
+    )
+
+
+def _from_text(text: str) -> float | None:
+    if not _RFC_3339.fullmatch(text):
+        return None
+    try:
+        read = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    aware = read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(milliseconds=1)
+
+
+def instant_ms(ts: str | float) -> int | None:
+    """One `ts` as `event_times` reads it, not held back; None if it is no time.
+
+    >>> instant_ms("2024-11-14T03:11:51.5Z"), instant_ms(1731553911)
+    (1731553911500, 1731553911000)
+    """
+    stated = _stated((ts if isinstance(ts, str) else float(ts),))
+    return None if stated is None or not np.isfinite(stated[0]) else int(stated[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """`pane`, `evidence` int64[n] and `late` bool[n] in offset order; `max_event_ms` after the last."""
+
+    pane: I64
+    evidence: I64
+    late: NDArray[np.bool_]
+    max_event_ms: int
+
+
+def lateness(event_ms: I64, allowed_ms: int, max_event_ms: int | None) -> Lateness:
+    """Which records of one partition came after their pane had closed, by its own running watermark.
+
+    The watermark is the largest event time so far less `allowed_ms`; a late record joins the evidence of the
+    pane the watermark is in. So it depends on the order of offsets only, not on batches. n > 0.
+    """
+    first = event_ms[:1] if max_event_ms is None else np.maximum(event_ms[:1], max_event_ms)
+    highest = np.maximum.accumulate(np.concatenate((first, event_ms[1:])))
+    watermark = highest - allowed_ms
+    pane = event_ms // PANE_MS
+    late = (pane + 1) * PANE_MS <= watermark
+    evidence = np.where(late, watermark // PANE_MS, pane)
+    return Lateness(pane, evidence, late, int(highest[-1]))
