@@ -35,11 +35,13 @@ demo: setup ## Watch four drifts and an outage being found, in about 90 seconds
 bench: setup ## Measure throughput against bare poll, time to kill, and memory
 	$(BIN)/python -m benchmarks.bench
 
+PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --quiet
+
 lock: ## Pin the requirements anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --quiet pyproject.toml -o requirements/run.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --quiet pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(PIN) pyproject.toml -o requirements/run.txt
+	$(PIN) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	echo hatchling | $(PIN) --constraint requirements/dev.txt - -o requirements/build.txt
 
 clean: ## Remove .venv and everything that was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
