@@ -1,0 +1,14 @@
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from monitor.ledger.engine import connect
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Engine]:
+    """An engine on a migrated database."""
+    engine = connect(ledger_url)
+    yield engine
+    engine.dispose()
