@@ -18,6 +18,8 @@ from detectors.errors import DetectorError
 SECONDS = (10, 60, 300, 1200)
 PANE_SECONDS = 10
 FEWEST_BLOCKS = 50
+FEWEST_NEIGHBOURS = 25
+"""Pairs of neighbouring blocks that both hold requests, without which a lag-1 says nothing."""
 MOST_LAG1 = 0.1
 
 
@@ -61,9 +63,9 @@ def choose_block(k: ArrayLike, n: ArrayLike, fallback: int = 60) -> BlockChoice:
     """The shortest of 10, 60, 300, 1200 s with >= 50 non-empty blocks and a lag-1 autocorrelation <= .1.
 
     `k`, `n` int64[panes] or [events, panes]: a reference's 10 s panes in time order, empty ones as n = 0,
-    so that neighbours are neighbours in time. An event that never varies (k = 0 throughout) passes: there
-    is no burst to reach across. If no block passes: `fallback` (see `before_learning`) and `guaranteed`
-    False. Raises `DetectorError` for k > n, NaN.
+    so that neighbours are neighbours in time. Events that never vary (k = 0 throughout) pass: there is no
+    burst to reach across. Blocks with fewer than 25 pairs of neighbours are too short. If no block passes:
+    `fallback` (see `before_learning`) and `guaranteed` False. Raises `DetectorError` for k > n, NaN.
 
     >>> choose_block([1, 0] * 300, [20] * 600)
     BlockChoice(seconds=10, guaranteed=True, lag1=-1.0)
@@ -71,13 +73,18 @@ def choose_block(k: ArrayLike, n: ArrayLike, fallback: int = 60) -> BlockChoice:
     BlockChoice(seconds=60, guaranteed=False, lag1=nan)
     """
     events, total = counts(np.atleast_2d(k), np.atleast_2d(n))
+    hits, size = events.sum(axis=1), total.sum(axis=1)
+    steady = not ((hits > 0) & (hits < size)).any()
     found = float("nan")
     for seconds in SECONDS:
         k_block, n_block = _merged(events, seconds), _merged(total, seconds)
-        if n_block.shape[1] == 0 or int((n_block > 0).sum(axis=1).min()) < FEWEST_BLOCKS:
+        full = n_block > 0
+        if not full.size or int(full.sum(axis=1).min()) < FEWEST_BLOCKS:
             break
+        if not steady and int((full[:, 1:] & full[:, :-1]).sum(axis=1).min()) < FEWEST_NEIGHBOURS:
+            continue
         found = lag1(k_block, n_block)
-        if not found > MOST_LAG1:
+        if steady or found <= MOST_LAG1:
             return BlockChoice(seconds, True, found)
     return BlockChoice(fallback, False, found)
 

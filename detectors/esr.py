@@ -1,7 +1,6 @@
 """The e-SR recursion with weighted injection, in logs.
 
-    M_t = L_t (M_{t-1} + w_t),  M_0 = 0,  alarm at M >= A;   here log M = log L + logaddexp(log M, log w +
-    log prior)
+    M_t = L_t (M_{t-1} + w_t),  M_0 = 0,  alarm at M >= A;   log M = log L + logaddexp(log M, log w)
 
 If every L_t is an e-value given the past (E[L_t | past] <= 1), if every w_t is known before block t and the
 weights of all detectors active in a pane sum to at most 1, then the expected number of false alarms over T

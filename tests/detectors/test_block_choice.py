@@ -45,6 +45,14 @@ def test_an_event_that_never_happened_has_no_bursts():
     assert blocks.choose_block(np.zeros(100), np.full(100, 20)).guaranteed
 
 
+def test_blocks_without_neighbours_are_too_short_to_tell():
+    n = np.where(np.arange(60 * 60) % 30 == 0, 20, 0)
+    k = np.random.default_rng(18).binomial(n, 0.02)
+    choice = blocks.choose_block(k, n)
+    assert choice.seconds == 300
+    assert choice.guaranteed
+
+
 def test_the_events_of_a_tube_decide_together():
     k, n = bursty(6)
     steady = np.random.default_rng(14).binomial(20, 0.3, k.size)
