@@ -17,7 +17,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     field: str
     value: str
-    observed: float
+    observed: float | None
     n: int = 0
 
 

@@ -59,13 +59,14 @@ def _version(facts: Facts) -> str:
 
 
 def _slices(facts: Facts) -> str:
-    return ", ".join(_slice(facts, each) for each in facts.slices[:_MOST_SLICES])
+    shown = [_slice(facts, each) for each in facts.slices[:_MOST_SLICES]]
+    return ", ".join([shown[0] + _of_language(facts), *shown[1:]]) if shown else ""
 
 
 def _slice(facts: Facts, each: Slice) -> str:
     value = clip(each.value, 60)
     name = value if each.field == "version" else f"{clip(each.field, 40)} {value}"
-    return f"{name}: {amount(each.observed, unit_of(facts))}{_of_language(facts)}"
+    return f"{name}: {'?' if each.observed is None else amount(each.observed, unit_of(facts))}"
 
 
 def _of_language(facts: Facts) -> str:
