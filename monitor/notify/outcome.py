@@ -97,7 +97,9 @@ def _warn(conn: Connection, config: Config, sent: Delivery, error: DeliveryError
 
 def _lost(conn: Connection, sent: Delivery) -> str:
     again = send_newest_again(conn, sent)
-    _log.warning("claim_lost", delivery=sent.delivery_id, lane=sent.lane, sent_again=again)
+    _log.warning(
+        "claim was lost during the attempt", delivery=sent.delivery_id, lane=sent.lane, sent_again=again
+    )
     return "claim_lost"
 
 

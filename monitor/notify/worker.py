@@ -92,14 +92,14 @@ class Notifier:
             wait_s = self._claim()
         except SQLAlchemyError as error:
             if not self._unreachable:
-                _log.warning("outbox_unreachable", error=type(error).__name__, retry_s=self._poll_s)
+                _log.warning("outbox unreachable, trying on quietly", error=type(error).__name__)
             self._unreachable = True
             return self._poll_s
         except Exception:
-            _log.exception("notify_failed")
+            _log.exception("outbox could not be read, trying on")
             return self._poll_s
         if self._unreachable:
-            _log.info("outbox_reachable")
+            _log.info("outbox is back")
         self._unreachable = False
         return wait_s
 
@@ -131,9 +131,13 @@ class Notifier:
             result = self._attempt(delivery)
             self._observe(delivery.receiver, result)
         except SQLAlchemyError as error:
-            _log.warning("not_recorded", delivery=delivery.delivery_id, error=type(error).__name__)
+            _log.warning(
+                "attempt not recorded, it will be made again",
+                delivery=delivery.delivery_id,
+                error=type(error).__name__,
+            )
         except Exception:
-            _log.exception("notify_failed", delivery=delivery.delivery_id)
+            _log.exception("attempt not recorded, it will be made again", delivery=delivery.delivery_id)
         finally:
             self._done(delivery)
 
@@ -144,14 +148,13 @@ class Notifier:
         except DeliveryError as refused:
             error = refused
         except Exception as bug:
-            _log.exception("message_failed", delivery=delivery.delivery_id)
+            _log.exception("message could not be made", delivery=delivery.delivery_id)
             error = DeliveryError(f"could not be sent: {type(bug).__name__}", permanent=False)
         result = self._record(delivery, response, error)
         _log.info(
-            "delivery",
-            result=result,
+            result,
             receiver=delivery.receiver,
-            event_kind=delivery.event,
+            message=delivery.event,
             incident=delivery.incident_id,
             attempts=delivery.attempts,
             error=None if error is None else str(error),
@@ -172,7 +175,7 @@ class Notifier:
             if retryable(bug):
                 raise
             # The result alone: a message whose consequences cannot be stored must not be sent for ever.
-            _log.exception("outcome_failed", delivery=delivery.delivery_id)
+            _log.exception("only the result is recorded", delivery=delivery.delivery_id)
             return patient(self._store_alone, delivery, error)
 
     def _store(self, delivery: Delivery, response: str, error: DeliveryError | None) -> str:
