@@ -1,0 +1,121 @@
+"""The words of the contract, section 6."""
+
+from incident_facts import BASE, FAILING, GERMAN, SWITCH, at, kill_payload, killed, payload_of
+
+from monitor.ledger.facts import Facts, stored_facts
+from monitor.notify.message import compose
+
+
+def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
+    message = compose("opened", payload_of(GERMAN, switch_state="released"))
+    assert message.headline == "chat-eu: 31% of answers are German, was 2%"
+    assert message.story == (
+        "Began 02:51:20 UTC, 40 s after version v42 first appeared; v42: 58% German, v41: 2%. "
+        "Still going: 4,310 of 13,900 answers."
+    )
+    assert " · ".join(message.context) == (
+        "Rule language (warning) · at least +24 pp · reference #77 of 10,000 answers, 8-14 Nov · prod-eu · "
+        "traces t1, t2, t3 · switch chat serving"
+    )
+    assert message.commands == (
+        "tocsin ack k3v9q2m7ab",
+        "SELECT * FROM tocsin.timeline WHERE incident_id = 'k3v9q2m7ab'",
+    )
+    assert message.links == (("Runbook", "https://wiki.corp/runbooks/language"),)
+
+
+def test_a_confirmed_kill_says_who_when_and_how_to_release():
+    message = compose(
+        "tripped",
+        kill_payload(
+            FAILING,
+            killed(),
+        )
+        | {"acknowledged_at": None},
+    )
+    assert message.headline == "KILLED chat-eu: 96% of requests fail, was 0.4%"
+    assert message.story == (
+        "Began 03:11:51 UTC; switch chat tripped 03:12:03 UTC by errors: degrade to rules-v3, "
+        "confirmed 03:12:04 UTC (HTTP 200). 1,539 of 1,603 failed before it."
+    )
+    assert message.commands[:3] == (
+        "tocsin kill status",
+        "tocsin kill release chat --reason ...",
+        "tocsin ack k3v9q2m7ab",
+    )
+
+
+def test_a_kill_without_an_answer_is_shouted():
+    kill = killed("unconfirmed", response="answered HTTP 503", attempts=4)
+    message = compose("tripped", kill_payload(FAILING, kill))
+    assert message.headline == "KILL NOT CONFIRMED chat-eu: 96% of requests fail, was 0.4%"
+    assert "failed 4 times (answered HTTP 503); still serving as far as is known; retrying" in message.story
+
+
+def test_a_kill_by_hand_stands_for_itself():
+    kill = killed("confirmed", reason="it lies", actor="ann")
+    message = compose("tripped", {"kill": stored_facts(kill), "switch": SWITCH})
+    assert message.headline == "KILLED chat-eu: it lies"
+    assert message.story.startswith("Switch chat tripped 03:12:03 UTC by ann: degrade to rules-v3, confirmed")
+    assert message.commands == ("tocsin kill status", "tocsin kill release chat --reason ...")
+
+
+def test_a_release_says_who_and_why():
+    kill = killed("released", reason="false alarm", actor="ann", confirmed_ms=at("03:20:01"))
+    message = compose("released", kill_payload(FAILING, kill))
+    assert message.headline == "RELEASED switch chat: false alarm"
+    assert message.story.endswith("released 03:12:03 UTC by ann, confirmed 03:20:01 UTC (HTTP 200).")
+    assert not any("release" in command for command in message.commands)
+
+
+def test_a_held_kill_says_why_and_offers_no_release():
+    held = killed("held_by_guard", reason="The guard allows 1")
+    message = compose("escalated", kill_payload(FAILING, held))
+    assert message.headline.startswith("KILL HELD BACK chat-eu:")
+    assert "The guard allows 1" in message.story
+    assert not any("release" in command for command in message.commands)
+
+
+def test_an_escalation_shouts_the_new_severity():
+    worse = Facts(**BASE | {"severity": "critical", "signal": "error", "quantity": "rate", "observed": 0.5})
+    assert compose("escalated", payload_of(worse)).headline == "NOW CRITICAL chat-eu: 50% of requests fail"
+
+
+def test_a_resolve_says_how_much_it_was_and_offers_no_ack():
+    ended = {"state": "resolved", "resolved_at": "2026-11-22T03:20:00.000Z"}
+    message = compose("resolved", payload_of(GERMAN, **ended))
+    assert message.headline == "RESOLVED chat-eu: 31% of answers are German, was 2%"
+    assert message.story == (
+        "Began 02:51:20 UTC, ended 2026-11-22 03:20:00 UTC. In all: 4,310 of 13,900 answers."
+    )
+    assert not any("ack" in command for command in message.commands)
+
+
+def test_an_incident_of_a_removed_rule_says_so():
+    message = compose("resolved", payload_of(GERMAN, state="expired"))
+    assert message.headline.startswith("CLOSED chat-eu")
+    assert "Its rule was removed from alerts.yaml." in message.story
+
+
+def test_an_acknowledgement_names_the_person():
+    message = compose("acknowledged", payload_of(GERMAN, acknowledged_by="ann"))
+    assert message.headline.startswith("ACKNOWLEDGED by ann · chat-eu")
+
+
+def test_what_carries_no_promise_says_so():
+    watched = Facts(**BASE | {"signal": "error", "quantity": "rate", "observed": 0.5, "guaranteed": False})
+    assert "outside the false-alarm promise" in compose("opened", payload_of(watched)).context
+    young = Facts(**BASE | {"signal": "error", "quantity": "rate", "observed": 0.5, "provisional": True})
+    assert "reference still provisional" in compose("opened", payload_of(young)).context
+
+
+def test_the_date_is_given_where_the_alarm_came_on_another_day():
+    late = Facts(**BASE | {"signal": "error", "quantity": "rate", "observed": 0.5, "onset_ms": 1_000})
+    assert compose("opened", payload_of(late)).story.startswith("Began 1 Jan 00:00:01 UTC")
+
+
+def test_a_runbook_that_is_no_web_address_is_no_link():
+    odd = Facts(**BASE | {"signal": "error", "observed": 0.5, "runbook": "javascript:alert(1)"})
+    message = compose("opened", payload_of(odd))
+    assert message.links == ()
+    assert "runbook javascript:alert(1)" in message.context

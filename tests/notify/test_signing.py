@@ -1,0 +1,60 @@
+"""Standard Webhooks 1.0.0, against its published vector and the package that others verify with."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notify_parties import SECRET
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from monitor.errors import UsageError
+from monitor.notify.signing import key_of, sign, signed_headers
+
+NOW = int(datetime.now(UTC).timestamp())
+OTHER = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+
+def test_the_published_vector():
+    signed = sign(key_of(SECRET), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@given(st.dictionaries(st.text(), st.text()), st.binary(min_size=24, max_size=64))
+def test_what_is_signed_verifies(content, key):
+    secret = "whsec_" + base64.b64encode(key).decode()
+    body = json.dumps(content).encode()
+    headers = signed_headers(secret, "msg1", NOW, body)
+    assert Webhook(secret).verify(body, headers) == content
+
+
+def test_a_changed_body_does_not_verify():
+    headers = signed_headers(SECRET, "msg1", NOW, b'{"state": "tripped"}')
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(b'{"state": "released"}', headers)
+
+
+def test_an_attempt_of_long_ago_does_not_verify():
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(b"{}", signed_headers(SECRET, "msg1", NOW - 3_600, b"{}"))
+
+
+@pytest.mark.parametrize("secret", [SECRET, OTHER])
+def test_during_a_rotation_both_secrets_verify(secret):
+    headers = signed_headers(f"{SECRET} {OTHER}", "msg1", NOW, b"{}")
+    assert Webhook(secret).verify(b"{}", headers) == {}
+
+
+def test_without_a_secret_nothing_is_signed():
+    assert signed_headers("", "msg1", NOW, b"{}") == {"webhook-id": "msg1", "webhook-timestamp": str(NOW)}
+
+
+@pytest.mark.parametrize(
+    "secret", ["short", "whsec_" + base64.b64encode(b"k" * 23).decode(), "not base64!" * 4]
+)
+def test_a_key_that_is_none_is_refused_without_being_quoted(secret):
+    with pytest.raises(UsageError) as refused:
+        key_of(secret)
+    assert secret not in str(refused.value)
