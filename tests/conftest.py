@@ -5,7 +5,6 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -92,8 +91,6 @@ def database_url(postgres: PostgresServer, database_names: Callable[[], str]) ->
 
 @pytest.fixture(scope="session")
 def ledger_template(postgres: PostgresServer) -> str:
-    if find_spec("monitor.ledger.migrate") is None:
-        pytest.skip("monitor.ledger.migrate is not there yet")
     from monitor.ledger.migrate import upgrade
 
     upgrade(postgres.create_database("ledger_template"))

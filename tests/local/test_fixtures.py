@@ -37,6 +37,14 @@ def test_every_test_has_a_database_of_its_own(database_url):
     assert (int(version) // 10_000, encoding) == (18, "UTF8")
 
 
+def test_a_ledger_of_the_tests_own_has_the_schema_and_no_rows(ledger_url):
+    engine = create_engine(ledger_url)
+    with engine.begin() as connection:
+        incidents = connection.execute(text("select count(*) from tocsin.incidents")).scalar_one()
+    engine.dispose()
+    assert incidents == 0
+
+
 def test_a_password_is_needed_even_on_this_machine(postgres):
     url = make_url(postgres.url)
     with pytest.raises(psycopg2.OperationalError, match="password"):
