@@ -1,14 +1,15 @@
 """The limits of a rule against its signals: units, ranges, and what no evidence could ever show."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from detectors.tolerance import DEFAULTS
 from monitor.config.limits import LEFT_OUT, Tier, check_factor, check_nested, check_points, check_unit, tiers
-from monitor.config.model import Bound, LimitKind, Severity
+from monitor.config.model import Bound, Limit, LimitKind, Severity
 from monitor.config.problem import WrongError
 from monitor.config.section import NOT_YET, Section
-from monitor.config.tree import Node, Scalar
+from monitor.config.tree import Mapping, Node, Scalar
 from monitor.config.values import one_of, scalar, written
 from monitor.records.signals import Kind, Side, Signal
 
@@ -31,14 +32,12 @@ def threshold(section: Section, terms: Terms) -> tuple[Bound, ...]:
     bounds = []
     for key, side in (("above", Side.UP), ("below", Side.DOWN)):
         found = _read(section, key, terms)
-        if found and found[0].limit.kind is LimitKind.REFERENCE:
+        alone = not isinstance(section.node.values.get(key), Mapping)
+        if alone and found and found[0].limit.kind is LimitKind.REFERENCE:
             found = _read(section, "tolerance", terms) or _left_out(found[0], terms)
         if found:
             _check(section, found, terms, partial(_threshold_limit, terms=terms, down=side is Side.DOWN))
             bounds.append(_bound(section, side, found))
-    if "tolerance" in section and "tolerance" not in section.asked:
-        section.take("tolerance", lambda _: None, None)
-        section.wrong("tolerance goes with `drift` or `above: reference`", "remove it", at="tolerance")
     return tuple(bounds)
 
 
@@ -66,7 +65,12 @@ def _left_out(tier: Tier, terms: Terms) -> tuple[Tier, ...]:
 
 def _bound(section: Section, side: Side, found: tuple[Tier, ...]) -> Bound:
     check_nested(found, section.report, down=side is Side.DOWN)
-    return Bound(side, tuple((tier.severity, tier.limit) for tier in found))
+    return Bound(side, tuple((tier.severity, _distance(tier.limit)) for tier in found))
+
+
+def _distance(limit: Limit) -> Limit:
+    """`below: -5pp` and `below: 5pp` are the same."""
+    return replace(limit, value=abs(limit.value))
 
 
 def _side(node: Node, signals: tuple[Signal, ...]) -> Side:
@@ -132,7 +136,9 @@ def _threshold_limit(tier: Tier, signal: Signal, *, terms: Terms, down: bool) ->
     elif kind is LimitKind.ABSOLUTE:
         check_unit(tier, signal)
         _absolute(tier, signal, terms, down=down)
-    elif kind is LimitKind.REFERENCE:
+    elif kind is LimitKind.DEFAULT:
+        _quantile_default(terms, down=down)
+    else:
         raise WrongError("`reference` goes alone", "write above: reference, and the severities in tolerance")
 
 
@@ -151,6 +157,15 @@ def _quantile_points(tier: Tier, terms: Terms, *, down: bool) -> None:
             f"{written(scalar(tier.node))} on top of {share:.4g} is over half of all: no evidence can show it"
         )
         raise WrongError(sentence, "write fewer points")
+
+
+def _quantile_default(terms: Terms, *, down: bool) -> None:
+    if terms.quantile is None:
+        return
+    share = terms.quantile if down else 1 - terms.quantile
+    if share * DEFAULTS["p99"].amount > NO_EVIDENCE:
+        advice = f"write {'below: 0.67x' if down else 'above: 1.5x'}"
+        raise WrongError(f"p{terms.quantile * 100:g} has no default limit", advice)
 
 
 def _absolute(tier: Tier, signal: Signal, terms: Terms, *, down: bool) -> None:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from monitor.config.values import (
     NUMBER,
     duration,
     milliseconds,
+    named,
     number,
     one_of,
     scalar,
@@ -37,13 +38,11 @@ def read_streams(root: Section) -> Streams:
     if section is None:
         return Streams(("model",), ("version",), 1000, 7 * MS["d"])
     streams = Streams(
-        by=section.take("by", partial(_fields, section), ("model",)),
-        slices=section.take("slices", partial(_fields, section), ("version",)),
+        by=section.take("by", partial(_fields, section), ("model",)) or ("model",),
+        slices=section.take("slices", partial(_fields, section, may_be_empty=True), ("version",)),
         max=section.take("max", whole(1, 100_000), 1000),
         retire_after_ms=section.take("retire_after", duration("1h"), 7 * MS["d"]),
     )
-    if "by" in section and not streams.by:
-        section.wrong("a stream needs a field", "write by: [model]", at="by")
     both = [field for field in streams.slices if field in streams.by]
     if both and "slices" in section:
         section.wrong(f"{both[0]} is in by already, and cannot be a slice too", "remove one", at="slices")
@@ -52,8 +51,8 @@ def read_streams(root: Section) -> Streams:
     return Streams(streams.by, slices, streams.max, streams.retire_after_ms)
 
 
-def _fields(section: Section, node: Node) -> tuple[str, ...]:
-    if not isinstance(node, Sequence):
+def _fields(section: Section, node: Node, *, may_be_empty: bool = False) -> tuple[str, ...]:
+    if not isinstance(node, Sequence) or not (node.items or may_be_empty):
         raise WrongError("this must be a list of fields", "write [model]")
     found = each(node, _field, section.report)
     if len(set(found)) < len(found):
@@ -64,7 +63,7 @@ def _fields(section: Section, node: Node) -> tuple[str, ...]:
 def _field(node: Node) -> str:
     name = text(node)
     if name not in FIELDS and not re.fullmatch(r"segment\.[A-Za-z0-9_-]{1,100}", name):
-        raise WrongError("this is not a field of a stream", meant(name, {*FIELDS, "segment.NAME"}))
+        raise WrongError(f"{named(node)} is not a field of a stream", meant(name, {*FIELDS, "segment.NAME"}))
     return name
 
 
@@ -143,22 +142,18 @@ def read_defaults(root: Section, receivers: Collection[str]) -> Defaults:
     section = root.inner("defaults")
     if section is None:
         return Defaults(Severity.WARNING, 100, 10 * MS["m"], 15 * MS["m"], implied)
-    node = section.node.values.get("notify")
-    hidden = "notify" in section and node is not None and _rests_on_unset(node)
+    given = section.node.values.get("notify")
+    empty = isinstance(given, Sequence) and not given.items
+    unknown = implied if given is None else () if empty else None
     defaults = Defaults(
         severity=Severity(section.take("severity", one_of(*Severity), Severity.WARNING.value)),
         min_n=section.take("min_n", whole(1, 10**9), 100),
         clear_for_ms=section.take("clear_for", duration("0s"), 10 * MS["m"]),
         fresh_ms=section.take("fresh", duration("1s"), 15 * MS["m"]),
-        notify=section.take("notify", partial(_notify, section, receivers), None if hidden else implied),
+        notify=section.take("notify", partial(_notify, section, receivers), None) or unknown,
     )
     section.close(frozenset({"runbook"}))
     return defaults
-
-
-def _rests_on_unset(node: Node) -> bool:
-    items: Iterable[Node] = node.items if isinstance(node, Sequence) else (node,)
-    return any(isinstance(item, Scalar) and item.unset for item in items)
 
 
 def _notify(section: Section, receivers: Collection[str], node: Node) -> tuple[str, ...]:

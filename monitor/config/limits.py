@@ -7,7 +7,7 @@ from typing import Final
 
 from monitor.config.model import Limit, LimitKind, Severity
 from monitor.config.problem import Report, UnsetError, WrongError, meant
-from monitor.config.tree import Mapping, Node, Scalar
+from monitor.config.tree import Mapping, Node, Scalar, shown
 from monitor.config.values import NUMBER, scalar, written
 from monitor.records.signals import Kind, Signal
 
@@ -51,7 +51,7 @@ def tiers(node: Node, alone: Severity, report: Report) -> tuple[Tier, ...]:
 
 def _severity(key: str) -> Severity:
     if key not in SEVERITIES:
-        raise WrongError("this is not a severity", meant(key, SEVERITIES))
+        raise WrongError(f"{shown(key)} is not a severity", meant(key, SEVERITIES))
     return Severity(key)
 
 
@@ -127,29 +127,20 @@ def check_points(tier: Tier, *, down: bool = False) -> None:
 
 def check_unit(tier: Tier, signal: Signal) -> None:
     """An absolute limit must be in the signal's own unit."""
-    value, unit = written(scalar(tier.node)), tier.unit
-    if signal.kind is Kind.RATE and unit == "ms":
-        raise WrongError(
-            f"{value} on {signal.name}: a rate has no {_unit(tier)}", "write a share such as 5% or 0.05"
-        )
-    if signal.kind is Kind.DISTRIBUTION and unit == "ms" and signal.unit != "ms":
-        raise WrongError(
-            f"{value} on {signal.name}: {signal.unit} have no {_unit(tier)}", "write a number alone"
-        )
-    if signal.kind is Kind.DISTRIBUTION and unit == "%" and signal.unit != "probability":
-        raise WrongError(f"{value} on {signal.name}: {signal.unit} have no percent", _instead(signal))
-
-
-def _unit(tier: Tier) -> str:
-    return (
-        "s"
-        if tier.limit.text.rstrip().endswith("s") and not tier.limit.text.rstrip().endswith("ms")
-        else "ms"
-    )
-
-
-def _instead(signal: Signal) -> str:
-    return "write 800ms or 2s" if signal.unit == "ms" else "write a number alone"
+    value = written(scalar(tier.node))
+    unit = "s" if re.fullmatch(r".*[^m]s", tier.limit.text) else tier.unit
+    if signal.kind is Kind.RATE and tier.unit == "ms":
+        sentence = f"{value} on {signal.name}: a rate has no {unit}"
+        raise WrongError(sentence, "write a share such as 5% or 0.05")
+    if signal.kind is not Kind.DISTRIBUTION:
+        return
+    if tier.unit == "ms" and signal.unit != "ms":
+        number = tier.limit.value / (1000 if unit == "s" else 1)
+        what = "probabilities" if signal.unit == "probability" else signal.unit
+        raise WrongError(f"{value} on {signal.name}: {what} have no {unit}", f"write {number:g} alone")
+    if tier.unit == "%" and signal.unit != "probability":
+        instead = "write 800ms or 2s" if signal.unit == "ms" else f"write {tier.limit.value * 100:g} alone"
+        raise WrongError(f"{value} on {signal.name}: {signal.unit} have no percent", instead)
 
 
 def check_nested(found: tuple[Tier, ...], report: Report, *, down: bool = False) -> None:

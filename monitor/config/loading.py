@@ -113,6 +113,10 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         root, Known(_names(root, "receivers"), _names(root, "kill_switches"), streams.by, defaults)
     )
     general.check_promise(root, promise, rules)
+    if rules and not receivers and "receivers" not in root:
+        root.wrong(
+            "there are no receivers, so nobody would be told", "receivers: {default: {slack: {url: ...}}}"
+        )
     bad_below = general.read_bad_below(root)
     host, port, token = general.read_http(root, needed="http" in need)
     root.close(PLANNED)

@@ -23,9 +23,10 @@ def read_receivers(root: Section, *, needed: bool) -> dict[str, Receiver]:
     """Receivers by name; a wrong one is there too, so that rules may name it."""
     found = {}
     for name, section in root.children("receivers"):
+        _printable(name, section)
         kinds = [kind for kind in section.node.values if kind in KINDS]
         section.asked.update(KINDS)
-        if not section.node.values.keys() & (PLANNED_KINDS | set(KINDS)):
+        if not section.node.values.keys() & (PLANNED_KINDS | set(KINDS)) and not section.misspelt(*KINDS):
             section.wrong(f"a receiver is {listed(KINDS, 'or')}", "such as slack: {url: ...}")
         if len(kinds) > 1:
             section.wrong(
@@ -35,6 +36,13 @@ def read_receivers(root: Section, *, needed: bool) -> dict[str, Receiver]:
         section.close(PLANNED_KINDS)
         found[name] = Receiver(name, kinds[0] if kinds else "", settings)
     return found
+
+
+def _printable(name: str, section: Section) -> None:
+    if not 0 < len(name.encode()) <= 100 or not name.isprintable() or any(c in " {}" for c in name):
+        section.wrong(
+            "this name has blanks, braces or characters that cannot be printed", "letters, digits and -"
+        )
 
 
 def _settings(outer: Section, kind: str, *, needed: bool) -> dict[str, str]:
@@ -71,6 +79,7 @@ def read_switches(root: Section, receivers: Collection[str], *, needed: bool) ->
 
 def _switch(name: str, section: Section, receivers: Collection[str], *, needed: bool) -> KillSwitch:
     url = secret = ""
+    _printable(name, section)
     webhook = section.inner("webhook")
     if webhook is None:
         section.wrong("`webhook` is missing", "what to call: webhook: {url: ..., secret: ...}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TypeVar
 
 from monitor.config.problem import Place, Report, UnsetError, WrongError, meant
@@ -48,7 +49,7 @@ class Section:
 
     def must(self, key: str, read: Callable[[Node], T], fallback: D, advice: str) -> T | D:
         """As `take`, but leaving the key out is a problem."""
-        if key not in self:
+        if key not in self and not self.misspelt(key):
             self.wrong(f"`{key}` is missing", advice)
         return self.take(key, read, fallback)
 
@@ -74,6 +75,10 @@ class Section:
                 outer.wrong(f"{shown(name)} has no keys", at=name)
             if child is not None:
                 yield name, child
+
+    def misspelt(self, *keys: str) -> bool:
+        """Whether a key is there that seems to mean one of `keys`; `close` will ask about it."""
+        return any(get_close_matches(given, keys) and given not in keys for given in self.node.values)
 
     def place(self, key: str) -> tuple[Place, str]:
         """Place and path of a key's value, of the mapping itself where the key is left out."""

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from monitor.config.problem import Report, UnsetError, WrongError, listed, meant
 from monitor.config.section import NOT_YET
 from monitor.config.tree import Node, Sequence
-from monitor.config.values import scalar, text
+from monitor.config.values import named, scalar, text
 from monitor.records.signals import BY_NAME, SIGNALS, Kind, Signal, planned
 
 
@@ -15,7 +15,7 @@ def read_signals(node: Node, report: Report) -> tuple[Signal, ...]:
     items = node.items if isinstance(node, Sequence) else (node,)
     for item in items:
         try:
-            for signal in _named(text(item)):
+            for signal in _named(item):
                 found.setdefault(signal.name, signal)
         except WrongError as wrong:
             report.add(item.place, item.path, wrong.sentence, wrong.suggestion)
@@ -26,25 +26,24 @@ def read_signals(node: Node, report: Report) -> tuple[Signal, ...]:
     return tuple(found.values())
 
 
-def _named(name: str) -> list[Signal]:
+def _named(node: Node) -> list[Signal]:
+    name = text(node)
     if any(c in name for c in "*?["):
-        return _globbed(name)
+        return _globbed(name, named(node))
     if planned(name):
         raise WrongError(f"the signal {name} {NOT_YET}")
     if name not in BY_NAME:
-        raise WrongError(
-            f"{name} is not a signal" if name.isidentifier() else "this is not a signal", _nearest(name)
-        )
+        raise WrongError(f"{named(node)} is not a signal", _nearest(name))
     return [BY_NAME[name]]
 
 
-def _globbed(glob: str) -> list[Signal]:
+def _globbed(glob: str, shown: str) -> list[Signal]:
     """A glob stands for what is measured on records; `requests` is traffic, judged otherwise."""
     found = [s for s in SIGNALS if s.kind is not Kind.TRAFFIC and fnmatchcase(s.name, glob)]
     if not found and planned(glob):
         raise WrongError(f"the signal {glob} {NOT_YET}")
     if not found:
-        raise WrongError("no signal has a name like this", _nearest(glob.strip("*?")))
+        raise WrongError(f"no signal is called {shown}", _nearest(glob.strip("*?")))
     return found
 
 
@@ -60,5 +59,5 @@ def quantile(node: Node) -> float:
     except ValueError:
         found = float("nan")
     if not 0 < found < 100:
-        raise WrongError("this is not a percentile", "write p50, p90, p95, p99 or p99.9")
+        raise WrongError(f"{named(node)} is not a percentile", "write p50, p90, p95, p99 or p99.9")
     return round(found / 100, 6)

@@ -1,5 +1,6 @@
 """YAML text as nodes that know place and path: YAML 1.2, no tags, bounded in size, depth and aliases."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.nodes import Node as YamlNode
 from ruamel.yaml.reader import ReaderError
 
-from monitor.config.problem import Place, Report, meant
+from monitor.config.problem import Place, Report
 
 MAX_CHARACTERS: Final = 1_000_000
 MAX_DEPTH: Final = 20
@@ -100,7 +101,7 @@ def _composed(text: str, report: Report) -> YamlNode | None:
             place, "", "there is a character that YAML does not allow", "remove it, or write it as an escape"
         )
     except MarkedYAMLError as error:
-        report.add(*_explained(error))
+        report.add(*_explained(error, text))
     except (YAMLError, ValueError, OverflowError):
         report.add(Place(), "", "this is not YAML")
     else:
@@ -158,11 +159,13 @@ _EXPLAINED: Final = (
 )
 
 
-def _explained(error: MarkedYAMLError) -> tuple[Place, str, str, str]:
+def _explained(error: MarkedYAMLError, text: str) -> tuple[Place, str, str, str]:
     """Own words, since the parser's quote the text, and so perhaps a secret."""
     mark = error.problem_mark or error.context_mark
     place = Place() if mark is None else _at(mark)
     said = str(error.problem)
+    if "expected ',' or" in said and "${" in _line(text, place):
+        return place, "", "a `{` here is taken for the start of keys", "put quotes around ${NAME}"
     for part, sentence, suggestion in _EXPLAINED:
         if part in said:
             return place, "", sentence, suggestion
@@ -172,6 +175,11 @@ def _explained(error: MarkedYAMLError) -> tuple[Place, str, str, str]:
         "this is not YAML",
         "check quotes, brackets and indentation on this line and the one before",
     )
+
+
+def _line(text: str, place: Place) -> str:
+    before, after = text.rfind("\n", 0, place.start) + 1, text.find("\n", place.start)
+    return text[before : after if after >= 0 else len(text)]
 
 
 def _at(mark: StreamMark) -> Place:
@@ -215,9 +223,10 @@ class _Copier:
             key = self._key(key_node, made)
             if key is None:
                 continue
-            below = f"{path}.{shown(key)}" if path else shown(key)
+            segment = key if _like_a_name(key) else "?"
+            below = f"{path}.{segment}" if path else segment
             made.keys[key] = _place(key_node)
-            made.values[key] = self.node(value_node, below.replace("`", ""), depth + 1)
+            made.values[key] = self.node(value_node, below, depth + 1)
         return made
 
     def _key(self, node: YamlNode, made: Mapping) -> str | None:
@@ -239,11 +248,10 @@ class _Copier:
 
 
 def shown(key: str) -> str:
-    """A key for a message; one that looks like anything but a name may be a secret in the wrong place."""
-    named = len(key) <= 30 and key.isascii() and all(c.isalnum() or c in "_.-*" for c in key) and key != ""
-    return f"`{key}`" if named else "a key"
+    """A key for a message; what looks like anything but a name may be a secret in the wrong place."""
+    return f"`{key}`" if _like_a_name(key) else "this"
 
 
-def unknown(key: str, known: set[str]) -> tuple[str, str]:
-    """Sentence and suggestion for a key that nothing reads."""
-    return f"{shown(key)} is not a key here", meant(key, known)
+def _like_a_name(key: str) -> bool:
+    opaque = len(key) > 20 and key.isalnum() and any(c.isdigit() for c in key)
+    return re.fullmatch(r"[\w.*:-]{1,60}", key, re.ASCII) is not None and not opaque

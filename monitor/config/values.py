@@ -45,7 +45,15 @@ def scalar(node: Node) -> Scalar:
 def written(node: Scalar) -> str:
     """The value for a message: as it stands in the file, so that no variable's content shows."""
     raw = " ".join(node.raw.split())
+    if "://" in raw and "@" in raw:
+        return "this"
     return f"`{raw[:60]}...`" if len(raw) > 60 else f"`{raw}`"
+
+
+def named(node: Node) -> str:
+    """A name for a message; what looks like anything else may be a secret in the wrong place."""
+    value = scalar(node)
+    return written(value) if re.fullmatch(r"[\w.*?$:{}-]{1,40}", value.raw) else "this"
 
 
 def text(node: Node) -> str:
@@ -104,7 +112,7 @@ def number(node: Node) -> float:
 
 def _within(found: int, value: Scalar, low: int, high: int) -> int:
     if not low <= found <= high:
-        raise WrongError(f"{written(value)} is out of range", f"from {low:,} to {high:,}".replace(",", " "))
+        raise WrongError(f"{written(value)} is out of range", f"from {low:,} to {high:,}")
     return found
 
 
