@@ -1,0 +1,84 @@
+"""The example of the contract: every key of it is read, or refused as not supported yet."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor import config
+
+CONTRACT = Path(__file__).parent / "contract.yaml"
+NOT_YET = {
+    "rules[7].objective",
+    "rules[7].over",
+    "rules[8].total",
+    "rules[9].above",
+    "rules[9].below",
+}
+
+
+def test_what_is_not_built_yet_is_refused_by_name() -> None:
+    found = config.problems(CONTRACT, environ={})
+    assert {p.path for p in found} == NOT_YET
+    assert [p.sentence for p in found if "not supported yet" not in p.sentence] == []
+
+
+def test_all_the_rest_loads(tmp_path: Path) -> None:
+    lines = CONTRACT.read_text().splitlines()
+    file = tmp_path / "alerts.yaml"
+    file.write_text(
+        "\n".join(
+            line for line in lines if not any(f"name: {n}," in line for n in ("slo", "spend", "traffic"))
+        )
+    )
+    loaded = config.load(file, environ={}, need=config.CHECK)
+    names = ("errors", "truncated", "length", "language", "confidence", "slow", "ceiling", "silence")
+    assert tuple(rule.name for rule in loaded.rules) == names
+    assert loaded.source.topics == ("predictions",)
+    assert loaded.learning.learn == 10_000
+    assert loaded.false_alarms.rates == {"any": pytest.approx(1 / (30 * 86_400_000))}
+
+
+PLANNED = {
+    "rules[0]": [
+        "objective: 99%",
+        "over: 30d",
+        "total: 1d",
+        "each: version",
+        "overrides: []",
+        "during: x",
+        "for: 5m",
+        "dry_run: true",
+    ],
+    "streams": ["labels: []"],
+    "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}", "labels: {}", "signals: {}"],
+    "source": ["format: otel", "map: {}", "where: {}"],
+    "kill_switches.chat": ["per: [model]", "trip: auto"],
+    "reference": ["hour_of_week: true"],
+    "false_alarms": ["per: team"],
+    "receivers.default": ["alertmanager: {}", "email: {}"],
+    "receivers.default.slack": ["mention: x"],
+}
+
+
+@pytest.mark.parametrize(("where", "key"), [(where, key) for where, keys in PLANNED.items() for key in keys])
+def test_a_key_to_come_is_refused_wherever_it_stands(tmp_path: Path, where: str, key: str) -> None:
+    def also(place: str) -> str:
+        return f", {key}" if place == where else ""
+
+    file = tmp_path / "alerts.yaml"
+    file.write_text(
+        f"{{name: prod{also('')},\n"
+        f"source: {{bootstrap_servers: k, topic: t{also('source')}}},\n"
+        f"streams: {{by: [model]{also('streams')}}},\n"
+        f"reference: {{learn: 1000{also('reference')}}},\n"
+        f"false_alarms: {{warning: 1 per 7d{also('false_alarms')}}},\n"
+        f"rules: [{{name: e, signal: error, above: 2x{also('rules[0]')}}}],\n"
+        f"receivers: {{default: {{slack: {{url: '${{S}}'{also('receivers.default.slack')}}}"
+        f"{also('receivers.default')}}}}},\n"
+        f"kill_switches: {{chat: {{webhook: {{url: '${{K}}', secret: '${{W}}'}}"
+        f"{also('kill_switches.chat')}}}}}}}\n"
+    )
+    name = key.partition(":")[0]
+    path = f"{where}.{name}" if where else name
+    found = config.problems(file, environ={})
+    assert [(p.path, p.sentence) for p in found] == [(path, f"`{name}` is not supported yet")]
