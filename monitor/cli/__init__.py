@@ -1,0 +1,48 @@
+"""The command line: `tocsin COMMAND`. Every command is one file and one row here."""
+
+import sys
+from typing import Final
+
+import click
+
+from monitor import __version__
+from monitor.cli.ack import ack
+from monitor.cli.check import check
+from monitor.cli.db import db
+from monitor.cli.demo.command import demo
+from monitor.cli.kill import kill
+from monitor.cli.replay import replay
+from monitor.cli.run import run
+from monitor.cli.status import status
+from monitor.errors import TocsinError
+
+COMMANDS: Final[tuple[click.Command, ...]] = (run, demo, check, replay, status, ack, kill, db)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tocsin")
+def cli() -> None:
+    """Watch the prediction log of an ML or LLM service: drift, silent failure, and a kill switch.
+
+    Exit codes: 0 good, 1 the check or test says no, 2 wrong use, 3 a dependency refuses or cannot be reached.
+    """
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run a command; an error of ours is one sentence on stderr and its exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as left:
+        sys.exit(left.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except TocsinError as error:
+        click.echo(f"tocsin: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,27 @@
+"""`tocsin ack`."""
+
+import getpass
+
+import click
+
+from monitor.cli.options import config_option, ledger, loaded
+from monitor.config import LEDGER
+from monitor.errors import UsageError
+from monitor.ledger import announcements
+from monitor.ledger.incidents import Acknowledgement, acknowledge
+
+
+@click.command()
+@click.argument("incident")
+@click.option("--outcome", type=click.Choice(["true", "false_alarm", "expected"]), help="What it turned out to be.")
+@click.option("--by", default=getpass.getuser, help="Who takes it (default: your login name).")
+@config_option
+def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
+    """Say that you have INCIDENT, and later what it turned out to be."""
+    with ledger(loaded(path, LEDGER)) as conn:
+        done = acknowledge(conn, incident, by, outcome)
+        if done is Acknowledgement.UNKNOWN:
+            raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+        if done is Acknowledgement.DONE:
+            announcements.announce(conn, incident, "acknowledged")
+    click.echo(f"{incident} acknowledged by {by}" if done is Acknowledgement.DONE else f"{incident} was acknowledged before")

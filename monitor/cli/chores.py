@@ -1,0 +1,34 @@
+"""Small rows that are written by the clock."""
+
+from typing import Final
+
+from sqlalchemy import Engine, text
+from sqlalchemy.dialects.postgresql import insert
+
+from monitor.config.model import Config
+from monitor.ledger.models import config as config_table
+
+# One row a minute and partition, whichever replica comes first.
+_LAG: Final = text("""
+    INSERT INTO tocsin_ledger.lag (at, topic, partition, lag, watermark_age_s)
+    SELECT date_trunc('minute', now()), p.topic, p.partition, greatest(p.end_offset - p.next_offset, 0),
+           extract(epoch FROM clock_timestamp()) - c.watermark_ms / 1000.0
+    FROM tocsin_ledger.topic_partition p LEFT JOIN tocsin_ledger.judge_cursor c USING (topic_id, partition)
+    WHERE p.next_offset IS NOT NULL AND p.end_offset IS NOT NULL
+    ON CONFLICT DO NOTHING
+""")
+
+
+def keep_lag(engine: Engine) -> None:
+    """Note how far each partition is behind, a row a minute."""
+    with engine.begin() as conn:
+        conn.execute(_LAG)
+
+
+def note_config(engine: Engine, config: Config, host: str) -> None:
+    """Keep the configuration that decisions name by its hash, without its secrets."""
+    row = insert(config_table).values(
+        config_hash=config.config_hash, host=host, yaml_redacted=config.redacted
+    )
+    with engine.begin() as conn:
+        conn.execute(row.on_conflict_do_nothing())

@@ -1,0 +1,134 @@
+"""The rooms wired together: one process that ingests, judges where it leads, notifies and serves HTTP."""
+
+import os
+import socket
+import threading
+import time
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor.cli.chores import keep_lag, note_config
+from monitor.cli.log import Conditions
+from monitor.cli.snapshot import Snapshot
+from monitor.config.model import Config
+from monitor.errors import LedgerUnavailable, TocsinError
+from monitor.ingest.service import Ingest
+from monitor.judge.loop import Judge
+from monitor.ledger import tables
+from monitor.ledger.engine import connect, reach
+from monitor.ledger.migrate import check_schema
+from monitor.notify.worker import Notifier
+from monitor.web.server import WebServer
+
+WAIT_S: Final = 0.5
+RETRY_S: Final = 2.0
+
+log = structlog.get_logger("tocsin")
+
+
+class Daemon:
+    """All threads of `tocsin run`. Raises UsageError where the configuration cannot be served."""
+
+    def __init__(self, config: Config, *, instance: str | None, accept_new_topic: bool) -> None:
+        self._config = config
+        self._engine = connect(config.store_url, name="tocsin run", pool_size=8)
+        self._ingest = Ingest(
+            config,
+            self._engine,
+            clock=clock_ms,
+            instance=instance,
+            accept_new_topic=accept_new_topic,
+            on_checkpoint=lambda: None,
+        )
+        self._snapshot = Snapshot(config, self._engine, self._ingest)
+        self._notifier = Notifier(self._engine, config, observe=self._snapshot.delivered)
+        self._judge = Judge(config, self._engine, self._notifier.wake)
+        self._snapshot.judge = self._judge
+        self._web = WebServer(
+            self._snapshot.status, host=config.http_host, port=config.http_port, token=config.http_token
+        )
+        self._chores = BackgroundScheduler(timezone="UTC")
+        self._started: list[str] = []
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until `stopping`; raises the error that ended a part for good."""
+        self._web.start()
+        self._started.append("web")
+        log.info("serving", url=self._web.url, config=self._config.path, config_hash=self._config.config_hash[:10])
+        if not self._await_ledger(stopping):
+            return
+        self._begin()
+        while not stopping.wait(WAIT_S):
+            failure = self._ingest.failure() or self._judge.failure()
+            if failure is not None:
+                raise failure
+
+    def _await_ledger(self, stopping: threading.Event) -> bool:
+        """Wait for Postgres, saying so once; a schema that does not fit ends the process."""
+        conditions = Conditions(log)
+        while not stopping.is_set():
+            try:
+                reach(self._engine)
+                with self._engine.begin() as conn:
+                    check_schema(conn)
+                tables.ensure_partitions(self._engine, clock_ms())
+                note_config(self._engine, self._config, socket.gethostname())
+                self._snapshot.ledger_ready()
+                conditions.end("ledger_unreachable")
+            except (LedgerUnavailable, SQLAlchemyError) as error:
+                self._snapshot.ledger_missing(str(error).splitlines()[0])
+                conditions.begin("ledger_unreachable", why=str(error).splitlines()[0])
+                stopping.wait(RETRY_S)
+            else:
+                return True
+        return False
+
+    def _begin(self) -> None:
+        self._ingest.start()
+        self._judge.start()
+        self._notifier.start()
+        self._schedule(self._engine)
+        self._started += ["ingest", "judge", "notifier", "chores"]
+
+    def _schedule(self, engine: Engine) -> None:
+        """What recurs by the clock."""
+        every = {"trigger": "interval", "coalesce": True, "max_instances": 1}
+        self._chores.add_job(lambda: _quietly(tables.ensure_partitions, engine, clock_ms()), minutes=10, **every)
+        self._chores.add_job(lambda: _quietly(_tidy, engine), minutes=10, **every)
+        self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
+        self._chores.start()
+
+    def stop(self, within_s: float) -> None:
+        """Store what is in memory, leave the group, give up the lease; what hangs is left behind."""
+        until = time.monotonic() + within_s
+        if "chores" in self._started:
+            self._chores.shutdown(wait=False)
+            self._ingest.stop(until)
+            self._judge.stop(max(0.1, until - time.monotonic()))
+            self._notifier.stop(max(0.1, until - time.monotonic()))
+        if "web" in self._started:
+            self._web.stop(1.0)
+        self._engine.dispose()
+        log.info("stopped", pid=os.getpid())
+
+
+def clock_ms() -> int:
+    """The ingest clock."""
+    return time.time_ns() // 1_000_000
+
+
+def _tidy(engine: Engine) -> None:
+    tables.drop_old(engine, clock_ms(), keep_panes=timedelta(days=30))
+
+
+def _quietly(chore: object, *args: object) -> None:
+    """A chore that fails is told and tried again at its next time."""
+    try:
+        chore(*args)  # type: ignore[operator]
+    except (SQLAlchemyError, TocsinError) as error:
+        log.warning("chore failed", why=str(error).splitlines()[0])

@@ -1,0 +1,22 @@
+"""`tocsin db upgrade`."""
+
+import click
+
+from monitor.cli.options import config_option, loaded
+from monitor.config import LEDGER
+from monitor.ledger.engine import redacted
+from monitor.ledger.migrate import upgrade as migrate
+
+
+@click.group()
+def db() -> None:
+    """Look after the ledger's database."""
+
+
+@db.command()
+@config_option
+def upgrade(path: str | None) -> None:
+    """Make or migrate Tocsin's schema in the database of `store.url`."""
+    settings = loaded(path, LEDGER)
+    migrate(settings.store_url)
+    click.echo(f"{redacted(settings.store_url)} is up to date")

@@ -1,0 +1,42 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor import config
+from monitor.config.model import Config
+from monitor.ledger.engine import connect, unavailable
+from monitor.ledger.migrate import check_schema
+
+Command = Callable[..., Any]
+
+
+def config_option(command: Command) -> Command:
+    """`-c FILE`."""
+    return click.option(
+        "-c", "--config", "path", metavar="FILE", help="alerts.yaml to use; else $TOCSIN_CONFIG, else ./alerts.yaml."
+    )(command)
+
+
+def loaded(path: str | None, need: Set[str]) -> Config:
+    """The configuration that a command works with; raises UsageError or ConfigError."""
+    return config.load(config.find(path), need=need)
+
+
+@contextmanager
+def ledger(settings: Config) -> Iterator[Connection]:
+    """A transaction on the ledger; raises LedgerUnavailable or SchemaMismatch in one sentence."""
+    engine = connect(settings.store_url, name="tocsin")
+    try:
+        with engine.begin() as conn:
+            check_schema(conn)
+            yield conn
+    except SQLAlchemyError as error:
+        raise unavailable(settings.store_url, error) from error
+    finally:
+        engine.dispose()

@@ -1,0 +1,100 @@
+"""`tocsin replay`."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from monitor.cli.options import config_option, loaded
+from monitor.cli.replayer import Incident, Outcome, Replay, chunks, lines_of
+from monitor.config import REPLAY
+from monitor.config.model import Severity
+from monitor.ledger.headline import headline, unit_of
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each incident.")
+@click.option("--sort", "in_order", is_flag=True, help="Order the lines by ts first (reads the whole file).")
+@click.option(
+    "--fail-on", type=click.Choice(["warning", "critical"]), help="Exit 1 if an incident reached this severity."
+)
+@config_option
+@click.pass_context
+def replay(
+    context: click.Context, file: Path, as_json: bool, in_order: bool, fail_on: str | None, path: str | None
+) -> None:
+    """Show what would have fired on FILE, a prediction log with one JSON record a line."""
+    machine = Replay(loaded(path, REPLAY))
+    with file.open("rb") as raw:
+        _feed(machine, raw, in_order)
+    outcome = machine.finish()
+    for incident in _by_detection(outcome):
+        click.echo(_as_json(incident) if as_json else _as_text(incident))
+    _tell(outcome)
+    if fail_on and any(_reaches(i, Severity(fail_on)) for i in outcome.incidents.values()):
+        context.exit(1)
+
+
+def _feed(machine: Replay, raw: BinaryIO, in_order: bool) -> None:
+    lines = lines_of(raw, machine.outcome.skipped)
+    ordered = sorted(lines, key=lambda line: line.ts_ms) if in_order else lines
+    numbered = (replace(line, number=i) for i, line in enumerate(ordered))
+    for chunk in chunks(numbered if in_order else ordered):
+        machine.feed(chunk)
+
+
+def _by_detection(outcome: Outcome) -> list[Incident]:
+    return sorted(outcome.incidents.values(), key=lambda i: (i.facts.detected_ms, i.facts.rule))
+
+
+def _reaches(incident: Incident, severity: Severity) -> bool:
+    return Severity(incident.facts.severity).rank >= severity.rank
+
+
+def _as_json(incident: Incident) -> str:
+    facts = incident.facts
+    line: dict[str, Any] = {
+        "rule": facts.rule,
+        "stream": facts.stream,
+        "labels": facts.labels,
+        "signal": facts.signal,
+        "quantity": facts.quantity,
+        "unit": unit_of(facts),
+        "severity": facts.severity,
+        "onset_at": _iso(facts.onset_ms),
+        "detected_at": _iso(facts.detected_ms),
+        "observed": facts.observed,
+        "reference": facts.reference,
+        "summary": headline(facts),
+    }
+    return msgspec.json.encode(line).decode()
+
+
+def _as_text(incident: Incident) -> str:
+    facts = incident.facts
+    until = f", resolved {_iso(incident.resolved_ms)}" if incident.resolved_ms else ", still firing at the end"
+    return (
+        f"{_iso(facts.detected_ms)} {facts.severity:8} {facts.rule}: {headline(facts)} "
+        f"(since {_iso(facts.onset_ms)}{until})"
+    )
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _tell(outcome: Outcome) -> None:
+    """What was read, on stderr: silence must not look like health."""
+    click.echo(f"{outcome.counted:,} records counted, {len(outcome.incidents)} incidents", err=True)
+    for trip in outcome.kills[:1]:
+        click.echo(f"would have killed {trip.switch} at {_iso(trip.detected_ms)} by {trip.rule}", err=True)
+    if outcome.late:
+        click.echo(f"{outcome.late:,} records came late (their pane had closed): try --sort", err=True)
+    for reason, n in sorted(outcome.skipped.items()):
+        click.echo(f"{n:,} lines skipped: {reason}", err=True)
+    for stream, (learned, needed) in sorted(outcome.learning.items()):
+        click.echo(f"{stream}: still learning, {learned:,} of {needed:,}", err=True)

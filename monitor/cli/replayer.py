@@ -1,0 +1,219 @@
+"""A log file through production's own measuring and judging: no Kafka, no Postgres, virtual time."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from monitor.config.model import Config, Severity
+from monitor.ingest.settings import measure_settings
+from monitor.judge.describe import describe
+from monitor.judge.history import MemoryHistory
+from monitor.judge.memory import Advance, Consumed, Context, Memory, advance
+from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.verdicts import Trip, Verdict
+from monitor.judge.watermark import Mark, Progress
+from monitor.ledger.facts import Facts
+from monitor.records.aggregate import PartitionAggregator, RawBatch
+from monitor.records.language import LanguageDetector
+from monitor.records.names import Names
+from monitor.records.sampling import LanguageSampler
+from monitor.records.timing import event_times
+
+KEY: Final = ("replay", 0)
+CHUNK_RECORDS: Final = 5_000
+CHUNK_SPAN_MS: Final = 5_000
+LONGEST_BLOCK_MS: Final = 1_200_000
+_FAR_FUTURE_MS: Final = 1 << 52
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the file: its number from 0 is its offset, its `ts` its Kafka timestamp."""
+
+    number: int
+    ts_ms: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident as it ended: facts of its worst moment; `resolved_ms` None while it fires."""
+
+    facts: Facts
+    resolved_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a replay came to; `skipped` counts lines by reason, `kills` holds what would have been tripped."""
+
+    incidents: dict[tuple[str, int, int], Incident] = field(default_factory=dict)
+    kills: list[Trip] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    counted: int = 0
+    late: int = 0
+    learning: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def lines_of(raw: Iterable[bytes], skipped: Counter[str]) -> Iterator[Line]:
+    """The lines that have a time; the others are counted by reason."""
+    for number, value in enumerate(raw):
+        text = value.strip()
+        if not text:
+            continue
+        ts_ms = _time(text)
+        if ts_ms is None:
+            skipped["no_ts"] += 1
+        else:
+            yield Line(number, ts_ms, text)
+
+
+class _Timed(msgspec.Struct):
+    ts: str | float | None = None
+
+
+_timed = msgspec.json.Decoder(_Timed)
+
+
+def _time(text: bytes) -> int | None:
+    """The line's `ts` in ms; 0 for what is no record at all, so that it is skipped with its own reason."""
+    try:
+        ts = _timed.decode(text).ts
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
+    if ts is None:
+        return None
+    return int(event_times((ts,), np.full(1, _FAR_FUTURE_MS)).event_ms[0])
+
+
+def chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Runs of lines that cover at most five seconds of the clock, as checkpoints would."""
+    chunk: list[Line] = []
+    begun = 0
+    for line in lines:
+        if chunk and (len(chunk) >= CHUNK_RECORDS or line.ts_ms - begun > CHUNK_SPAN_MS):
+            yield chunk
+            chunk = []
+        if not chunk:
+            begun = line.ts_ms
+        chunk.append(line)
+    if chunk:
+        yield chunk
+
+
+class Replay:
+    """Feeds lines in file order; the clock is the largest `ts` so far."""
+
+    def __init__(self, config: Config) -> None:
+        settings = measure_settings(config)
+        self._plan = compile_plan(config)
+        self._names = Names(settings.by, settings.max_streams)
+        self._history = MemoryHistory(_LocalNames(self._names))
+        self._aggregator = PartitionAggregator(
+            settings, self._names, LanguageSampler(LanguageDetector()), "replay", 0, from_offset=0, max_event_ms=None
+        )
+        self._memory = Memory(Progress(self._plan.lateness_ms))
+        self._clock_ms = 0
+        self._firing: dict[tuple[str, int], tuple[str, int, int]] = {}
+        self.outcome = Outcome()
+
+    def feed(self, chunk: Sequence[Line]) -> None:
+        """Measure and judge some lines."""
+        self._clock_ms = max(self._clock_ms, *(line.ts_ms for line in chunk))
+        batch = RawBatch([x.number for x in chunk], [x.ts_ms for x in chunk], [x.value for x in chunk])
+        self._aggregator.add(batch, self._clock_ms)
+        intake = self._aggregator.take()
+        self.outcome.counted += intake.counted
+        for skipped in intake.skipped:
+            self.outcome.skipped[skipped.reason] += skipped.count
+        mark = Mark(
+            clock_ms=self._clock_ms,
+            next_offset=intake.next_offset,
+            max_event_ms=intake.max_event_ms,
+            max_kafka_ms=intake.max_kafka_ms,
+            last_record_ms=self._clock_ms,
+            caught_up=True,
+        )
+        self._advance(Consumed(KEY, mark, intake.delta), deaf=False)
+
+    def finish(self) -> Outcome:
+        """Close every block that has begun; the end of the file is no silence."""
+        last = self._memory.progress.known.get(KEY)
+        if last is None or last.mark is None:
+            return self.outcome
+        for step in (0, LONGEST_BLOCK_MS):
+            clock_ms = self._clock_ms + 3_000 + step
+            mark = replace(last.mark, clock_ms=clock_ms, last_record_ms=self._clock_ms)
+            self._advance(Consumed(KEY, mark, type(self._memory.open)()), deaf=True)
+        self._note_learning()
+        return self.outcome
+
+    def _advance(self, consumed: Consumed, *, deaf: bool) -> None:
+        labels = {code: dict(self._names.stream(code).labels) for code in self._seen(consumed)}
+        context = Context(self._plan, labels, {}, deaf=deaf)
+        moved = advance(self._memory, [consumed], [KEY], context)
+        self._memory = moved.memory
+        self._history.add(consumed.delta.cells, consumed.delta.versions)
+        self._history.add(moved.sampled, type(consumed.delta.versions)())
+        self._note(moved)
+
+    def _seen(self, consumed: Consumed) -> set[int]:
+        return set(consumed.delta.cells.stream.tolist()) | self._memory.core.streams.keys()
+
+    def _note(self, moved: Advance) -> None:
+        for decision in moved.decisions:
+            if isinstance(decision, Trip):
+                self.outcome.kills.append(decision)
+            elif isinstance(decision, Verdict):
+                self._moved(decision)
+
+    def _moved(self, verdict: Verdict) -> None:
+        watch = (verdict.watch, verdict.stream)
+        if verdict.what == "resolved":
+            key = self._firing.pop(watch, None)
+            if key is not None:
+                now = self.outcome.incidents[key]
+                self.outcome.incidents[key] = replace(now, resolved_ms=verdict.detected_ms)
+            return
+        facts = describe(verdict, self._plan, self._history, historical=False).facts
+        key = self._firing.setdefault(watch, (verdict.watch, verdict.stream, verdict.detected_ms))
+        before = self.outcome.incidents.get(key)
+        if before is not None:
+            facts = _grown(before.facts, facts)
+        self.outcome.incidents[key] = Incident(facts)
+
+    def _note_learning(self) -> None:
+        plan: Plan = self._plan
+        for code, stream in self._memory.core.streams.items():
+            key = self._names.stream(code).key
+            if stream.stage(plan.learn, plan.at_least_ms) != "watched":
+                self.outcome.learning[key] = (stream.requests, plan.learn)
+        self.outcome.late = self._memory.late
+
+
+def _grown(before: Facts, now: Facts) -> Facts:
+    """An incident keeps when it was detected; its severity only grows."""
+    values = {name: getattr(now, name) for name in now.__struct_fields__}
+    severity = max(Severity(before.severity), Severity(now.severity), key=lambda s: s.rank)
+    values.update(detected_ms=before.detected_ms, onset_ms=before.onset_ms, severity=str(severity))
+    return Facts(**values)
+
+
+class _LocalNames:
+    """Names of a replay's ids, which are the process's own codes."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def stream_key(self, stream: int) -> str:
+        return self._names.stream(stream).key
+
+    def category(self, stream: int, signal: int, category: int) -> str:
+        return self._names.category(stream, signal, category)
+
+    def version(self, slice_id: int) -> str:
+        return self._names.slice(slice_id).value

@@ -1,0 +1,103 @@
+"""What `/healthz`, `/readyz` and `/metrics` show, gathered from the daemon's parts and the ledger."""
+
+import time
+from collections import Counter
+from threading import Lock
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitor.config.model import Config
+from monitor.ingest.service import Ingest
+from monitor.judge.loop import Judge
+from monitor.killswitch import switches
+from monitor.ledger.outbox import oldest_pending_s
+from monitor.web.status import Status
+
+FRESH_S: Final = 2.0
+
+_INCIDENTS: Final = text("SELECT severity, state, count(*) FROM tocsin_ledger.incident GROUP BY 1, 2")
+_WATERMARK: Final = text(
+    "SELECT extract(epoch FROM clock_timestamp()) - min(watermark_ms) / 1000.0 FROM tocsin_ledger.judge_cursor"
+)
+
+
+class Snapshot:
+    """One moment of the daemon for its HTTP pages; the ledger is asked at most every two seconds."""
+
+    def __init__(self, config: Config, engine: Engine, ingest: Ingest) -> None:
+        self._config, self._engine, self._ingest = config, engine, ingest
+        self.judge: Judge | None = None
+        self._lock = Lock()
+        self._deliveries: Counter[tuple[str, str]] = Counter()
+        self._ledger_trouble: str | None = "not reached yet"
+        self._read_at = float("-inf")
+        self._stored: dict[str, Any] = {}
+
+    def delivered(self, receiver: str, result: str) -> None:
+        """Count an attempt to deliver."""
+        with self._lock:
+            self._deliveries[receiver, result] += 1
+
+    def ledger_ready(self) -> None:
+        """Postgres answers, and its schema fits."""
+        self._ledger_trouble = None
+
+    def ledger_missing(self, why: str) -> None:
+        """Postgres cannot be used, and why."""
+        self._ledger_trouble = why
+
+    def status(self) -> Status:
+        """The newest status."""
+        ingest = self._ingest.status()
+        stored = self._from_ledger()
+        lags = {(p.topic, p.partition): p.lag for p in ingest.partitions if p.lag is not None}
+        with self._lock:
+            deliveries = dict(self._deliveries)
+        return Status(
+            alive=self._alive(),
+            ready=self._ready(),
+            records=ingest.records,
+            lag=lags,
+            leader=self.judge is not None and self.judge.leads,
+            deliveries=deliveries,
+            fields_dropped=ingest.dropped_fields,
+            **stored,
+        )
+
+    def _alive(self) -> dict[str, str | None]:
+        failed = self._ingest.failure() or (self.judge.failure() if self.judge else None)
+        return {"daemon": str(failed) if failed else None}
+
+    def _ready(self) -> dict[str, str | None]:
+        if self._ledger_trouble is not None:
+            return {"postgres": self._ledger_trouble, "kafka": "waits for postgres"}
+        ingest = self._ingest.status()
+        judge = self.judge.trouble if self.judge else None
+        postgres = judge if ingest.postgres.ok else ingest.postgres.why
+        return {"postgres": postgres, "kafka": None if ingest.kafka.ok else ingest.kafka.why}
+
+    def _from_ledger(self) -> dict[str, Any]:
+        with self._lock:
+            if self._ledger_trouble is None and time.monotonic() - self._read_at > FRESH_S:
+                self._read_at = time.monotonic()
+                self._stored = self._read()
+            return self._stored
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with self._engine.begin() as conn:
+                return self._gathered(conn)
+        except SQLAlchemyError:
+            return {}
+
+    def _gathered(self, conn: Connection) -> dict[str, Any]:
+        states = switches.state(conn)
+        age = conn.execute(_WATERMARK).scalar()
+        return {
+            "incidents": {(severity, state): n for severity, state, n in conn.execute(_INCIDENTS)},
+            "outbox_oldest_s": oldest_pending_s(conn),
+            "tripped": {name: name in states and states[name].tripped for name in self._config.kill_switches},
+            "watermark_age_s": None if age is None else float(age),
+        }

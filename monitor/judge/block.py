@@ -1,0 +1,100 @@
+"""What the core looks at: one closed evidence pane, or one closed slot, of all streams."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.records.delta import PANE_MS, Cells, I64, Slots
+from monitor.records.signals import WHOLE
+
+Labels = Mapping[int, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sparse histograms of one signal, int64[n] each, sorted by (stream, bucket), one row each."""
+
+    stream: I64
+    bucket: I64
+    count: I64
+
+
+@dataclass(frozen=True, slots=True)
+class PaneBlock:
+    """The evidence of one pane, whole streams only, by signal code.
+
+    `labels` are of every stream known. `blind` says that some partition is not caught up, so that silence is no news.
+    `paused` are (switch, stream) pairs whose switch is tripped.
+    """
+
+    pane: int
+    counts: Mapping[int, Counts]
+    labels: Labels
+    blind: bool = False
+    paused: frozenset[int] = frozenset()
+
+    @property
+    def start_ms(self) -> int:
+        return self.pane * PANE_MS
+
+    @property
+    def end_ms(self) -> int:
+        return (self.pane + 1) * PANE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class SlotBlock:
+    """One second of all streams: event time for windows, Kafka time of fresh records for kills."""
+
+    slot: int
+    counts: Mapping[int, Counts]
+    labels: Labels
+
+    @property
+    def end_ms(self) -> int:
+        return (self.slot + 1) * 1000
+
+
+def folded(stream: I64, bucket: I64, count: I64) -> Counts:
+    """Sum the counts of equal (stream, bucket), sorted by them."""
+    if not len(stream):
+        return Counts(stream, bucket, count)
+    order = np.lexsort((bucket, stream))
+    s, b, c = stream[order], bucket[order], count[order]
+    first = np.r_[True, (s[1:] != s[:-1]) | (b[1:] != b[:-1])]
+    starts = np.flatnonzero(first)
+    return Counts(s[starts], b[starts], np.add.reduceat(c, starts))
+
+
+def pane_counts(cells: Cells) -> dict[int, Counts]:
+    """The counts by signal of all whole-stream cells of one evidence pane."""
+    whole = cells.slice == WHOLE
+    return _by_signal(cells.signal[whole], cells.stream[whole], cells.bucket[whole], cells.count[whole])
+
+
+def slot_counts(slots: Slots) -> dict[int, Counts]:
+    """The counts by signal of the cells of one slot."""
+    return _by_signal(slots.signal, slots.stream, slots.bucket, slots.count)
+
+
+def _by_signal(signal: I64, stream: I64, bucket: I64, count: I64) -> dict[int, Counts]:
+    found = {}
+    for code in np.unique(signal):
+        mine = signal == code
+        found[int(code)] = folded(stream[mine], bucket[mine], count[mine])
+    return found
+
+
+def of_stream(counts: Counts, stream: int) -> tuple[I64, I64]:
+    """Buckets and counts of one stream."""
+    low, high = np.searchsorted(counts.stream, (stream, stream + 1))
+    return counts.bucket[low:high], counts.count[low:high]
+
+
+def totals(counts: Counts) -> dict[int, int]:
+    """The number counted per stream."""
+    if not len(counts.stream):
+        return {}
+    streams, starts = np.unique(counts.stream, return_index=True)
+    return dict(zip(streams.tolist(), np.add.reduceat(counts.count, starts).tolist(), strict=True))

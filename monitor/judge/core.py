@@ -1,0 +1,294 @@
+"""The judge's core: `(state, block, plan) -> (state, decisions)`, without clock or I/O.
+
+`run`, `replay` and later `backtest` and `test` all call these functions: what one decides, the others decide too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from monitor.config.model import Rule, Severity
+from monitor.judge import evidence, kill, learning, window
+from monitor.judge.block import PaneBlock, SlotBlock, totals
+from monitor.judge.evidence import Alarm, WatchState
+from monitor.judge.kill import KillState, Switch
+from monitor.judge.plan import KillWatch, Plan, Watch, WindowWatch
+from monitor.judge.reference import REQUESTS, Reference
+from monitor.judge.state import JudgeState, StreamState
+from monitor.judge.verdicts import Decision, Open, Quarantined, Trip, Verdict, What
+from monitor.judge.window import Crossing, WindowState
+
+SERVING = Switch(tripped=False, sequence=0)
+
+
+def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
+    """Close one evidence pane: learn, look, move incidents."""
+    decisions: list[Decision] = []
+    state = replace(state, streams=_heard(state.streams, block), next_pane=block.pane + 1)
+    state, learned = learning.learn(state, block, plan)
+    decisions += learned
+    for watch in plan.watches:
+        if watch.key not in state.quarantined:
+            state = _guarded(state, watch.key, decisions, partial(_look, block, watch, plan))
+    state = learning.on_trial(state, block, plan)
+    for rule in plan.absent:
+        state = _listen(state, block, rule, decisions)
+    return state, decisions
+
+
+def _guarded(
+    state: JudgeState,
+    key: str,
+    decisions: list[Decision],
+    look: Callable[[JudgeState, list[Decision]], JudgeState],
+) -> JudgeState:
+    """A watch that raises keeps its old state and is quarantined; the others go on."""
+    found: list[Decision] = []
+    try:
+        after = look(state, found)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        decisions.append(Quarantined(key, f"{type(error).__name__}: {error}"))
+        return replace(state, quarantined={**state.quarantined, key: str(error)})
+    decisions += found
+    return after
+
+
+def _heard(streams: Mapping[int, StreamState], block: PaneBlock) -> Mapping[int, StreamState]:
+    if REQUESTS not in block.counts:
+        return streams
+    grown = dict(streams)
+    for stream, n in totals(block.counts[REQUESTS]).items():
+        before = streams.get(stream) or StreamState(block.start_ms, block.end_ms, 0)
+        grown[stream] = replace(before, last_ms=block.end_ms, requests=before.requests + n)
+    return grown
+
+
+def _look(
+    block: PaneBlock, watch: Watch, plan: Plan, state: JudgeState, decisions: list[Decision]
+) -> JudgeState:
+    before = state.watches.get(watch.key)
+    if before is None:
+        return state
+    after, alarms = evidence.step(watch, before, block, plan.threshold)
+    incidents = dict(state.incidents)
+    for alarm in sorted(alarms, key=lambda a: (-watch.tiers[a.tier].severity.rank, -a.tier, -a.level)):
+        if not _already(after, alarm):
+            decisions.append(_risen(watch, incidents, alarm, block, state))
+        after = evidence.after_alarm(watch, after, alarm)
+    after = _recover(watch, after, incidents, block, decisions)
+    return replace(state, watches={**state.watches, watch.key: after}, incidents=incidents)
+
+
+def _already(state: WatchState, alarm: Alarm) -> bool:
+    """Whether an alarm of the same pane has muted this one's tier."""
+    rows = state.rows
+    return bool(rows.muted[(rows.stream == alarm.stream) & (rows.tier == alarm.tier)].any())
+
+
+def _risen(
+    watch: Watch, incidents: dict[tuple[str, int], Open], alarm: Alarm, block: PaneBlock, state: JudgeState
+) -> Verdict:
+    key, severity = (watch.key, alarm.stream), watch.tiers[alarm.tier].severity
+    now = incidents.get(key)
+    what: What = "opened"
+    if now is None:
+        incidents[key] = Open(severity, alarm.onset_ms, block.end_ms, block.end_ms, alarm.tier)
+    else:
+        what = "escalated" if severity.rank > now.severity.rank else "worsened"
+        grown = severity if severity.rank > now.severity.rank else now.severity
+        incidents[key] = replace(now, severity=grown, changed_ms=block.end_ms, tier=alarm.tier)
+    reference = state.references.get((alarm.stream, watch.signal.code))
+    return _verdict(what, watch, alarm.stream, incidents[key], block.end_ms, alarm, reference)
+
+
+def _verdict(
+    what: What,
+    watch: Watch | WindowWatch | KillWatch,
+    stream: int,
+    incident: Open,
+    detected_ms: int,
+    alarm: Alarm | None = None,
+    reference: Reference | None = None,
+) -> Verdict:
+    return Verdict(
+        what=what,
+        rule=watch.rule.name,
+        signal=watch.signal.name,
+        stream=stream,
+        severity=incident.severity,
+        onset_ms=incident.onset_ms,
+        detected_ms=detected_ms,
+        watch=watch.key,
+        alarm=alarm,
+        reference=reference,
+    )
+
+
+def _recover(
+    watch: Watch,
+    state: WatchState,
+    incidents: dict[tuple[str, int], Open],
+    block: PaneBlock,
+    decisions: list[Decision],
+) -> WatchState:
+    for stream, back in evidence.recovered(state).items():
+        incident = incidents.get((watch.key, stream))
+        if incident and not (back and block.end_ms - incident.changed_ms >= watch.rule.clear_for_ms):
+            continue
+        if incident:
+            del incidents[watch.key, stream]
+            decisions.append(_verdict("resolved", watch, stream, incident, block.end_ms))
+        state = evidence.after_resolve(state, stream)
+    return state
+
+
+def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Decision]) -> JudgeState:
+    """Silence of a stream that spoke before; while some partition is behind, silence is no news."""
+    if block.blind or rule.absent_ms is None:
+        return state
+    incidents = dict(state.incidents)
+    for stream, heard in state.streams.items():
+        key = (rule.name, stream)
+        silent = block.end_ms - heard.last_ms > rule.absent_ms
+        matches = rule.match.accepts(block.labels.get(stream, {})) and stream not in block.paused
+        if silent and matches and key not in incidents:
+            incidents[key] = Open(rule.severity, heard.last_ms, block.end_ms, block.end_ms, 0)
+            decisions.append(_silence("opened", rule, stream, incidents[key], block.end_ms))
+        elif not silent and key in incidents:
+            decisions.append(_silence("resolved", rule, stream, incidents.pop(key), block.end_ms))
+    return replace(state, incidents=incidents)
+
+
+def _silence(what: What, rule: Rule, stream: int, incident: Open, now_ms: int) -> Verdict:
+    return Verdict(what, rule.name, None, stream, incident.severity, incident.onset_ms, now_ms, rule.name)
+
+
+def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
+    """Close one second of event time: plain windows slide."""
+    decisions: list[Decision] = []
+    for watch in plan.windows:
+        before = state.windows.get(watch.key) or WindowState(watch.identity)
+        if before.entries or watch.signal.code in block.counts:
+            after, crossings = window.step(watch, before, block)
+            state = replace(state, windows={**state.windows, watch.key: after})
+            state = _crossed(state, watch, crossings, block, decisions)
+    return replace(state, next_slot=block.slot + 1), decisions
+
+
+def _crossed(
+    state: JudgeState,
+    watch: WindowWatch,
+    crossings: Iterable[Crossing],
+    block: SlotBlock,
+    decisions: list[Decision],
+) -> JudgeState:
+    incidents = dict(state.incidents)
+    for crossing in crossings:
+        key = (watch.key, crossing.stream)
+        now, severity = incidents.get(key), crossing.severity
+        if severity is None:
+            if now and block.end_ms - now.quiet_ms >= watch.rule.clear_for_ms:
+                decisions.append(_verdict("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms))
+            continue
+        incidents[key], what = _window_grown(now, severity, crossing, block)
+        if what:
+            alarm = _window_alarm(crossing)
+            decisions.append(_verdict(what, watch, crossing.stream, incidents[key], block.end_ms, alarm))
+    return replace(state, incidents=incidents)
+
+
+def _window_grown(
+    now: Open | None, severity: Severity, crossing: Crossing, block: SlotBlock
+) -> tuple[Open, What | None]:
+    if now is None:
+        return Open(severity, crossing.begin_ms, block.end_ms, block.end_ms, 0), "opened"
+    if severity.rank > now.severity.rank:
+        return replace(now, severity=severity, changed_ms=block.end_ms, quiet_ms=block.end_ms), "escalated"
+    return replace(now, quiet_ms=block.end_ms), None
+
+
+def _window_alarm(crossing: Crossing) -> Alarm:
+    return Alarm(
+        stream=crossing.stream,
+        tier=0,
+        quantity="rate",
+        low=1,
+        high=1,
+        negate=False,
+        m=crossing.limit,
+        p_ref=float("nan"),
+        k=crossing.k,
+        n=crossing.n,
+        onset_ms=crossing.begin_ms,
+        guaranteed=False,
+        level=0.0,
+    )
+
+
+def kill_step(
+    state: JudgeState, block: SlotBlock, plan: Plan, switches: Mapping[str, Switch]
+) -> tuple[JudgeState, list[Decision]]:
+    """Close one second of Kafka time: the evidence that can pull a switch."""
+    decisions: list[Decision] = []
+    state = learning.take_up_kills(state, block, plan)
+    watches = {w.key: w for w in plan.watches}
+    pairs = sum(len(k.rows) for k in state.kills.values())
+    log_w = learning.log_share(pairs)
+    for watch in plan.kills:
+        before = state.kills.get(watch.key) or KillState(watch.identity)
+        switch = switches.get(watch.switch, SERVING)
+        after, trips = kill.step(watch, before, block, switch, log_w, plan.kill_threshold, state.references)
+        state = replace(state, kills={**state.kills, watch.key: after})
+        for trip in trips:
+            state = _tripped(state, watch, watches.get(watch.key), trip, decisions)
+    return replace(state, next_kill_slot=block.slot + 1), decisions
+
+
+def _tripped(
+    state: JudgeState, watch: KillWatch, judged: Watch | None, trip: Trip, decisions: list[Decision]
+) -> JudgeState:
+    """A trip opens its rule's incident at critical, or escalates the open one: no kill without an incident."""
+    key = (trip.watch, trip.stream)
+    now = state.incidents.get(key)
+    decisions.append(trip)
+    if now and now.severity is Severity.CRITICAL:
+        return state
+    onset = now.onset_ms if now else trip.onset_ms
+    opened = Open(Severity.CRITICAL, onset, trip.detected_ms, trip.detected_ms, 0)
+    what: What = "escalated" if now else "opened"
+    alarm = _kill_alarm(watch, trip)
+    decisions.insert(-1, _verdict(what, watch, trip.stream, opened, trip.detected_ms, alarm, trip.reference))
+    state = replace(state, incidents={**state.incidents, key: opened})
+    before = state.watches.get(trip.watch)
+    if before is None or judged is None:
+        return state
+    after = learning.alarmed_by_kill(judged, before, trip.stream)
+    return replace(state, watches={**state.watches, trip.watch: after})
+
+
+def _kill_alarm(watch: KillWatch, trip: Trip) -> Alarm:
+    low = high = 1
+    quantity = "rate"
+    if watch.rule.quantile is not None and watch.signal.scale is not None:
+        quantity = f"p{100 * watch.rule.quantile:g}"
+        low, high = watch.signal.scale.bucket_at_least(watch.limit.value) + 1, 2**31 - 1
+    p_ref = float("nan") if trip.reference is None else _rate(trip.reference, low)
+    return Alarm(
+        stream=trip.stream,
+        tier=0,
+        quantity=quantity,
+        low=low,
+        high=high,
+        negate=False,
+        m=trip.m,
+        p_ref=p_ref,
+        k=trip.k,
+        n=trip.n,
+        onset_ms=trip.onset_ms,
+        guaranteed=True,
+        level=0.0,
+    )
+
+
+def _rate(reference: Reference, low: int) -> float:
+    return float(reference.counts[reference.buckets >= low].sum() / max(reference.n, 1))

@@ -1,0 +1,253 @@
+"""From a verdict to the facts of its incident: how much, since when, against what, and which version."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from detectors.buckets import quantile
+from monitor.config.model import Rule, RuleKind
+from monitor.judge.evidence import NEW, Alarm
+from monitor.judge.history import History, VersionSeen
+from monitor.judge.plan import Plan, Watch, WindowWatch
+from monitor.judge.reference import Reference
+from monitor.judge.verdicts import Verdict
+from monitor.ledger.facts import Facts, FactKind, Slice
+from monitor.records.delta import I64, PANE_MS
+from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
+
+VERSION_BEFORE_MS: Final = 3_600_000
+VERSION_AFTER_MS: Final = 2 * PANE_MS
+MOST_SLICES: Final = 4
+FEWEST_IN_SLICE: Final = 20
+UNCHANGED: Final = 1.1
+NO_VERSION: Final = "(none)"
+
+Counts = tuple[I64, I64]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The facts of an incident, and the field and value that the change came with."""
+
+    facts: Facts
+    cause: tuple[str, str] | None
+
+
+def rules_by_watch(plan: Plan) -> dict[str, Watch | WindowWatch | Rule]:
+    """What each key of a verdict's `watch` stands for."""
+    by_key: dict[str, Watch | WindowWatch | Rule] = {r.name: r for r in plan.absent}
+    by_key.update({w.key: w for w in plan.windows})
+    by_key.update({w.key: w for w in plan.watches})
+    return by_key
+
+
+def describe(verdict: Verdict, plan: Plan, history: History, *, historical: bool) -> Described:
+    """The facts of the verdict's incident as they stand at its `detected_ms`."""
+    what = rules_by_watch(plan)[verdict.watch]
+    rule = what if isinstance(what, Rule) else what.rule
+    facts = _frame(verdict, rule, plan, history, historical)
+    if isinstance(what, Rule) or verdict.alarm is None:
+        silence = float(verdict.detected_ms - verdict.onset_ms)
+        return Described(_replaced(facts, observed=silence, unit="ms"), None)
+    return _measured(facts, verdict, verdict.alarm, what, history)
+
+
+def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historical: bool) -> Facts:
+    kinds: Mapping[RuleKind, FactKind] = {RuleKind.ABSENT: "absent"}
+    kind: FactKind = kinds.get(rule.kind, "window" if rule.window_ms else "rate")
+    return Facts(
+        env=plan.name,
+        rule=rule.name,
+        severity=str(verdict.severity),
+        stream=history.stream_key(verdict.stream),
+        kind=kind,
+        onset_ms=verdict.onset_ms,
+        detected_ms=verdict.detected_ms,
+        signal=verdict.signal,
+        window_ms=rule.window_ms,
+        guaranteed=False,
+        kill_switch=rule.kill,
+        historical=historical,
+        runbook=rule.runbook,
+        title=rule.title,
+        traces=tuple(history.traces(verdict.stream, verdict.onset_ms, verdict.detected_ms))[:3],
+    )
+
+
+def _replaced(facts: Facts, **changes: object) -> Facts:
+    values = {name: getattr(facts, name) for name in facts.__struct_fields__}
+    return Facts(**{**values, **changes})
+
+
+def _measured(
+    facts: Facts, verdict: Verdict, alarm: Alarm, what: Watch | WindowWatch, history: History
+) -> Described:
+    signal, window = what.signal, _window_of(verdict)
+    counts = history.counts(verdict.stream, signal.code, WHOLE, *window)
+    reference = verdict.reference
+    before = (reference.buckets, reference.counts) if reference else None
+    bucket = _category(alarm, counts, before) if signal.kind is Kind.CATEGORY else None
+    quantity = _quantity(alarm, signal, bucket, verdict.stream, history)
+    affected, total = _affected(alarm, bucket, counts)
+    newest = _version_before(history.versions(verdict.stream), verdict.onset_ms)
+    slices = _slices(history, verdict.stream, signal, quantity, bucket, window)
+    facts = _replaced(
+        facts,
+        kind=facts.kind if facts.kind == "window" else str(signal.kind),
+        quantity=quantity,
+        side=_side(alarm, what, bucket),
+        unit=signal.unit,
+        observed=_value(counts, quantity, bucket, signal),
+        reference=_value(before, quantity, bucket, signal) if before else None,
+        at_least=_at_least(alarm, signal, quantity, bucket),
+        tolerance=_tolerance(what, alarm),
+        affected=affected,
+        total=total,
+        guaranteed=alarm.guaranteed and not (reference is not None and reference.provisional),
+        provisional=reference is not None and reference.provisional,
+        median_unchanged=_median_unchanged(alarm, quantity, counts, before, signal),
+        version=newest.version if newest else None,
+        version_seen_ms=newest.first_ms if newest else None,
+        slices=slices,
+        **_reference_facts(reference),
+    )
+    return Described(facts, _cause(slices, facts))
+
+
+def _window_of(verdict: Verdict) -> tuple[int, int]:
+    """From the onset to the detection, at least the last pane."""
+    return min(verdict.onset_ms, verdict.detected_ms - PANE_MS), verdict.detected_ms
+
+
+def _reference_facts(reference: Reference | None) -> dict[str, int]:
+    if reference is None:
+        return {}
+    return {
+        "reference_id": reference.reference_id,
+        "reference_n": reference.n,
+        "reference_from_ms": reference.from_ms,
+        "reference_until_ms": reference.until_ms,
+    }
+
+
+def _quantity(alarm: Alarm, signal: Signal, bucket: int | None, stream: int, history: History) -> str:
+    if bucket is None:
+        return alarm.quantity
+    name = "unknown" if bucket == UNKNOWN_CATEGORY else history.category(stream, signal.code, bucket)
+    return f"share:{name}"
+
+
+def _category(alarm: Alarm, counts: Counts, before: Counts | None) -> int:
+    """The category that the incident is about: the one that alarmed, else the one that grew most."""
+    if alarm.quantity == f"share:{UNKNOWN_CATEGORY}":
+        return UNKNOWN_CATEGORY
+    if alarm.quantity != NEW and not alarm.negate:
+        return alarm.low
+    known = before[0] if before and alarm.quantity == NEW else np.empty(0, np.int64)
+    grown = {
+        int(b): _share(counts, int(b)) - _share(before, int(b))
+        for b in counts[0]
+        if b > UNKNOWN_CATEGORY and b not in known
+    }
+    return max(grown, key=lambda b: grown[b], default=FIRST_CATEGORY)
+
+
+def _share(counts: Counts | None, bucket: int) -> float:
+    """A category's share: of the known ones, or of all for `unknown`."""
+    if counts is None:
+        return 0.0
+    buckets, many = counts
+    n = int(many.sum() if bucket == UNKNOWN_CATEGORY else many[buckets > UNKNOWN_CATEGORY].sum())
+    return float(many[buckets == bucket].sum() / n) if n else 0.0
+
+
+def _value(counts: Counts | None, quantity: str, bucket: int | None, signal: Signal) -> float | None:
+    """The observed value of a quantity in its unit; None where nothing was counted."""
+    if counts is None or not counts[1].sum():
+        return None
+    if bucket is not None:
+        return _share(counts, bucket)
+    if signal.scale is None:
+        return float(counts[1][counts[0] == 1].sum() / counts[1].sum())
+    return quantile(counts[0], counts[1], float(quantity[1:]) / 100, signal.scale)
+
+
+def _affected(alarm: Alarm, bucket: int | None, counts: Counts) -> tuple[int, int]:
+    buckets, many = counts
+    if bucket is not None:
+        return int(many[buckets == bucket].sum()), int(many.sum())
+    inside = (buckets >= alarm.low) & (buckets <= alarm.high)
+    return int(many[inside != alarm.negate].sum()), int(many.sum())
+
+
+def _side(alarm: Alarm, what: Watch | WindowWatch, bucket: int | None) -> Literal["up", "down"]:
+    if bucket is not None:
+        return "up"
+    if isinstance(what, Watch):
+        return "down" if what.tiers[alarm.tier].side is Side.DOWN else "up"
+    return "down" if what.bounds[0].side is Side.DOWN else "up"
+
+
+def _tolerance(what: Watch | WindowWatch, alarm: Alarm) -> str:
+    if isinstance(what, Watch):
+        return what.tiers[alarm.tier].text
+    return next((limit.text for b in what.bounds for _, limit in b.tiers if limit.value == alarm.m), "")
+
+
+def _at_least(alarm: Alarm, signal: Signal, quantity: str, bucket: int | None) -> float | None:
+    """What the alarm certifies: the share exceeds m, or the quantile is beyond the event's edge."""
+    if bucket is not None:
+        return None if alarm.negate or alarm.quantity == NEW else alarm.m
+    if signal.scale is None:
+        return alarm.m if alarm.low == 1 else 1 - alarm.m
+    edge = alarm.low - 1 if alarm.low > -(2**31) else alarm.high
+    return float(signal.scale.upper([edge])[0])
+
+
+def _median_unchanged(
+    alarm: Alarm, quantity: str, counts: Counts, before: Counts | None, signal: Signal
+) -> bool:
+    if signal.scale is None or before is None or quantity in ("p50", "rate") or alarm.low == -(2**31):
+        return False
+    now, then = _value(counts, "p50", None, signal), _value(before, "p50", None, signal)
+    return now is not None and then is not None and then > 0 and 1 / UNCHANGED <= now / then <= UNCHANGED
+
+
+def _version_before(versions: Sequence[VersionSeen], onset_ms: int) -> VersionSeen | None:
+    """The version that appeared just before the onset; a stream's first version explains nothing."""
+    later = [v for v in versions[1:] if v.version != NO_VERSION]
+    near = [v for v in later if -VERSION_BEFORE_MS <= v.first_ms - onset_ms <= VERSION_AFTER_MS]
+    return near[-1] if near else None
+
+
+def _slices(
+    history: History,
+    stream: int,
+    signal: Signal,
+    quantity: str,
+    bucket: int | None,
+    window: tuple[int, int],
+) -> tuple[Slice, ...]:
+    """What was observed in each version since the onset, the largest first; only where there are several."""
+    found = []
+    for version in history.versions(stream):
+        counts = history.counts(stream, signal.code, version.slice_id, *window)
+        n, value = int(counts[1].sum()), _value(counts, quantity, bucket, signal)
+        if n >= FEWEST_IN_SLICE and value is not None:
+            found.append(Slice(field="version", value=version.version, observed=value, n=n))
+    largest = sorted(found, key=lambda s: -s.n)[:MOST_SLICES]
+    return tuple(largest) if len(largest) > 1 else ()
+
+
+def _cause(slices: tuple[Slice, ...], facts: Facts) -> tuple[str, str] | None:
+    """The slice that stands out: furthest from the reference, and at least twice as far as the next."""
+    usual = facts.reference
+    if len(slices) < 2 or usual is None:
+        return None
+    far = sorted(slices, key=lambda s: -abs(s.observed - usual))
+    first, second = abs(far[0].observed - usual), abs(far[1].observed - usual)
+    return (far[0].field, far[0].value) if first > 2 * second else None
+
+

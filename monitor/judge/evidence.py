@@ -1,0 +1,183 @@
+"""One watch after one pane: count, bet, alarm, recover. All streams in one pass."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from detectors import bets, cusum, esr, events, recovery
+from monitor.judge import rows as rw
+from monitor.judge.block import Counts, PaneBlock
+from monitor.judge.plan import Watch
+from monitor.judge.rows import Flags, Rows
+from monitor.records.delta import F64, I64, PANE_MS
+
+ACTIVE_PANES: Final = 360
+NEW: Final = "share:new"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """What a watch has seen.
+
+    `seen` is each stream's last pane with data, `resting` the reference its rows rest on, `known` int64[c] the categories
+    of that reference: "share:new" rows count everything else.
+    """
+
+    identity: str
+    rows: Rows = rw.NOTHING
+    seen: Mapping[int, int] = field(default_factory=dict)
+    resting: Mapping[int, int] = field(default_factory=dict)
+    known: Mapping[int, I64] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A row whose evidence reached the threshold; `k` of `n` since the estimated onset."""
+
+    stream: int
+    tier: int
+    quantity: str
+    low: int
+    high: int
+    negate: bool
+    m: float
+    p_ref: float
+    k: float
+    n: float
+    onset_ms: int
+    guaranteed: bool
+    level: float
+
+
+def step(watch: Watch, state: WatchState, block: PaneBlock, threshold: float) -> tuple[WatchState, list[Alarm]]:
+    """The watch's state after one pane, and the rows that alarm; their tiers are muted by `after_alarm`."""
+    rows = _counted(watch, state, block)
+    due = (block.pane + 1) % rows.block == 0 if len(rows) else np.zeros(0, np.bool_)
+    if due.any():
+        log_w = _log_weights(watch, state, rows, block)
+        rows = _bet(rows, due, log_w, block)
+    alarms = _alarms(watch, rows, due, threshold)
+    seen = _seen(state.seen, rows, due, block.pane)
+    rows = replace(rows, k=np.where(due, 0.0, rows.k), n=np.where(due, 0.0, rows.n))
+    return replace(state, rows=rows, seen=seen), alarms
+
+
+def _counted(watch: Watch, state: WatchState, block: PaneBlock) -> Rows:
+    rows = state.rows
+    counts = block.counts.get(watch.signal.code)
+    if counts is None or not len(rows):
+        return rows
+    k, n = count_rows(rows, counts, state.known)
+    if block.paused:
+        runs = ~np.isin(rows.stream, list(block.paused))
+        k, n = k * runs, n * runs
+    return replace(rows, k=rows.k + k, n=rows.n + n)
+
+
+def count_rows(rows: Rows, counts: Counts, known: Mapping[int, I64]) -> tuple[F64, F64]:
+    """Events and records of each row in `counts`: float64[r] both."""
+    new = np.flatnonzero(rows.quantity == NEW).tolist() if known else []
+    left_out = [(i, known[int(rows.stream[i])]) for i in new]
+    columns = (rows.stream, rows.low, rows.high, rows.universe_low)
+    stream, low, high, universe_low = (c.astype(np.int32) for c in columns)
+    row = np.concatenate([np.full(len(b), i) for i, b in left_out]) if left_out else np.empty(0)
+    bucket = np.concatenate([b for _, b in left_out]) if left_out else np.empty(0)
+    table = events.EventTable(
+        stream, low, high, rows.negate, universe_low, row.astype(np.int32), bucket.astype(np.int32)
+    )
+    k, n = events.count(table, counts.stream, counts.bucket, counts.count)
+    return k.astype(np.float64), n.astype(np.float64)
+
+
+def _log_weights(watch: Watch, state: WatchState, rows: Rows, block: PaneBlock) -> F64:
+    """log w per row: the watch's weight over its active streams; -inf for muted rows and streams not seen before."""
+    active = [s for s, pane in state.seen.items() if block.pane - pane <= ACTIVE_PANES]
+    if not active:
+        return np.full(len(rows), -np.inf)
+    live = np.isin(rows.stream, active) & ~rows.muted
+    with np.errstate(divide="ignore"):
+        log_w: F64 = np.log(live * (watch.weight / len(active)) * rows.share * rows.block)
+    return log_w
+
+
+def _bet(rows: Rows, due: Flags, log_w: F64, block: PaneBlock) -> Rows:
+    k, n = np.where(due, rows.k, 0.0), np.where(due, rows.n, 0.0)
+    log_l = bets.pane_bet_log_components(k, n, rows.m, rows.rho)
+    log_m = np.where(due[:, None], esr.update(rows.log_m, log_l, log_w, n), rows.log_m)
+    begins = (block.pane + 1 - rows.block) * PANE_MS
+    onset = cusum.update(rows.onset, cusum.increment(k, n, rows.m), begins, k, n)
+    log_r = rows.log_r
+    if rows.alarmed.any():
+        held = recovery.update(log_r, k, n, rows.m, rows.p_ref, rows.phi)
+        log_r = np.where((due & rows.alarmed)[:, None], held, log_r)
+    return replace(rows, log_m=log_m, onset=onset, log_r=log_r)
+
+
+def _alarms(watch: Watch, rows: Rows, due: Flags, threshold: float) -> list[Alarm]:
+    if not due.any():
+        return []
+    level = esr.level(rows.log_m)
+    over = due & ~rows.muted & (level >= np.log(threshold)) & (rows.onset.n_since >= watch.rule.min_n)
+    sparse = rows.min_events > 0
+    over &= ~sparse | ((rows.onset.k_since >= rows.min_events) & (rows.onset.blocks_with_events >= 2))
+    return [_alarm(rows, int(i), float(level[i])) for i in np.flatnonzero(over)]
+
+
+def _alarm(rows: Rows, i: int, level: float) -> Alarm:
+    return Alarm(
+        stream=int(rows.stream[i]),
+        tier=int(rows.tier[i]),
+        quantity=str(rows.quantity[i]),
+        low=int(rows.low[i]),
+        high=int(rows.high[i]),
+        negate=bool(rows.negate[i]),
+        m=float(rows.m[i]),
+        p_ref=float(rows.p_ref[i]),
+        k=float(rows.onset.k_since[i]),
+        n=float(rows.onset.n_since[i]),
+        onset_ms=int(rows.onset.onset_ms[i]),
+        guaranteed=bool(rows.guaranteed[i]),
+        level=level,
+    )
+
+
+def _seen(seen: Mapping[int, int], rows: Rows, due: Flags, pane: int) -> Mapping[int, int]:
+    streams = np.unique(rows.stream[due & (rows.n > 0)]).tolist()
+    return {**seen, **dict.fromkeys(streams, pane)} if streams else seen
+
+
+def after_alarm(watch: Watch, state: WatchState, alarm: Alarm) -> WatchState:
+    """Mute the tier that alarmed and all tiers within it; wider tiers and the other side stay live.
+
+    The rows of the same quantity wait for recovery from now on.
+    """
+    rows = state.rows
+    side = watch.tiers[alarm.tier].side
+    inner = [i for i, t in enumerate(watch.tiers) if t.side is side and i <= alarm.tier]
+    within = (rows.stream == alarm.stream) & np.isin(rows.tier, inner)
+    rows = rw.alarmed(rows, within & (rows.quantity == alarm.quantity))
+    return replace(state, rows=rw.muted(rows, within))
+
+
+def recovered(state: WatchState) -> dict[int, bool]:
+    """For each stream that waits for recovery, whether all its alarmed rows have recovered."""
+    rows = state.rows
+    if not rows.alarmed.any():
+        return {}
+    back = esr.level(rows.log_r) >= recovery.RESOLVED
+    streams = np.unique(rows.stream[rows.alarmed]).tolist()
+    return {s: bool(back[rows.alarmed & (rows.stream == s)].all()) for s in streams}
+
+
+def after_resolve(state: WatchState, stream: int) -> WatchState:
+    """Everything of the stream begins afresh."""
+    return replace(state, rows=rw.restarted(state.rows, state.rows.stream == stream))
+
+
+def rested(state: WatchState, stream: int, fresh: Rows, reference_id: int, known: I64) -> WatchState:
+    """Replace a stream's rows by `fresh` ones that rest on another reference with the categories `known`."""
+    rows = rw.joined(rw.kept(state.rows, state.rows.stream != stream), fresh)
+    resting = {**state.resting, stream: reference_id}
+    return replace(state, rows=rows, resting=resting, known={**state.known, stream: known})

@@ -1,0 +1,282 @@
+"""From consumed checkpoints to blocks for the core: fold, move the watermark, close panes and slots in order.
+
+No I/O and no clock of its own: `run` feeds it from the ledger, `replay` from a file.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, TypeVar
+
+import numpy as np
+
+from monitor.judge import core, watermark
+from monitor.judge.block import Counts, Labels, PaneBlock, SlotBlock, pane_counts, slot_counts
+from monitor.judge.kill import Switch
+from monitor.judge.plan import Plan
+from monitor.judge.rows import Flags
+from monitor.judge.state import JudgeState
+from monitor.judge.verdicts import Decision, Trip
+from monitor.judge.watermark import Mark, PartitionKey, Progress
+from monitor.records import fold
+from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, PANE_MS, SLOT_MS, Cells, Delta, Languages, Slots, Sums, Versions
+from monitor.records.signals import BY_NAME, WHOLE
+
+LONGEST_BLOCK_PANES: Final = 120
+RECENT_PANES: Final = 60
+GROUP: Final = ("stream", "slice", "signal", "pane", "evidence")
+LATE = BY_NAME["late"].code
+WRONG_LANGUAGE = BY_NAME["wrong_language"].code
+OUTPUT_LANGUAGE = BY_NAME["output_language"].code
+
+Table = TypeVar("Table", Cells, Sums, Languages, Slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """One checkpoint, in the ledger's ids."""
+
+    key: PartitionKey
+    mark: Mark
+    delta: Delta
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that the judge must remember: the core's state, the watermark, and what is counted but not yet judged.
+
+    `recent` holds (pane, records, late records) of the last closed panes, `late` counts late records so far.
+    """
+
+    progress: Progress
+    core: JudgeState = field(default_factory=JudgeState)
+    open: Delta = field(default_factory=Delta)
+    recent: tuple[tuple[int, int, int], ...] = ()
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What one tick came to; `cells` and `sums` are the pane rows to store, whole groups of what changed.
+
+    `sampled` are those of them that came from closed language samples.
+    """
+
+    memory: Memory
+    decisions: tuple[Decision, ...]
+    cells: Cells
+    sums: Sums
+    sampled: Cells
+    versions: Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the core is told of the world: labels of streams, switches, and streams whose switch is tripped.
+
+    `deaf` keeps silence from being news, as at the end of a file.
+    """
+
+    plan: Plan
+    labels: Labels
+    switches: Mapping[str, Switch]
+    paused: frozenset[int] = frozenset()
+    deaf: bool = False
+
+
+def advance(
+    memory: Memory, consumed: Sequence[Consumed], listed: Iterable[PartitionKey], context: Context
+) -> Advance:
+    """Fold checkpoints, close what the watermark has passed, and decide."""
+    progress = _moved(memory.progress, consumed, listed)
+    fresh = _joining(memory, _fresh(consumed), progress)
+    opened = fold.fold([memory.open, fresh])
+    memory = replace(memory, progress=progress, open=opened, core=_begun(memory.core, opened, progress))
+    dirty = fresh.cells
+    decisions: list[Decision] = []
+    memory, closed_cells = _panes(memory, context, decisions)
+    memory = _windows(memory, context, decisions)
+    memory = _kills(memory, context, decisions)
+    cells = _whole_groups(opened.cells, dirty)
+    return Advance(
+        memory=memory,
+        decisions=tuple(decisions),
+        cells=fold.concat([cells, closed_cells], Cells),
+        sums=_sums_of(opened.sums, cells),
+        sampled=closed_cells,
+        versions=fresh.versions,
+    )
+
+
+def _moved(progress: Progress, consumed: Sequence[Consumed], listed: Iterable[PartitionKey]) -> Progress:
+    since = progress.now_ms
+    progress = watermark.listed(progress, listed)
+    for checkpoint in consumed:
+        progress = watermark.consumed(progress, checkpoint.key, checkpoint.mark)
+    return watermark.advance(progress, since)
+
+
+def _fresh(consumed: Sequence[Consumed]) -> Delta:
+    """The sum of what came; kill slots count only from checkpoints that were caught up."""
+    return fold.fold([c.delta if c.mark.caught_up else _harmless(c.delta) for c in consumed])
+
+
+def _harmless(delta: Delta) -> Delta:
+    return replace(delta, slots=_where(delta.slots, delta.slots.clock == EVENT_CLOCK))
+
+
+def _joining(memory: Memory, fresh: Delta, progress: Progress) -> Delta:
+    """What came for a closed pane joins the evidence of the first open one."""
+    first = memory.core.next_pane
+    if first is None:
+        return fresh
+    cells = replace(fresh.cells, evidence=np.maximum(fresh.cells.evidence, first))
+    sums = replace(fresh.sums, evidence=np.maximum(fresh.sums.evidence, first))
+    languages = replace(fresh.languages, evidence=np.maximum(fresh.languages.evidence, first))
+    return replace(fresh, cells=fold.fold_cells(cells), sums=fold.fold_sums(sums), languages=languages)
+
+
+def _begun(state: JudgeState, opened: Delta, progress: Progress) -> JudgeState:
+    if state.next_pane is not None or not len(opened.cells.evidence):
+        return state
+    return replace(state, next_pane=int(opened.cells.evidence.min()))
+
+
+def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple[Memory, Cells]:
+    """Close every evidence pane that the watermark has passed; returns the sampled cells that closing made."""
+    reached, sampled = memory.progress.event_ms, []
+    quiet, patience = 0, _patience(context.plan)
+    while reached is not None and memory.core.next_pane is not None:
+        pane = memory.core.next_pane
+        if (pane + 1) * PANE_MS > reached:
+            break
+        memory, closed = _close(memory, pane, context, decisions)
+        sampled.append(closed)
+        quiet = quiet + 1 if not len(memory.open.cells.evidence) or _first_open(memory) > pane + 1 else 0
+        if quiet > patience:
+            memory = _leap(memory, reached)
+    return memory, fold.concat(sampled, Cells)
+
+
+def _patience(plan: Plan) -> int:
+    """Empty panes that are closed one by one before the rest of a gap is leapt over."""
+    silence = max((rule.absent_ms or 0 for rule in plan.absent), default=0)
+    return max(LONGEST_BLOCK_PANES, silence // PANE_MS + 1)
+
+
+def _first_open(memory: Memory) -> int:
+    return int(memory.open.cells.evidence.min())
+
+
+def _leap(memory: Memory, reached: int) -> Memory:
+    """Empty panes change nothing any more: go to the next one with data, at most to the watermark."""
+    last = reached // PANE_MS - 1
+    target = min(_first_open(memory), last) if len(memory.open.cells.evidence) else last
+    now = memory.core.next_pane or 0
+    return replace(memory, core=replace(memory.core, next_pane=max(target, now)))
+
+
+def _close(memory: Memory, pane: int, context: Context, decisions: list[Decision]) -> tuple[Memory, Cells]:
+    mine = memory.open.cells.evidence == pane
+    sampled = sample_cells(_where(memory.open.languages, memory.open.languages.evidence == pane))
+    cells = fold.concat([_where(memory.open.cells, mine), sampled], Cells)
+    counts = pane_counts(cells)
+    blind = context.deaf or not watermark.all_caught_up(memory.progress)
+    block = PaneBlock(pane, counts, context.labels, blind, context.paused)
+    state, found = core.pane_step(memory.core, block, context.plan)
+    decisions += found
+    opened = memory.open
+    opened = replace(
+        opened,
+        cells=_where(opened.cells, ~mine),
+        sums=_where(opened.sums, opened.sums.evidence != pane),
+        languages=_where(opened.languages, opened.languages.evidence != pane),
+    )
+    n, late = _late(counts)
+    recent = (*memory.recent, (pane, n, late))[-RECENT_PANES:]
+    return replace(memory, core=state, open=opened, recent=recent, late=memory.late + late), sampled
+
+
+def _late(counts: Mapping[int, Counts]) -> tuple[int, int]:
+    if LATE not in counts:
+        return 0, 0
+    late = counts[LATE]
+    return int(late.count.sum()), int(late.count[late.bucket == 1].sum())
+
+
+def sample_cells(languages: Languages) -> Cells:
+    """The cells that a closed pane's language sample stands for: languages, and whether they were expected."""
+    judged = (languages.wrong >= 0) & (languages.signal == OUTPUT_LANGUAGE)
+    parts = [_sampled(languages, languages.signal, languages.bucket, np.ones(len(languages.hash), np.bool_))]
+    signal = np.full(len(languages.hash), WRONG_LANGUAGE, np.int64)
+    parts.append(_sampled(languages, signal, languages.wrong, judged))
+    return fold.fold_cells(fold.concat(parts, Cells))
+
+
+def _sampled(languages: Languages, signal: I64, bucket: I64, mask: Flags) -> Cells:
+    columns = (languages.stream, languages.slice, signal, languages.pane, languages.evidence, bucket)
+    stream, slices, code, pane, evidence, category = (c[mask] for c in columns)
+    once = np.ones(len(stream), np.int64)
+    by_slice = Cells(stream, slices, code, pane, evidence, category, once)
+    whole = Cells(stream, np.full(len(stream), WHOLE, np.int64), code, pane, evidence, category, once)
+    return fold.concat([whole, by_slice], Cells)
+
+
+def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Memory:
+    """Slide plain windows over every second of event time that has closed."""
+    reached = memory.progress.event_ms
+    if reached is None:
+        return memory
+    slots, end = memory.open.slots, reached // SLOT_MS
+    mine = (slots.clock == EVENT_CLOCK) & (slots.slot < end)
+    state = memory.core
+    ready = _where(slots, mine & (slots.slot >= (state.next_slot or 0)))
+    for slot in np.unique(ready.slot).tolist():
+        block = SlotBlock(slot, slot_counts(_where(ready, ready.slot == slot)), context.labels)
+        state, found = core.slot_step(state, block, context.plan)
+        decisions += found
+    state = replace(state, next_slot=max(end, state.next_slot or 0))
+    return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
+
+
+def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memory:
+    """Feed every closed second of Kafka time to the kill evidence; what comes later never kills."""
+    end = watermark.slots_closed(memory.progress)
+    if end is None or not context.plan.kills:
+        return replace(memory, open=replace(memory.open, slots=_of_clock(memory.open.slots, EVENT_CLOCK)))
+    slots, state, switches = memory.open.slots, memory.core, dict(context.switches)
+    mine = (slots.clock == KAFKA_CLOCK) & (slots.slot < end)
+    ready = _where(slots, mine & (slots.slot >= (state.next_kill_slot or 0)))
+    for slot in np.unique(ready.slot).tolist():
+        block = SlotBlock(slot, slot_counts(_where(ready, ready.slot == slot)), context.labels)
+        state, found = core.kill_step(state, block, context.plan, switches)
+        decisions += found
+        for trip in (d for d in found if isinstance(d, Trip)):
+            switches[trip.switch] = replace(switches.get(trip.switch, core.SERVING), tripped=True)
+    state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))
+    return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
+
+
+def _whole_groups(cells: Cells, touched: Cells) -> Cells:
+    """The cells of every (stream, slice, signal, pane, evidence) that `touched` has a cell of; both are folded."""
+    if not len(touched.stream):
+        return Cells()
+    keys = [np.concatenate((getattr(cells, c), getattr(touched, c))) for c in GROUP]
+    _, order, starts = fold.grouped(keys)
+    group = np.empty(len(order), np.int64)
+    group[order] = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
+    wanted = np.isin(group[: len(cells.stream)], group[len(cells.stream) :])
+    return _where(cells, wanted)
+
+
+def _sums_of(sums: Sums, cells: Cells) -> Sums:
+    """The sums of the evidence panes that are stored; a row without cells is never there."""
+    return _where(sums, np.isin(sums.evidence, np.unique(cells.evidence)))
+
+
+def _where(table: Table, mask: Flags) -> Table:
+    """The rows of a table where `mask` bool[n] is true."""
+    return type(table)(*(getattr(table, f.name)[mask] for f in fields(table)))
+
+
+def _of_clock(slots: Slots, clock: int) -> Slots:
+    return _where(slots, slots.clock == clock)

@@ -1,0 +1,111 @@
+"""What a stream's signal was like when all was well: learned from its panes, then kept (detection.md, section 5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from monitor.judge.block import Counts, PaneBlock, of_stream, totals
+from monitor.records.delta import I64
+from monitor.records.signals import BY_NAME
+
+REQUESTS = BY_NAME["requests"].code
+ENOUGH_VALUES = 100
+
+Key = tuple[int, int]
+
+
+class Stage(StrEnum):
+    LEARNING = "learning"
+    PROVISIONAL = "provisional"
+    WATCHED = "watched"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A histogram to hold a stream's signal against; `learned` counts the stream's predictions behind it.
+
+    `buckets` ascends, int64[b]; `counts` int64[b].
+    """
+
+    reference_id: int
+    provisional: bool
+    learned: int
+    from_ms: int
+    until_ms: int
+    buckets: I64
+    counts: I64
+
+    @property
+    def n(self) -> int:
+        return int(self.counts.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A reference in the making, of one (stream, signal); `requests` counts the stream's predictions so far."""
+
+    from_ms: int
+    until_ms: int
+    requests: int
+    buckets: I64
+    counts: I64
+
+    @property
+    def n(self) -> int:
+        return int(self.counts.sum())
+
+
+def learn(learner: Learner | None, block: PaneBlock, requests: int, counts: tuple[I64, I64]) -> Learner:
+    """Add one pane to a learner."""
+    buckets, added = counts
+    if learner is None:
+        return Learner(block.start_ms, block.end_ms, requests, buckets, added)
+    merged, inverse = np.unique(np.concatenate((learner.buckets, buckets)), return_inverse=True)
+    summed = np.zeros(len(merged), np.int64)
+    np.add.at(summed, inverse, np.concatenate((learner.counts, added)))
+    return replace(
+        learner,
+        until_ms=block.end_ms,
+        requests=learner.requests + requests,
+        buckets=merged,
+        counts=summed,
+    )
+
+
+def stage(learner: Learner, wanted: int, at_least_ms: int) -> Stage:
+    """How far a learner has come: a tenth of `wanted` is provisional, all of it and `at_least_ms` is watched."""
+    enough = min(ENOUGH_VALUES, max(wanted // 10, 1))
+    if learner.n < enough or learner.requests * 10 < wanted:
+        return Stage.LEARNING
+    done = learner.requests >= wanted and learner.until_ms - learner.from_ms >= at_least_ms
+    return Stage.WATCHED if done else Stage.PROVISIONAL
+
+
+def settle(learner: Learner, reference_id: int, provisional: bool) -> Reference:
+    """The reference that a learner has come to."""
+    return Reference(
+        reference_id,
+        provisional,
+        learner.requests,
+        learner.from_ms,
+        learner.until_ms,
+        learner.buckets,
+        learner.counts,
+    )
+
+
+def learn_block(learners: Mapping[Key, Learner], block: PaneBlock, wanted: Mapping[int, set[int]]) -> dict[Key, Learner]:
+    """Every learner of `wanted` (signal code to streams still learning) after one pane."""
+    grown = dict(learners)
+    requests = totals(block.counts[REQUESTS]) if REQUESTS in block.counts else {}
+    for code, streams in wanted.items():
+        counts = block.counts.get(code, _NOTHING)
+        for stream in streams & requests.keys():
+            key = (stream, code)
+            grown[key] = learn(learners.get(key), block, requests[stream], of_stream(counts, stream))
+    return grown
+
+
+_NOTHING = Counts(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))

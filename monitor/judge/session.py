@@ -1,0 +1,243 @@
+"""One judge's hold on the ledger: what it has cached, and one tick of work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Engine, select
+
+from monitor.config.model import Config
+from monitor.judge import effects, health, lease, store
+from monitor.judge.effects import Happened, Scene
+from monitor.judge.kill import Switch
+from monitor.judge.lease import Lease
+from monitor.judge.ledger_history import LedgerHistory
+from monitor.judge.memory import Advance, Context, Memory, advance
+from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.store import Cursor, Read, StreamRow
+from monitor.judge.verdicts import Verdict
+from monitor.judge.watermark import PartitionKey, Progress
+from monitor.killswitch import switches
+from monitor.ledger import announcements, tables
+from monitor.ledger.models import topic_partition
+from monitor.records.delta import SLOT_MS, Delta
+
+MOST_BYTES: Final = 64 << 20
+MOST_CHECKPOINTS: Final = 1000
+SLOW_TICK_S: Final = 2.0
+QUICK_TICK_S: Final = 0.5
+
+log = structlog.get_logger("judge")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Everything cached while the lease is held; dropped whole on any error (rule 2)."""
+
+    lease: Lease
+    memory: Memory
+    cursors: Mapping[PartitionKey, Cursor]
+    labels: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    troubles: frozenset[tuple[str, str]] = frozenset()
+
+
+class Session:
+    """Judges while it holds the lease. One thread; not to be shared.
+
+    `tick` raises LeaseLost or a database error; the caller then calls `drop`.
+    """
+
+    def __init__(self, config: Config, engine: Engine, owner: UUID) -> None:
+        self._config = config
+        self._plan = compile_plan(config)
+        self._engine = engine
+        self._owner = owner
+        self._held: Held | None = None
+        self._most = MOST_CHECKPOINTS
+        self._days: set[int] = set()
+
+    @property
+    def leads(self) -> bool:
+        return self._held is not None
+
+    @property
+    def event_ms(self) -> int | None:
+        """The watermark, while leading."""
+        return self._held.memory.progress.event_ms if self._held else None
+
+    def drop(self) -> None:
+        """Forget everything cached: another may judge, or a commit may be in doubt."""
+        self._held = None
+
+    def tick(self) -> tuple[list[Happened], bool]:
+        """Judge what has come; returns what happened, and whether more waits."""
+        began = monotonic()
+        if self._held is None and not self._campaign():
+            return [], False
+        held = self._require()
+        with self._engine.begin() as conn:
+            held = replace(held, lease=lease.renew(conn, held.lease))
+            fresh = store.read(conn, held.cursors, self._most, MOST_BYTES)
+            known = store.labels(conn, held.labels)
+            listed, context = store.listed(conn), self._context(conn, held, known)
+        self._held = held = replace(held, labels={**held.labels, **known})
+        consumed = tuple(replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed)
+        moved = advance(held.memory, consumed, listed, context)
+        happened = self._commit(held, fresh, moved)
+        self._pace(monotonic() - began)
+        return happened, fresh.left_over
+
+    def _campaign(self) -> bool:
+        with self._engine.begin() as conn:
+            taken = lease.take(conn, self._owner)
+            if taken is None:
+                return False
+            memory = store.load(conn) or Memory(Progress(self._plan.lateness_ms))
+            memory = replace(memory, progress=replace(memory.progress, lateness_ms=self._plan.lateness_ms))
+            memory, gone = forgotten(memory, self._plan)
+            held = Held(taken, memory, store.load_cursors(conn), store.labels(conn, ()))
+            for happened in effects.expire_removed(self._scene(conn, held), gone):
+                log.info(happened.event, rule=happened.rule, stream=happened.stream, incident=happened.incident_id)
+            if gone:
+                store.save(conn, memory)
+        self._held = held
+        log.info("leading", owner=str(self._owner))
+        return True
+
+    def _require(self) -> Held:
+        if self._held is None:
+            raise RuntimeError("a tick needs the lease")
+        return self._held
+
+    def _scene(self, conn: Connection, held: Held) -> Scene:
+        now_ms = max(held.memory.progress.now_ms, 0)
+        return Scene(conn, self._config, self._plan, LedgerHistory(conn), now_ms)
+
+    def _context(
+        self, conn: Connection, held: Held, fresh: Mapping[int, Mapping[str, str]]
+    ) -> Context:
+        states = switches.state(conn)
+        labels = {**held.labels, **fresh}
+        tripped = {name for name, s in states.items() if s.tripped}
+        paused = frozenset(
+            stream
+            for watch in self._plan.kills
+            if watch.switch in tripped
+            for stream, named in labels.items()
+            if watch.rule.match.accepts(named)
+        )
+        return Context(
+            plan=self._plan,
+            labels=labels,
+            switches={name: Switch(s.tripped, s.sequence) for name, s in states.items()},
+            paused=paused,
+        )
+
+    def _fresh_kills(self, delta: Delta, now_ms: int) -> Delta:
+        """Kill slots too old by the database's clock never count, however late this judge reads them (rule 5)."""
+        oldest = (now_ms - max((k.guard.fresh_ms for k in self._plan.kills), default=0)) // SLOT_MS
+        return delta.without_kill_slots_before(oldest)
+
+    def _commit(self, held: Held, fresh: Read, moved: Advance) -> list[Happened]:
+        days = store.pane_days(moved.cells) - self._days
+        if days:
+            tables.ensure_pane_days(self._engine, days)
+            self._days |= days
+        with self._engine.begin() as conn:
+            renewed = lease.renew(conn, held.lease)
+            store.write_panes(conn, moved.cells, moved.sums)
+            store.write_versions(conn, moved.versions)
+            held = replace(held, lease=renewed, memory=moved.memory)
+            scene = self._scene(conn, held)
+            happened = effects.apply(scene, moved.decisions)
+            store.write_streams(conn, stream_rows(moved, self._plan))
+            troubles = self._health(scene, held)
+            store.move_cursors(conn, held.cursors, fresh.cursors, watermarks(moved.memory))
+            if fresh.consumed:
+                store.save(conn, moved.memory)
+        self._held = replace(held, cursors=fresh.cursors, troubles=troubles)
+        return happened
+
+    def _health(self, scene: Scene, held: Held) -> frozenset[tuple[str, str]]:
+        topics = {r.topic_id: r.topic for r in scene.conn.execute(select(topic_partition))}
+        now = health.conditions(held.memory, topics)
+        for begun in now.keys() - held.troubles:
+            condition = now[begun]
+            announcements.open_internal(
+                scene.conn,
+                self._config,
+                rule=condition.rule,
+                key=condition.key,
+                summary=condition.summary,
+                detail=condition.detail,
+                at_ms=scene.now_ms,
+            )
+        for rule, key in held.troubles - now.keys():
+            announcements.resolve_internal(scene.conn, rule=rule, key=key, detail="it is over")
+        return frozenset(now)
+
+    def _pace(self, took_s: float) -> None:
+        """Keep a tick well under the lease's length, whatever a checkpoint costs."""
+        if took_s > SLOW_TICK_S:
+            self._most = max(self._most // 2, 1)
+        elif took_s < QUICK_TICK_S:
+            self._most = min(self._most * 2, MOST_CHECKPOINTS)
+
+    def resign(self) -> None:
+        """Give the lease back, so that another leads at once."""
+        if self._held is None:
+            return
+        with self._engine.begin() as conn:
+            lease.give_up(conn, self._held.lease)
+        self._held = None
+
+
+def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
+    """Forget the incidents of rules that are gone; they are to be closed as expired."""
+    keys = {w.key for w in plan.watches} | {w.key for w in plan.windows} | {r.name for r in plan.absent}
+    gone = [k for k in memory.core.incidents if k[0] not in keys]
+    kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
+    verdicts = [_expired(k, memory) for k in gone]
+    return replace(memory, core=replace(memory.core, incidents=kept)), verdicts
+
+
+def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
+    watch, stream = key
+    rule, _, signal = watch.partition("/")
+    now = memory.core.incidents[key]
+    at_ms = memory.progress.event_ms or now.changed_ms
+    return Verdict(
+        "expired", rule, signal or None, stream, now.severity, now.onset_ms, at_ms, watch, reason="rule_removed"
+    )
+
+
+def watermarks(memory: Memory) -> dict[PartitionKey, int | None]:
+    """Each partition's own watermark."""
+    progress = memory.progress
+    return {key: progress.reached(p.mark) if p.mark else None for key, p in progress.known.items()}
+
+
+def stream_rows(moved: Advance, plan: Plan) -> list[StreamRow]:
+    """What changed of the streams that were counted in this tick."""
+    core = moved.memory.core
+    newest: dict[int, int] = {}
+    for (stream, _), reference in core.references.items():
+        newest[stream] = max(newest.get(stream, 0), reference.reference_id)
+    touched = set(moved.cells.stream.tolist()) & core.streams.keys()
+    return [
+        StreamRow(
+            stream_id=stream,
+            state=str(core.streams[stream].stage(plan.learn, plan.at_least_ms)),
+            first_ms=core.streams[stream].first_ms,
+            last_ms=core.streams[stream].last_ms,
+            learned=min(core.streams[stream].requests, plan.learn),
+            needed=plan.learn,
+            reference_id=newest.get(stream),
+        )
+        for stream in sorted(touched)
+    ]
+
+

@@ -1,0 +1,59 @@
+"""The judge's memory between two blocks: values only, so that it can be stored, compared and replayed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from monitor.judge.evidence import WatchState
+from monitor.judge.kill import KillState
+from monitor.judge.reference import Key, Learner, Reference, Stage
+from monitor.judge.verdicts import Open
+from monitor.judge.window import WindowState
+from monitor.records.delta import F64
+
+IncidentKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """What is known of a stream: when it was first and last heard, and how many predictions it made."""
+
+    first_ms: int
+    last_ms: int
+    requests: int
+
+    def stage(self, learn: int, at_least_ms: int) -> Stage:
+        """How far learning has come for the stream as a whole."""
+        if self.requests * 10 < learn:
+            return Stage.LEARNING
+        done = self.requests >= learn and self.last_ms - self.first_ms >= at_least_ms
+        return Stage.WATCHED if done else Stage.PROVISIONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Block rates of a watch's stream while its reference is provisional: they decide the block length.
+
+    `k` float64[panes, quantities], `n` float64[panes].
+    """
+
+    k: F64
+    n: F64
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeState:
+    """Everything that the core remembers. `next_pane` is the first evidence pane not judged yet."""
+
+    next_pane: int | None = None
+    next_slot: int | None = None
+    next_kill_slot: int | None = None
+    next_reference: int = 1
+    streams: Mapping[int, StreamState] = field(default_factory=dict)
+    learners: Mapping[Key, Learner] = field(default_factory=dict)
+    references: Mapping[Key, Reference] = field(default_factory=dict)
+    watches: Mapping[str, WatchState] = field(default_factory=dict)
+    trials: Mapping[str, Mapping[int, Trial]] = field(default_factory=dict)
+    kills: Mapping[str, KillState] = field(default_factory=dict)
+    windows: Mapping[str, WindowState] = field(default_factory=dict)
+    incidents: Mapping[IncidentKey, Open] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,263 @@
+"""The judge's rows: cursors, checkpoints to consume, panes, references, versions and its own memory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from psycopg2.extras import execute_values
+from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from monitor.errors import LeaseLost
+from monitor.judge import codec
+from monitor.judge.memory import GROUP, Consumed, Memory
+from monitor.judge.verdicts import Learned
+from monitor.judge.watermark import Mark, PartitionKey
+from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, stream, topic_partition
+from monitor.ledger.moments import moment
+from monitor.records import codec as delta_codec
+from monitor.records import fold
+from monitor.records.delta import PANE_MS, Cells, Delta, Sums, Versions
+
+CORE_PART: Final = "core"
+OPEN_PART: Final = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last checkpoint consumed of a partition."""
+
+    seq: int
+    judged_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Checkpoints in the order they are to be consumed, and where the cursors stand after them."""
+
+    consumed: tuple[Consumed, ...]
+    cursors: Mapping[PartitionKey, Cursor]
+    left_over: bool
+
+
+_NEXT: Final = text("""
+    SELECT c.topic_id, c.partition, c.seq, c.next_offset, c.max_event_ms, c.max_kafka_ms, c.last_record_ms,
+           c.clock_ms, c.caught_up, c.deltas
+    FROM tocsin_ledger.checkpoint c
+    LEFT JOIN tocsin_ledger.judge_cursor j USING (topic_id, partition)
+    WHERE c.seq > coalesce(j.seq, 0)
+    ORDER BY c.at, c.seq
+    LIMIT :most
+""")
+
+
+def read(conn: Connection, cursors: Mapping[PartitionKey, Cursor], most: int, most_bytes: int) -> Read:
+    """Whole checkpoints after each cursor, without a gap, at most `most` and about `most_bytes`."""
+    now, taken = dict(cursors), 0
+    consumed: list[Consumed] = []
+    rows = conn.execution_options(yield_per=50).execute(_NEXT, {"most": most})
+    left_over = False
+    for seen, row in enumerate(rows, start=1):
+        left_over = seen == most
+        key = (row.topic_id, row.partition)
+        if row.seq != now.get(key, Cursor(0, 0)).seq + 1:
+            continue
+        taken += len(row.deltas or b"")
+        if taken > most_bytes and consumed:
+            left_over = True
+            break
+        consumed.append(_consumed(key, row))
+        now[key] = Cursor(row.seq, row.next_offset)
+    return Read(tuple(consumed), now, left_over)
+
+
+def _consumed(key: PartitionKey, row: Any) -> Consumed:
+    mark = Mark(
+        clock_ms=row.clock_ms,
+        next_offset=row.next_offset,
+        max_event_ms=row.max_event_ms,
+        max_kafka_ms=row.max_kafka_ms,
+        last_record_ms=row.last_record_ms,
+        caught_up=row.caught_up,
+    )
+    delta = delta_codec.decode(bytes(row.deltas)) if row.deltas else Delta()
+    return Consumed(key, mark, delta)
+
+
+def listed(conn: Connection) -> list[PartitionKey]:
+    """All partitions that ingest has listed."""
+    rows = conn.execute(select(topic_partition.c.topic_id, topic_partition.c.partition))
+    return [(row.topic_id, row.partition) for row in rows]
+
+
+def load_cursors(conn: Connection) -> dict[PartitionKey, Cursor]:
+    """Where the judge stands in every partition."""
+    rows = conn.execute(select(judge_cursor))
+    return {(r.topic_id, r.partition): Cursor(r.seq, r.judged_offset) for r in rows}
+
+
+def move_cursors(
+    conn: Connection,
+    before: Mapping[PartitionKey, Cursor],
+    after: Mapping[PartitionKey, Cursor],
+    watermarks: Mapping[PartitionKey, int | None],
+) -> None:
+    """Move every cursor that moved, each by compare-and-set; raises LeaseLost where one is not where it was."""
+    for key, cursor in after.items():
+        old = before.get(key)
+        if old == cursor:
+            continue
+        values = {"seq": cursor.seq, "judged_offset": cursor.judged_offset, "watermark_ms": watermarks.get(key)}
+        first = insert(judge_cursor).values(topic_id=key[0], partition=key[1], **values)
+        moved = first.on_conflict_do_update(
+            index_elements=["topic_id", "partition"],
+            set_=values,
+            where=judge_cursor.c.seq == (old.seq if old else 0),
+        )
+        if conn.execute(moved).rowcount != 1:
+            raise LeaseLost(f"the cursor of partition {key[1]} is not where this judge left it")
+
+
+def load(conn: Connection) -> Memory | None:
+    """The judge's memory as last stored; None in a new ledger. Raises SchemaMismatch for a newer one."""
+    parts = {row.part: row for row in conn.execute(select(judge_state))}
+    if CORE_PART not in parts:
+        return None
+    core = codec.decode(parts[CORE_PART].state_version, bytes(parts[CORE_PART].state))
+    opened = delta_codec.decode(bytes(parts[OPEN_PART].state))
+    return Memory(core.progress, core.core, opened, core.recent)
+
+
+def save(conn: Connection, memory: Memory) -> None:
+    """Store the judge's memory in the transaction that moves its cursors."""
+    _save_part(conn, CORE_PART, codec.encode(memory.core, memory.progress, memory.recent))
+    _save_part(conn, OPEN_PART, delta_codec.encode(memory.open))
+
+
+def _save_part(conn: Connection, part: str, blob: bytes) -> None:
+    values = {"state_version": STATE_VERSION, "state": blob, "updated_at": text("now()")}
+    row = insert(judge_state).values(part=part, **values)
+    conn.execute(row.on_conflict_do_update(index_elements=["part"], set_=values))
+
+
+_PANES: Final = """
+    INSERT INTO tocsin_ledger.pane
+        (stream_id, signal, slice_id, pane_start, evidence_start, n, total, buckets, counts)
+    VALUES %s
+    ON CONFLICT (stream_id, signal, slice_id, pane_start, evidence_start)
+    DO UPDATE SET n = excluded.n, total = excluded.total, buckets = excluded.buckets, counts = excluded.counts
+"""
+_PANE_TEMPLATE: Final = "(%s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s, %s::int[], %s::bigint[])"
+_SECONDS: Final = PANE_MS // 1000
+
+
+def write_panes(conn: Connection, cells: Cells, sums: Sums) -> None:
+    """Store whole pane rows, replacing what an open pane had before."""
+    rows = list(_pane_rows(cells, sums))
+    if rows:
+        cursor = conn.connection.cursor()
+        execute_values(cursor, _PANES, rows, _PANE_TEMPLATE, page_size=1000)
+        cursor.close()
+
+
+def _pane_rows(cells: Cells, sums: Sums) -> Iterable[tuple[Any, ...]]:
+    keys, order, starts = fold.grouped([getattr(cells, name) for name in GROUP])
+    buckets, counts = cells.bucket[order].tolist(), cells.count[order].tolist()
+    n = np.add.reduceat(cells.count[order], starts).tolist() if len(starts) else []
+    ends = np.append(starts[1:], len(order)).tolist()
+    totals = dict(zip(_group_keys(sums), sums.total.tolist(), strict=True))
+    columns = zip(*(k.tolist() for k in keys), starts.tolist(), ends, n, strict=True)
+    for stream_id, slice_id, signal, pane, evidence, start, end, size in columns:
+        total = totals.get((stream_id, slice_id, signal, pane, evidence))
+        times = (pane * _SECONDS, evidence * _SECONDS)
+        yield (stream_id, signal, slice_id, *times, size, total, buckets[start:end], counts[start:end])
+
+
+def _group_keys(table: Sums) -> list[tuple[int, ...]]:
+    return list(zip(*(getattr(table, name).tolist() for name in GROUP), strict=True))
+
+
+def pane_days(cells: Cells) -> set[int]:
+    """The days (days since the epoch) that pane rows fall on."""
+    return set((np.unique(cells.pane) * PANE_MS // 86_400_000).tolist())
+
+
+_VERSIONS: Final = text("""
+    INSERT INTO tocsin_ledger.version (stream_id, version, slice_id, first_seen, last_seen, n)
+    SELECT :stream, s.value, s.slice_id, to_timestamp(:first / 1000.0), to_timestamp(:last / 1000.0), :n
+    FROM tocsin_ledger.slice s WHERE s.slice_id = :slice
+    ON CONFLICT (stream_id, version) DO UPDATE SET
+        first_seen = least(version.first_seen, excluded.first_seen),
+        last_seen = greatest(version.last_seen, excluded.last_seen),
+        n = version.n + excluded.n
+""")
+
+
+def write_versions(conn: Connection, versions: Versions) -> None:
+    """Add to when each version was seen, and how often."""
+    columns = (versions.stream, versions.slice, versions.first_ms, versions.last_ms, versions.count)
+    rows = [
+        {"stream": s, "slice": v, "first": first, "last": last, "n": n}
+        for s, v, first, last, n in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+    if rows:
+        conn.execute(_VERSIONS, rows)
+
+
+def write_reference(conn: Connection, learned: Learned) -> None:
+    """Store a settled reference and retire the one before it."""
+    same = (reference.c.stream_id == learned.stream) & (reference.c.signal == learned.signal)
+    conn.execute(
+        reference.update().where(same & reference.c.retired_at.is_(None)).values(retired_at=text("now()"))
+    )
+    r = learned.reference
+    conn.execute(
+        insert(reference).values(
+            reference_id=r.reference_id,
+            stream_id=learned.stream,
+            signal=learned.signal,
+            origin="learned",
+            provisional=r.provisional,
+            n=r.n,
+            n_effective=r.n,
+            learned_from=moment(r.from_ms),
+            learned_until=moment(r.until_ms),
+            buckets=r.buckets.tolist(),
+            counts=r.counts.tolist(),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """What `streams` shows of one stream."""
+
+    stream_id: int
+    state: str
+    first_ms: int
+    last_ms: int
+    learned: int
+    needed: int
+    reference_id: int | None
+
+
+_STREAM: Final = text("""
+    UPDATE tocsin_ledger.stream SET state = :state, learned = :learned, needed = :needed,
+        reference_id = coalesce(:reference_id, reference_id),
+        first_seen = least(coalesce(first_seen, 'infinity'), to_timestamp(:first_ms / 1000.0)),
+        last_seen = greatest(coalesce(last_seen, '-infinity'), to_timestamp(:last_ms / 1000.0))
+    WHERE stream_id = :stream_id
+""")
+
+
+def write_streams(conn: Connection, rows: Sequence[StreamRow]) -> None:
+    """Store how far each stream has come."""
+    if rows:
+        conn.execute(_STREAM, [{name: getattr(r, name) for name in StreamRow.__slots__} for r in rows])
+
+
+def labels(conn: Connection, known: Iterable[int]) -> dict[int, Mapping[str, str]]:
+    """Labels of all streams that are not `known` yet."""
+    rows = conn.execute(select(stream.c.stream_id, stream.c.labels).where(stream.c.stream_id.not_in(known)))
+    return {row.stream_id: row.labels for row in rows}

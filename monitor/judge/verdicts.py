@@ -1,0 +1,79 @@
+"""What the core decides: values that the edges turn into rows and messages."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.config.model import Severity
+from monitor.judge.evidence import Alarm
+from monitor.judge.reference import Reference
+
+What = Literal["opened", "escalated", "worsened", "resolved", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An incident as the core remembers it. `changed_ms` is when it last opened or grew, in event time.
+
+    `quiet_ms` is when its condition last held, for windows and silence.
+    """
+
+    severity: Severity
+    onset_ms: int
+    changed_ms: int
+    quiet_ms: int
+    tier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One move of one incident. `alarm` is the evidence behind it where a watch is; `reason` explains an expiry."""
+
+    what: What
+    rule: str
+    signal: str | None
+    stream: int
+    severity: Severity
+    onset_ms: int
+    detected_ms: int
+    watch: str
+    alarm: Alarm | None = None
+    reference: Reference | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A reference has been settled for a stream's signal."""
+
+    stream: int
+    signal: int
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A kill condition holds: the switch is to be tripped unless it is already."""
+
+    switch: str
+    rule: str
+    signal: str
+    stream: int
+    watch: str
+    onset_ms: int
+    detected_ms: int
+    evidence_until_ms: int
+    k: float
+    n: float
+    m: float
+    reference: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A (rule, stream) raised: its state stays as it was, the others go on."""
+
+    watch: str
+    detail: str
+
+
+Decision = Verdict | Learned | Trip | Quarantined

@@ -1,0 +1,145 @@
+"""How far event time has come: the least over the partitions that count, by the checkpoints consumed.
+
+Rule 3 of the design: a partition counts unless it is idle (a fresh checkpoint, caught up, no record for two seconds)
+or stuck (neither idle nor advancing for `MAX_HOLD_MS`). The result never goes back.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+IDLE_FRESH_MS: Final = 5_000
+IDLE_QUIET_MS: Final = 2_000
+MAX_HOLD_MS: Final = 60_000
+SLOT_GRACE_MS: Final = 500
+
+PartitionKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What one checkpoint says of its partition; times in ms, `clock_ms` is the ingest clock."""
+
+    clock_ms: int
+    next_offset: int
+    max_event_ms: int | None
+    max_kafka_ms: int | None
+    last_record_ms: int | None
+    caught_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition as the judge knows it; `mark` is of the last checkpoint it consumed."""
+
+    first_ms: int
+    advanced_ms: int
+    mark: Mark | None = None
+    stuck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Event time, and the partitions it rests on, by (topic id, partition).
+
+    `now_ms` is the newest ingest clock consumed, -1 before any. `event_ms` is the watermark. `idle` says that every
+    partition was idle, so that the watermark follows the clock.
+    """
+
+    lateness_ms: int
+    now_ms: int = -1
+    event_ms: int | None = None
+    idle: bool = False
+    partitions: Mapping[PartitionKey, Partition] | None = None
+
+    @property
+    def known(self) -> Mapping[PartitionKey, Partition]:
+        return self.partitions or {}
+
+    def reached(self, mark: Mark) -> int | None:
+        """The watermark of one partition: its largest event time less lateness, at most the clock."""
+        if mark.max_event_ms is None:
+            return None
+        return min(mark.max_event_ms - self.lateness_ms, mark.clock_ms)
+
+
+def listed(progress: Progress, keys: Iterable[PartitionKey]) -> Progress:
+    """Take up partitions that the ledger lists; one without a checkpoint holds the watermark back."""
+    known = dict(progress.known)
+    for key in keys:
+        known.setdefault(key, Partition(progress.now_ms, progress.now_ms))
+    return replace(progress, partitions=known)
+
+
+def consumed(progress: Progress, key: PartitionKey, mark: Mark) -> Progress:
+    """Take up one consumed checkpoint."""
+    before = progress.known.get(key) or Partition(mark.clock_ms, mark.clock_ms)
+    moved = before.mark is None or mark.next_offset > before.mark.next_offset or _is_idle(mark, mark.clock_ms)
+    after = replace(before, mark=mark, advanced_ms=mark.clock_ms if moved else before.advanced_ms)
+    known = dict(progress.known) | {key: after}
+    return replace(progress, partitions=known, now_ms=max(progress.now_ms, mark.clock_ms))
+
+
+def advance(progress: Progress, since_ms: int) -> Progress:
+    """Move the watermark after checkpoints were consumed; `since_ms` is `now_ms` before them."""
+    known = {key: _judged(p, progress.now_ms) for key, p in progress.known.items()}
+    progress = replace(progress, partitions=known)
+    busy = [p for p in known.values() if not p.stuck and not _rests(p, progress.now_ms)]
+    idle = bool(known) and not busy and all(not p.stuck for p in known.values())
+    return replace(progress, event_ms=_moved(progress, busy, idle, since_ms), idle=idle)
+
+
+def _moved(progress: Progress, busy: list[Partition], idle: bool, since_ms: int) -> int | None:
+    before = progress.event_ms
+    if not busy:
+        return _followed(progress, before, since_ms) if idle else before
+    reached = [progress.reached(p.mark) if p.mark else None for p in busy]
+    least = None if any(r is None for r in reached) else min(r for r in reached if r is not None)
+    return before if least is None else least if before is None else max(before, least)
+
+
+def _followed(progress: Progress, before: int | None, since_ms: int) -> int | None:
+    """All idle: every record is in, so up to the newest of them, then second by second with the clock."""
+    ends = [progress.reached(p.mark) for p in progress.known.values() if p.mark]
+    newest = max((e for e in ends if e is not None), default=None)
+    if newest is None:
+        return before
+    start = newest if before is None else max(before, newest)
+    step = progress.now_ms - since_ms if progress.idle and since_ms >= 0 else 0
+    return max(start, min(start + step, progress.now_ms))
+
+
+def _judged(partition: Partition, now_ms: int) -> Partition:
+    waits = not _rests(partition, now_ms) and now_ms - partition.advanced_ms > MAX_HOLD_MS
+    return partition if waits == partition.stuck else replace(partition, stuck=waits)
+
+
+def _rests(partition: Partition, now_ms: int) -> bool:
+    return partition.mark is not None and _is_idle(partition.mark, now_ms)
+
+
+def _is_idle(mark: Mark, now_ms: int) -> bool:
+    quiet = mark.last_record_ms is None or mark.clock_ms - mark.last_record_ms >= IDLE_QUIET_MS
+    return mark.caught_up and quiet and now_ms - mark.clock_ms < IDLE_FRESH_MS
+
+
+def all_caught_up(progress: Progress) -> bool:
+    """Whether every partition's newest checkpoint was caught up: only then does silence mean silence."""
+    marks = [p.mark for p in progress.known.values()]
+    return bool(marks) and all(m is not None and m.caught_up for m in marks)
+
+
+def slots_closed(progress: Progress) -> int | None:
+    """The first slot of Kafka time still open for kills (ms // 1000).
+
+    A slot closes when every partition that is not idle is past it, at the latest half a second after its end by the
+    newest checkpoint's clock.
+    """
+    if progress.now_ms < 0:
+        return None
+    by_clock = (progress.now_ms - SLOT_GRACE_MS) // 1000
+    busy = [p.mark for p in progress.known.values() if p.mark and not p.stuck and not _is_idle(p.mark, progress.now_ms)]
+    seen = [m.max_kafka_ms // 1000 for m in busy if m.max_kafka_ms is not None]
+    if not busy or len(seen) < len(busy):
+        return by_clock
+    return max(by_clock, min(seen))
