@@ -17,8 +17,8 @@ from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake
 from monitor.records.lenient import Refused
 from monitor.records.measure import Measured, measure
 from monitor.records.names import Names
+from monitor.records.pending import Arrived, Pending
 from monitor.records.placing import slice_codes, stream_codes
-from monitor.records.record import Record
 from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
 from monitor.records.sampling import LanguageSampler, record_hashes
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
@@ -29,17 +29,26 @@ from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
 
 _OUTPUT_LANGUAGE: Final = BY_NAME["output_language"].code
 _INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
+_TOO_OLD: Final = Refused("too_old", "the record is more than a year older than the clock")
 
 
 @dataclass(frozen=True, slots=True)
 class _Timed:
-    """The records of a batch that count, with int64[n] columns; `records` is not empty."""
+    """The records that count, at least one: they are the `rows` of `arrived`; int64[n] each."""
 
     columns: Columns
-    offsets: I64
+    arrived: Arrived
+    rows: I64
     kafka_ms: I64
     event_ms: I64
-    rows: I64
+
+    @property
+    def offsets(self) -> I64:
+        return self.arrived.offsets[self.rows]
+
+    @property
+    def clock_ms(self) -> I64:
+        return self.arrived.clock_ms[self.rows]
 
 
 class PartitionAggregator:
@@ -71,6 +80,7 @@ class PartitionAggregator:
         self._from_offset = self._next_offset = from_offset
         self._max_event_ms = max_event_ms
         self._max_kafka_ms: int | None = None
+        self._pending = Pending()
         self._begin()
 
     def _begin(self) -> None:
@@ -83,10 +93,17 @@ class PartitionAggregator:
     @property
     def weight(self) -> int:
         """Bytes of memory held since the last `take`, about."""
-        return self._tables.weight + self._skips.weight + self._samples.weight + self._candidates.weight
+        return (
+            self._pending.weight
+            + self._tables.weight
+            + self._skips.weight
+            + self._samples.weight
+            + self._candidates.weight
+        )
 
     def take(self) -> Intake:
         """Everything since the last `take`; the running watermark stays. Languages are detected here."""
+        self._look()
         intake = Intake(
             from_offset=self._from_offset,
             next_offset=self._next_offset,
@@ -102,55 +119,53 @@ class PartitionAggregator:
         return intake
 
     def add(self, batch: RawBatch, clock_ms: int) -> None:
-        """Count or skip each record of `batch`, at the time `clock_ms` of this machine."""
-        if not batch.values:
+        """Take up `batch` at the time `clock_ms` of this machine; `take` has counted or skipped all of it."""
+        if batch.values:
+            self._pending.add(batch, clock_ms)
+            if self._pending.enough:
+                self._look()
+
+    def _look(self) -> None:
+        """Decode and count what is pending."""
+        arrived = self._pending.take()
+        if arrived is None:
             return
-        decoded = self._decoder.decode_all(batch.values)
-        kafka_ms = broker_times(np.array(batch.timestamps_ms, np.int64), clock_ms)
-        timed = self._timed(batch, decoded, kafka_ms, clock_ms)
-        self._skip(batch, decoded.refused, clock_ms)
-        self._next_offset = batch.offsets[-1] + 1
+        decoded = self._decoder.decode_all(arrived.values)
+        kafka_ms = broker_times(arrived.timestamps_ms, arrived.clock_ms)
+        timed = self._timed(arrived, decoded, kafka_ms)
+        for row in sorted(decoded.refused):
+            self._skips.add(int(arrived.offsets[row]), decoded.refused[row], int(arrived.clock_ms[row]))
+        self._next_offset = int(arrived.offsets[-1]) + 1
         self._max_kafka_ms = max(int(kafka_ms.max()), self._max_kafka_ms or 0)
         if timed is not None:
             self._counted += timed.columns.n
-            self._count(batch, timed, clock_ms)
+            self._count(timed)
 
-    def _timed(self, batch: RawBatch, decoded: Decoded, kafka_ms: I64, clock_ms: int) -> _Timed | None:
+    def _timed(self, arrived: Arrived, decoded: Decoded, kafka_ms: I64) -> _Timed | None:
         """The records with their times; what is too old goes to `decoded.refused`."""
         records, rows = decoded.records, np.fromiter(decoded.rows, np.int64, len(decoded.rows))
         if not records:
             return None
-        columns, kafka_ms = Columns(records, self.dropped), kafka_ms[rows]
-        times = event_times(columns.raw("ts"), kafka_ms)
+        columns = Columns(records, self.dropped)
+        times = event_times(columns.raw("ts"), kafka_ms[rows])
         if times.unreadable:
             self.dropped["ts"] += times.unreadable
         event_ms = times.event_ms
-        old = event_ms < clock_ms - YEAR_MS
-        if old.any():
-            refused = Refused("too_old", "the record is more than a year older than the clock")
-            decoded.refused.update(dict.fromkeys(rows[old].tolist(), refused))
-            kept: list[Record] = list(compress(records, ~old))
-            if not kept:
+        young = event_ms >= arrived.clock_ms[rows] - YEAR_MS
+        if not young.all():
+            decoded.refused.update(dict.fromkeys(rows[~young].tolist(), _TOO_OLD))
+            if not young.any():
                 return None
-            columns, rows, kafka_ms, event_ms = (
-                Columns(kept, self.dropped),
-                rows[~old],
-                kafka_ms[~old],
-                event_ms[~old],
-            )
-        offsets = np.array(batch.offsets, np.int64)[rows]
-        return _Timed(columns, offsets, kafka_ms, event_ms, rows)
+            columns = Columns(list(compress(records, young)), self.dropped)
+            rows, event_ms = rows[young], event_ms[young]
+        return _Timed(columns, arrived, rows, kafka_ms[rows], event_ms)
 
-    def _skip(self, batch: RawBatch, refused: dict[int, Refused], clock_ms: int) -> None:
-        for row in sorted(refused):
-            self._skips.add(batch.offsets[row], refused[row], clock_ms)
-
-    def _count(self, raw: RawBatch, timed: _Timed, clock_ms: int) -> None:
+    def _count(self, timed: _Timed) -> None:
         columns = timed.columns
         order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms)
         self._max_event_ms = order.max_event_ms
         batch = batch_of(columns, order.late, self._settings.bad_below, self.dropped)
-        stream = stream_codes(columns, self._settings.by, self._names, clock_ms)
+        stream = stream_codes(columns, self._settings.by, self._names, int(timed.clock_ms[-1]))
         version = columns.names(VERSION_FIELD, absent=NO_VALUE)
         version_slice = slice_codes(stream, VERSION_FIELD, version, self._names)
         measured = list(measure(batch))
@@ -161,11 +176,11 @@ class PartitionAggregator:
         hashes = record_hashes(self._topic, self._partition, timed.offsets)
         places = Places(stream, version_slice, order.pane, order.evidence, hashes)
         self._further(measured, columns, places)
-        self._slots(measured, batch, stream, timed, clock_ms)
+        self._slots(measured, batch, stream, timed)
         self._candidates.add(_OUTPUT_LANGUAGE, batch, places)
         if self._settings.input_language:
             self._candidates.add(_INPUT_LANGUAGE, batch, places)
-        self._sample(raw, timed, batch, stream)
+        self._sample(timed, batch, stream)
 
     def _further(self, measured: list[Measured], columns: Columns, places: Places) -> None:
         for field in self._settings.further_slices:
@@ -175,9 +190,7 @@ class PartitionAggregator:
                 keys = (places.stream, slices, places.pane, places.evidence)
                 self._tables.add_further(*cells_and_sums(measured, keys, self._names))
 
-    def _slots(
-        self, measured: list[Measured], batch: Batch, stream: I64, timed: _Timed, clock_ms: int
-    ) -> None:
+    def _slots(self, measured: list[Measured], batch: Batch, stream: I64, timed: _Timed) -> None:
         windowed = [m for m in measured if m.signal in self._settings.window_signals]
         if windowed:
             self._tables.add_slots(
@@ -185,12 +198,12 @@ class PartitionAggregator:
             )
         killing = [m for m in measured if m.signal in self._settings.kill_signals]
         if killing:
-            oldest = clock_ms - self._settings.fresh_ms
+            oldest = timed.clock_ms - self._settings.fresh_ms
             fresh = (timed.event_ms > oldest) & (timed.kafka_ms > oldest) & ~batch.late
             slot = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, slot, self._names))
 
-    def _sample(self, raw: RawBatch, timed: _Timed, batch: Batch, stream: I64) -> None:
+    def _sample(self, timed: _Timed, batch: Batch, stream: I64) -> None:
         failed = batch.plain & (batch.error | batch.timeout)
         for why, quota, chosen in (
             ("error", ERRORS_A_STREAM, failed),
@@ -198,7 +211,7 @@ class PartitionAggregator:
         ):
             rows = np.flatnonzero(chosen)
             for row in self._samples.offer(why, quota, rows, stream[rows]).tolist():
-                value = raw.values[timed.rows[row]] or b""
+                value = timed.arrived.values[timed.rows[row]] or b""
                 self._samples.keep(
                     why, int(stream[row]), int(timed.event_ms[row]), int(timed.offsets[row]), value
                 )

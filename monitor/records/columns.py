@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from operator import is_not
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.delta import F64, I64
-from monitor.records.record import LARGEST, SEGMENT, Record
+from monitor.records.record import LARGEST, SEGMENT, Record, Text
 from monitor.records.text import clean_name
 
 Bools = NDArray[np.bool_]
-Column = tuple[Any, ...]
+Column = list[Any]
 
 _PROBABILITY: Final = (0.0, 1.0)
 _ANY: Final = (-float(LARGEST), float(LARGEST))
@@ -27,6 +27,7 @@ _RANGES: Final = {"confidence": _PROBABILITY, "score": _PROBABILITY} | dict.from
 
 _NUMERIC: Final = {int, float, type(None)}
 _TEXTUAL: Final = {str, type(None)}
+_TEXTS: Final = frozenset(name for name, kind in Record.__annotations__.items() if kind in (str, Text))
 
 ABSENT: Final = -1
 
@@ -49,11 +50,12 @@ class Columns:
 
     def __init__(self, records: Sequence[Record], dropped: Counter[str]) -> None:
         self.n = len(records)
-        names = type(records[0]).__struct_encode_fields__
-        self._raw: dict[str, Column] = dict(
-            zip(names, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True)
-        )
+        fields = type(records[0]).__struct_encode_fields__
+        # Strides of one flat list: unlike zip(*rows) it keeps no tuples for the collector to visit.
+        flat = list(chain.from_iterable(map(msgspec.structs.astuple, records)))
+        self._raw: dict[str, Column] = {f: flat[i :: len(fields)] for i, f in enumerate(fields)}
         self._dropped = dropped
+        self._has: dict[str, bool] = {}
         self._numbers: dict[str, F64 | None] = {}
         self._lengths: dict[str, F64 | None] = {}
         self._names: dict[tuple[str, str | None], Distinct] = {}
@@ -64,8 +66,10 @@ class Columns:
 
     def has(self, field: str) -> bool:
         """Whether any record has the field."""
-        column = self._raw[field]
-        return any(column) or column.count(None) < self.n
+        if field not in self._has:
+            column = self._scalars(field)
+            self._has[field] = any(column) or column.count(None) < self.n
+        return self._has[field]
 
     def given(self, field: str) -> Bools | None:
         """Which records have the field: bool[n]; None if all have."""
@@ -87,7 +91,7 @@ class Columns:
     def _floats(self, field: str) -> F64:
         column = self._raw[field]
         if field in ("prediction", "label") and not set(map(type, column)) <= _NUMERIC:
-            column = tuple(x if type(x) in _NUMERIC else None for x in column)
+            column = [x if type(x) in _NUMERIC else None for x in column]
         return np.array(column, np.float64)
 
     def _in_range(self, field: str, values: F64) -> F64:
@@ -106,11 +110,11 @@ class Columns:
         return self._lengths[field]
 
     def _measured(self, field: str) -> F64 | None:
+        if not self.has(field):
+            return None
         column, given = self._raw[field], self.given(field)
         if given is None:
             return np.fromiter(map(len, column), np.float64, self.n)
-        if not given.any():
-            return None
         lengths = np.full(self.n, np.nan)
         lengths[given] = list(map(len, compress(column, given)))
         return lengths
@@ -130,27 +134,36 @@ class Columns:
         """A column of texts or scalars as clean names; `absent` is the name of those without one."""
         known = self._names.get((field, absent))
         if known is None:
-            known = self._names[field, absent] = _distinct(self._scalars(field), _name, absent)
+            known = self._names[field, absent] = self._distinct(field, _name, absent)
         return known
 
     def classes(self, field: str) -> Distinct:
         """As `names`, but numbers with a fraction are no classes."""
-        return _distinct(self._scalars(field), _class, None)
+        return self._distinct(field, _class, None)
+
+    def _distinct(self, field: str, naming: Callable[[Any], str], absent: str | None) -> Distinct:
+        if not self.has(field):
+            return _constant(absent, self.n)
+        return _distinct(self._scalars(field), naming, absent, textual=field in _TEXTS)
 
     def _scalars(self, field: str) -> Column:
         if field in self._raw:
             return self._raw[field]
         key = field.partition(".")[2]
-        return tuple(segment.get(key) if segment else None for segment in self._raw[SEGMENT])
+        return [segment.get(key) if segment else None for segment in self._raw[SEGMENT]]
 
 
-def _distinct(column: Column, naming: Callable[[Any], str], absent: str | None) -> Distinct:
+def _constant(name: str | None, n: int) -> Distinct:
+    return Distinct([] if name is None else [name], np.full(n, ABSENT if name is None else 0))
+
+
+def _distinct(column: Column, naming: Callable[[Any], str], absent: str | None, *, textual: bool) -> Distinct:
     keys: Column = column
-    if set(map(type, column)) <= _TEXTUAL:
+    if textual or set(map(type, column)) <= _TEXTUAL:
         named = {key: naming(key) or absent for key in dict.fromkeys(keys)}
     else:
         # 1, 1.0 and True are equal keys, and different names.
-        keys = tuple(zip(map(type, column), column, strict=True))
+        keys = list(zip(map(type, column), column, strict=True))
         named = {key: naming(key[1]) or absent for key in dict.fromkeys(keys)}
     names = [name for name in dict.fromkeys(named.values()) if name is not None]
     places: dict[str | None, int] = {name: i for i, name in enumerate(names)}

@@ -39,10 +39,13 @@ _SAME: Final = {
 _CODE: Final = re.compile(r"[a-z]{2,3}")
 
 _NOT_PROSE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|</?[A-Za-z][^<>]*>", re.DOTALL)
+_MARKS: Final = ("`", "://", "<")
 _SYMBOL: Final = re.compile(r"[{}\[\]()<>=;_/\\|#$%^&*+`~@0-9]")
 # Kana, ideographs and Hangul: one says as much as about three letters.
 _SYLLABLE: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LETTERS_A_SYLLABLE: Final = 3
+_BEGINNING: Final = 2 * MIN_LETTERS
+"""Characters that nearly always have letters enough."""
 
 
 def language_code(given: str) -> str:
@@ -82,16 +85,17 @@ class LanguageDetector:
 
 def _prose(text: str) -> str:
     """One line without code, addresses and tags; the model refuses line breaks."""
-    return " ".join(_NOT_PROSE.sub(" ", without_surrogates(text)).split())
+    if any(mark in text for mark in _MARKS):
+        text = _NOT_PROSE.sub(" ", text)
+    return " ".join(without_surrogates(text).split())
 
 
 def _readable(prose: str) -> bool:
     """Whether there is enough to tell a language from, and it is not mostly symbols."""
-    letters = sum(map(str.isalpha, prose))
-    if letters < MIN_LETTERS:
-        letters += (_LETTERS_A_SYLLABLE - 1) * len(_SYLLABLE.findall(prose))
-    if letters < MIN_LETTERS:
-        return False
+    if sum(map(str.isalpha, prose[:_BEGINNING])) < MIN_LETTERS:
+        syllables = len(_SYLLABLE.findall(prose))
+        if sum(map(str.isalpha, prose)) + (_LETTERS_A_SYLLABLE - 1) * syllables < MIN_LETTERS:
+            return False
     visible = len(prose) - prose.count(" ")
     return len(_SYMBOL.findall(prose)) <= MAX_SYMBOLS * visible
 

@@ -1,6 +1,7 @@
 """Event time: reading `ts`, holding fast clocks back, and telling which records are late."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -30,12 +31,12 @@ class Times:
     unreadable: int
 
 
-def broker_times(timestamps_ms: I64, clock_ms: int) -> I64:
-    """Kafka's timestamps int64[n], the clock where a record has none, never ahead of the clock."""
+def broker_times(timestamps_ms: I64, clock_ms: I64) -> I64:
+    """Kafka's timestamps int64[n], our clock where a record has none, never ahead of our clock."""
     return np.where(timestamps_ms < 0, clock_ms, np.minimum(timestamps_ms, clock_ms))
 
 
-def event_times(ts: tuple[str | float | None, ...], kafka_ms: I64) -> Times:
+def event_times(ts: Sequence[str | float | None], kafka_ms: I64) -> Times:
     """Times of completion from `ts`: RFC 3339 (UTC if it names no zone), s, ms, us or ns since the epoch.
 
     `kafka_ms` int64[n] stands in where `ts` is absent or unreadable, and is, plus 2 s, the latest allowed.
@@ -49,7 +50,7 @@ def event_times(ts: tuple[str | float | None, ...], kafka_ms: I64) -> Times:
     return Times(held, int(known.size - np.count_nonzero(known)) - ts.count(None))
 
 
-def _stated(ts: tuple[str | float | None, ...]) -> F64 | None:
+def _stated(ts: Sequence[str | float | None]) -> F64 | None:
     """`ts` in ms, NaN where absent or unreadable; None if all are absent."""
     kinds = set(map(type, ts))
     if str not in kinds:
@@ -66,14 +67,14 @@ def _from_numbers(x: F64) -> F64:
     return np.floor(np.select(units, [x / 1e6, x / 1e3, x], x * 1e3))
 
 
-def _from_texts(ts: tuple[str, ...]) -> F64:
+def _from_texts(ts: Sequence[str]) -> F64:
     uniform = _from_uniform(ts)
     if uniform is not None:
         return uniform
     return np.array(list(map(_from_text, ts)), np.float64)
 
 
-def _from_uniform(ts: tuple[str, ...]) -> F64 | None:
+def _from_uniform(ts: Sequence[str]) -> F64 | None:
     """All of `ts`, if they are written alike and end in Z: nearly every log, and 5 times as fast."""
     width = len(ts[0])
     try:
