@@ -61,14 +61,14 @@ def upgrade(url: str) -> None:
 def check_schema(connection: Connection) -> None:
     """Raise SchemaMismatch unless the database has exactly the revision that this program needs."""
     found = _revision(connection)
-    scripts = ScriptDirectory(str(_scripts()))
-    needed = scripts.get_current_head()
+    history = ScriptDirectory(str(scripts()))
+    needed = history.get_current_head()
     if found == needed:
         return
     where = place(connection.engine.url)
     if found is None:
         raise SchemaMismatch(f"the database {where} has no Tocsin schema yet: run `tocsin db upgrade`")
-    if _known(scripts, found):
+    if _known(history, found):
         raise SchemaMismatch(
             f"the database {where} has schema revision {found}, this Tocsin needs {needed}: "
             "run `tocsin db upgrade`"
@@ -89,17 +89,17 @@ def _migrate(connection: Connection) -> None:
             connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
     if not _at_head(connection):
         config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(_scripts()))
+        config.set_main_option("script_location", str(scripts()))
         command.upgrade(config, "head")
     _register(connection)
 
 
 def _at_head(connection: Connection) -> bool:
     found = _revision(connection)
-    scripts = ScriptDirectory(str(_scripts()))
-    if found is not None and not _known(scripts, found):
+    history = ScriptDirectory(str(scripts()))
+    if found is not None and not _known(history, found):
         check_schema(connection)
-    return found == scripts.get_current_head()
+    return found == history.get_current_head()
 
 
 def _register(connection: Connection) -> None:
@@ -127,13 +127,14 @@ def _revision(connection: Connection) -> str | None:
     ).get_current_revision()
 
 
-def _known(scripts: ScriptDirectory, revision: str) -> bool:
+def _known(history: ScriptDirectory, revision: str) -> bool:
     try:
-        return scripts.get_revision(revision) is not None
+        return history.get_revision(revision) is not None
     except CommandError:
         return False
 
 
-def _scripts() -> Path:
+def scripts() -> Path:
+    """Where the migrations are: in the wheel, or in the repository."""
     packaged = Path(__file__).parents[1] / "_migrations"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "migrations"
