@@ -31,7 +31,8 @@ class Reply:
     @property
     def shown(self) -> str:
         """Status and beginning of the body, for `deliveries.response`."""
-        return clip(f"HTTP {self.status} {' '.join(self.body.split())}".strip(), _SHOWN)
+        printable = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(self.body.split()))
+        return clip(f"HTTP {self.status} {printable}".strip(), _SHOWN)
 
     @property
     def passing(self) -> bool:

@@ -1,0 +1,503 @@
+"""The notifier at work: real outbox, real receivers that misbehave, nothing lost and nothing out of order."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from incident_facts import BASE, FAILING
+from notify_parties import QUICK, SECRET, Answer
+from sqlalchemy import select, update
+from standardwebhooks import Webhook as Verifier
+
+from monitor.killswitch.switches import release, state, trip
+from monitor.ledger.announcements import announce
+from monitor.ledger.engine import connect
+from monitor.ledger.facts import Facts
+from monitor.ledger.incidents import acknowledge, escalate, incident_row, open_incident, resolve
+from monitor.ledger.models import delivery, incident, timeline
+from monitor.ledger.outbox import Addressee, addressees
+from monitor.notify.backoff import Backoff
+from monitor.notify.worker import Notifier
+
+ID = "k3v9q2m7ab"
+PATIENT = Backoff(first_s=60, most_s=60, longest_wish_s=60, give_up_s=86_400, warn_after=99, warn_after_s=9e9)
+HASTY = Backoff(first_s=0.02, most_s=0.05, longest_wish_s=5, give_up_s=0.3, warn_after=99, warn_after_s=9e9)
+
+
+@contextmanager
+def notifying(ledger, config, **options):
+    options = {"incidents": QUICK, "kills": QUICK, "poll_s": 0.05} | options
+    notifier = Notifier(ledger, config, **options)
+    notifier.start()
+    try:
+        yield notifier
+    finally:
+        notifier.stop(5)
+
+
+def open_to(conn, config, *names, name=ID, facts=FAILING):
+    open_incident(conn, incident_row(facts, incident_id=name, config_hash="c"))
+    announce(conn, name, "opened", addressees(config, names))
+
+
+def rows(ledger):
+    with ledger.begin() as conn:
+        return conn.execute(select(delivery).order_by(delivery.c.position)).all()
+
+
+def until(condition, within_s=20):
+    """What `condition` returns once it is true; the tests wait for nothing else."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("not in time")
+
+
+def all_done(ledger):
+    found = rows(ledger)
+    return found if found and all(row.state != "pending" for row in found) else None
+
+
+def steps(ledger, name=ID):
+    with ledger.begin() as conn:
+        lines = select(timeline.c.what).where(timeline.c.incident_id == name).order_by(timeline.c.timeline_id)
+        return conn.execute(lines).scalars().all()
+
+
+def test_an_incident_reaches_every_receiver_and_the_ledger_says_so(ledger, config, party):
+    seen = []
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack", "hook", "pager")
+    with notifying(ledger, config, observe=lambda *result: seen.append(result)):
+        done = until(lambda: all_done(ledger))
+    assert {row.state for row in done} == {"delivered"}
+    assert {(row.receiver, row.response.split()[1]) for row in done} == {
+        ("slack", "200"),
+        ("hook", "204"),
+        ("pager", "202"),
+    }
+    assert all(row.attempts == 1 and row.delivered_at is not None for row in done)
+    assert sorted(seen) == [("hook", "delivered"), ("pager", "delivered"), ("slack", "delivered")]
+    assert steps(ledger) == ["opened", "delivered", "delivered", "delivered"]
+    (hooked,) = party.to("/webhook")
+    assert Verifier(SECRET).verify(hooked.body, hooked.headers)["type"] == "incident.opened"
+
+
+def test_a_commit_is_sent_at_once_when_woken_long_before_the_poll(ledger, config, party):
+    with notifying(ledger, config, poll_s=30) as notifier:
+        time.sleep(0.2)
+        begun = time.monotonic()
+        with ledger.begin() as conn:
+            open_to(conn, config, "slack")
+        notifier.wake()
+        party.wait_for(1)
+    assert time.monotonic() - begun < 5
+
+
+def test_without_being_woken_the_poll_finds_it(ledger, config, party):
+    with notifying(ledger, config, poll_s=0.1):
+        with ledger.begin() as conn:
+            open_to(conn, config, "slack")
+        party.wait_for(1)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer(429, b"", {"retry-after": "0"}),
+        Answer(500),
+        Answer(200, cut=True),
+        Answer(200, b"<html>"),
+        Answer(307, b"", {"location": "/elsewhere"}),
+    ],
+    ids=["429", "500", "cut", "wrong body", "redirect"],
+)
+def test_trouble_that_passes_loses_nothing_and_keeps_the_order(ledger, config, party, trouble):
+    party.first(trouble, trouble)
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack")
+        resolve(conn, ID)
+        announce(conn, ID, "resolved")
+    with notifying(ledger, config):
+        done = until(lambda: all_done(ledger))
+    assert [(row.event, row.state, row.attempts) for row in done] == [
+        ("opened", "delivered", 3),
+        ("resolved", "delivered", 1),
+    ]
+    texts = [request.json["text"].split()[0] for request in party.to("/slack")]
+    assert texts == ["chat-eu:"] * 3 + ["RESOLVED"]
+    assert "delivery_failed" not in steps(ledger)
+
+
+def test_a_pause_that_the_receiver_asked_for_is_kept_by_all_its_lanes(ledger, config, party):
+    party.first(Answer(429, b"", {"retry-after": "1"}))
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack", name="inc1")
+        open_to(conn, config, "slack", name="inc2")
+    with notifying(ledger, config, most_each=1):
+        first, *others = party.wait_for(3)
+        until(lambda: all_done(ledger))
+    assert all(request.at_s - first.at_s >= 0.95 for request in others)
+
+
+def test_a_refusal_for_good_is_recorded_announced_and_never_repeated(ledger, config, party):
+    party.answer = lambda request: (
+        Answer(404, b"no_service") if request.path == "/webhook" else Answer(200, b"ok")
+    )
+    party.answer = lambda request: Answer(410, b"gone") if request.path == "/webhook" else Answer(200, b"ok")
+    with ledger.begin() as conn:
+        open_to(conn, config, "hook")
+    with notifying(ledger, config):
+        done = until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
+    failed, alert = done
+    assert (failed.state, failed.attempts, failed.last_error) == ("failed", 1, "answered HTTP 410 gone")
+    assert (alert.receiver, alert.event, alert.state) == ("slack", "opened", "delivered")
+    assert steps(ledger) == ["opened", "delivery_failed"]
+    (told,) = party.to("/slack")
+    assert told.json["text"].startswith("hook does not take messages: given up, answered HTTP 410 gone")
+    with ledger.begin() as conn:
+        internal = conn.execute(select(incident).where(incident.c.stream == "(tocsin)")).one()
+    assert (internal.rule, internal.severity, internal.state) == (
+        "tocsin.delivery_failed",
+        "critical",
+        "firing",
+    )
+
+
+def test_an_alert_about_a_failed_delivery_never_produces_another(ledger, config, party):
+    party.answer = lambda request: Answer(404, b"no_service")
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack")
+    with notifying(ledger, config):
+        done = until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
+        time.sleep(0.3)
+        assert len(rows(ledger)) == 2
+    assert [row.state for row in done] == ["failed", "failed"]
+    assert done[1].payload["rule"] == "tocsin.delivery_failed"
+
+
+def test_a_receiver_that_recovers_ends_its_alert(ledger, config, party):
+    party.answer = lambda request: Answer(410 if request.path == "/webhook" else 200, b"ok")
+    with ledger.begin() as conn:
+        open_to(conn, config, "hook", name="inc1")
+    with notifying(ledger, config) as notifier:
+        until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
+        party.first()
+        with ledger.begin() as conn:
+            open_to(conn, config, "hook", name="inc2")
+        notifier.wake()
+        until(lambda: len(rows(ledger)) == 4 and all_done(ledger))
+    assert [(row.receiver, row.event) for row in rows(ledger)] == [
+        ("hook", "opened"),
+        ("slack", "opened"),
+        ("hook", "opened"),
+        ("slack", "resolved"),
+    ]
+
+
+def test_a_receiver_that_keeps_failing_is_announced_long_before_it_is_given_up(ledger, config, party):
+    party.answer = lambda request: Answer(503) if request.path == "/webhook" else Answer(200, b"ok")
+    with ledger.begin() as conn:
+        open_to(conn, config, "hook")
+    with notifying(ledger, config):
+        (told,) = party.wait_for(1, "/slack")
+    assert told.json["text"].startswith("hook does not take messages: still trying, answered HTTP 503")
+    assert rows(ledger)[0].state == "pending"
+
+
+def test_a_message_is_given_up_after_its_day(ledger, config, party):
+    party.answer = lambda request: Answer(503) if request.path == "/webhook" else Answer(200, b"ok")
+    with ledger.begin() as conn:
+        open_to(conn, config, "hook")
+    with notifying(ledger, config, incidents=HASTY):
+        done = until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
+    assert done[0].state == "failed"
+    assert done[0].attempts > 2
+
+
+def test_backoff_survives_a_restart(ledger, config, party):
+    party.answer = lambda request: Answer(503)
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack")
+    with notifying(ledger, config, incidents=PATIENT):
+        until(lambda: rows(ledger)[0].last_error)
+    party.first()
+    with notifying(ledger, config) as again:
+        again.wake()
+        time.sleep(0.3)
+        assert len(party.requests) == 1
+        with ledger.begin() as conn:
+            conn.execute(update(delivery).values(next_attempt_at=delivery.c.created_at))
+        until(lambda: all_done(ledger))
+    assert [(row.state, row.attempts) for row in rows(ledger)] == [("delivered", 2)]
+
+
+def test_a_hanging_receiver_delays_nobody_else_and_no_kill(ledger, config, party):
+    released = threading.Event()
+    party.answer = lambda request: (
+        Answer(204, hold=released) if request.path == "/webhook" else Answer(200, b"ok")
+    )
+    with ledger.begin() as conn:
+        for number in range(50):
+            open_to(conn, config, "hook", name=f"hang{number}")
+    with notifying(ledger, config) as notifier:
+        party.wait_for(4, "/webhook")
+        begun = time.monotonic()
+        with ledger.begin() as conn:
+            trip(conn, config.kill_switches["chat"], stream="chat-eu", reason="r", actor="ann")
+            open_to(conn, config, "slack")
+        notifier.wake()
+        party.wait_for(1, "/kill", within_s=5)
+        party.wait_for(1, "/slack", within_s=5)
+        assert time.monotonic() - begun < 5
+        assert len(party.to("/webhook")) == 4
+        released.set()
+        party.wait_for(50, "/webhook")
+
+
+def test_two_notifiers_send_everything_once(ledger, config, party):
+    with ledger.begin() as conn:
+        for number in range(30):
+            open_to(conn, config, "slack", "hook", name=f"inc{number}")
+            resolve(conn, f"inc{number}")
+            announce(conn, f"inc{number}", "resolved")
+    with notifying(ledger, config), notifying(ledger, config):
+        done = until(lambda: all_done(ledger), within_s=60)
+    assert {row.state for row in done} == {"delivered"}
+    assert {row.attempts for row in done} == {1}
+    assert len(party.requests) == len(done) == 120
+    for number in range(30):
+        kinds = [
+            r.json["type"] for r in party.to("/webhook") if r.json["data"]["incident_id"] == f"inc{number}"
+        ]
+        assert kinds == ["incident.opened", "incident.resolved"]
+
+
+def test_rule_6_a_worker_that_stood_still_while_sending_does_not_have_the_last_word(ledger, config, party):
+    hanging, order, held = threading.Event(), [], []
+
+    def answer(request):
+        if request.path == "/slack":
+            return Answer(200, b"ok")
+        if request.json["data"]["state"] == "tripped" and not held:
+            held.append(request)
+            return Answer(200, hold=hanging)
+        order.append(request.json["data"]["state"])
+        return Answer(200)
+
+    party.answer = answer
+    chat = config.kill_switches["chat"]
+    with ledger.begin() as conn:
+        trip(conn, chat, stream="chat-eu", reason="r", actor="ann")
+    with notifying(ledger, config, lease_s=60), notifying(ledger, config, lease_s=60):
+        party.wait_for(1, "/kill")
+        with ledger.begin() as conn:
+            release(conn, chat, reason="mended", actor="ann")
+        party.wait_for(2, "/kill")
+        order.append("tripped, late")
+        hanging.set()
+        party.wait_for(3, "/kill")
+        until(lambda: all_done(ledger))
+    assert order == ["released", "tripped, late", "released"]
+    ids = [request.id for request in party.to("/kill")]
+    assert len(set(ids)) == 3
+    with ledger.begin() as conn:
+        assert state(conn)["chat"].tripped is False
+    assert [r.state for r in rows(ledger) if r.kind == "kill"] == ["superseded", "delivered", "delivered"]
+
+
+def test_a_kill_arrives_signed_is_confirmed_and_told_to_whoever_knows_of_the_incident(ledger, config, party):
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack", "pager")
+        trip(
+            conn,
+            config.kill_switches["chat"],
+            stream="chat-eu",
+            reason="96% fail",
+            actor="errors",
+            incident_id=ID,
+            evidence_until_ms=FAILING.detected_ms,
+        )
+    with notifying(ledger, config):
+        until(lambda: len(rows(ledger)) == 5 and all_done(ledger))
+    (killed,) = party.to("/kill")
+    body = Verifier(SECRET).verify(killed.body, killed.headers)
+    assert (body["type"], body["data"]["mode"], body["data"]["target"]) == (
+        "kill_switch.tripped",
+        "degrade",
+        "rules-v3",
+    )
+    with ledger.begin() as conn:
+        assert state(conn)["chat"].confirmed_ms is not None
+    assert [r.json["text"].splitlines()[0] for r in party.to("/slack")] == [
+        "chat-eu: 96% of requests fail, was 0.4%",
+        "KILLED chat-eu: 96% of requests fail, was 0.4%",
+    ]
+    assert [(r.json["event_action"], r.json["dedup_key"]) for r in party.to("/pagerduty")] == [
+        ("trigger", f"prod-eu/{ID}")
+    ] * 2
+    assert {"tripped", "kill_confirmed"} <= set(steps(ledger))
+
+
+def test_a_kill_that_is_not_confirmed_is_announced_once_and_kept_trying(ledger, config, party):
+    party.answer = lambda request: Answer(503) if request.path == "/kill" else Answer(200, b"ok")
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack", name=ID)
+        trip(conn, config.kill_switches["chat"], stream="chat-eu", reason="r", actor="errors", incident_id=ID)
+    with notifying(ledger, config):
+        party.wait_for(6, "/kill")
+        shouts = until(lambda: [t for t in texts(party) if t.startswith("KILL NOT CONFIRMED")])
+        assert "failed 3 times (answered HTTP 503); still serving" in shouts[0]
+        with ledger.begin() as conn:
+            assert state(conn)["chat"].confirmed_ms is None
+        party.first()
+        until(lambda: [t for t in texts(party) if t.startswith("KILLED")])
+        until(lambda: all_done(ledger))
+    assert len([t for t in texts(party) if t.startswith("KILL NOT CONFIRMED")]) == 1
+    with ledger.begin() as conn:
+        assert state(conn)["chat"].confirmed_ms is not None
+
+
+def texts(party):
+    return [request.json["text"] for request in party.to("/slack")]
+
+
+def test_rule_5_a_trip_that_came_too_late_is_not_sent_and_that_is_an_alert(ledger, config, party):
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack")
+        trip(conn, config.kill_switches["chat"], stream="chat-eu", reason="r", actor="errors", incident_id=ID)
+        conn.execute(
+            update(delivery).where(delivery.c.kind == "kill").values(not_after=delivery.c.created_at)
+        )
+    with notifying(ledger, config):
+        done = until(lambda: len(rows(ledger)) == 4 and all_done(ledger))
+    assert party.to("/kill") == []
+    assert [row.state for row in done if row.kind == "kill"] == ["expired"]
+    assert {"delivery_expired", "kill_expired"} <= set(steps(ledger))
+    assert any(text.startswith("KILL NOT CONFIRMED") and "given up" in text for text in texts(party))
+    assert any(text.startswith("switch chat does not take messages: expired") for text in texts(party))
+
+
+def test_a_kill_by_hand_is_told_to_the_default_receivers(ledger, config, party):
+    with ledger.begin() as conn:
+        trip(conn, config.kill_switches["chat"], stream="", reason="it lies", actor="ann")
+    with notifying(ledger, config):
+        until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
+    assert texts(party)[0].startswith("KILLED chat: it lies\nSwitch chat tripped")
+
+
+def test_a_release_after_the_incident_is_told_but_opens_no_page_again(ledger, config, party):
+    chat = config.kill_switches["chat"]
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack", "pager")
+        trip(conn, chat, stream="chat-eu", reason="r", actor="errors", incident_id=ID)
+    with notifying(ledger, config) as notifier:
+        until(lambda: len(rows(ledger)) == 5 and all_done(ledger))
+        with ledger.begin() as conn:
+            resolve(conn, ID)
+            announce(conn, ID, "resolved")
+            release(conn, chat, reason="mended", actor="ann")
+        notifier.wake()
+        until(lambda: any(text.startswith("RELEASED") for text in texts(party)))
+        until(lambda: all_done(ledger))
+    assert [r.json["event_action"] for r in party.to("/pagerduty")] == ["trigger", "trigger", "resolve"]
+    last = rows(ledger)[-1]
+    assert (last.event, last.incident_id, last.receiver) == ("released", None, "slack")
+
+
+def test_a_receiver_that_is_no_longer_in_alerts_yaml_is_tried_by_others(ledger, config, party):
+    with ledger.begin() as conn:
+        open_to(conn, config)
+        announce(conn, ID, "opened", [Addressee("gone", "slack")])
+    with notifying(ledger, config, incidents=PATIENT):
+        until(lambda: rows(ledger)[0].last_error)
+    assert rows(ledger)[0].state == "pending"
+    assert rows(ledger)[0].last_error == "gone is not in this alerts.yaml"
+
+
+def test_a_message_that_cannot_be_made_does_not_stop_the_others(ledger, config, party):
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack", name="broken")
+        conn.execute(update(delivery).values(payload={"facts": {"env": 1}}))
+        open_to(conn, config, "slack")
+    with notifying(ledger, config, incidents=PATIENT):
+        until(lambda: {row.incident_id: row.state for row in rows(ledger)}.get(ID) == "delivered")
+        until(lambda: rows(ledger)[0].last_error)
+    assert rows(ledger)[0].last_error.startswith("could not be sent: ")
+
+
+def test_the_outbox_is_worked_on_after_the_database_was_away(postgres, ledger_url, config, party):
+    engine = connect(ledger_url, pool_size=5)
+    with notifying(engine, config):
+        until(lambda: engine.pool.checkedin() or None)
+        with engine.connect() as conn:
+            conn.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ).close()
+        with engine.begin() as conn:
+            open_to(conn, config, "slack")
+        party.wait_for(1)
+        until(lambda: all_done(engine))
+    engine.dispose()
+
+
+def test_stopping_waits_for_what_is_under_way_and_begins_nothing_new(ledger, config, party):
+    released = threading.Event()
+    party.answer = lambda request: Answer(200, b"ok", hold=released)
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack")
+        resolve(conn, ID)
+        announce(conn, ID, "resolved")
+    notifier = Notifier(ledger, config, poll_s=0.05)
+    notifier.start()
+    party.wait_for(1)
+    threading.Timer(0.3, released.set).start()
+    assert notifier.stop(5) is True
+    assert [row.state for row in rows(ledger)] == ["delivered", "pending"]
+
+
+def test_stopping_has_a_deadline_and_what_hangs_is_sent_again(ledger, config, party):
+    released = threading.Event()
+    party.answer = lambda request: Answer(200, b"ok", hold=released)
+    with ledger.begin() as conn:
+        open_to(conn, config, "slack")
+    notifier = Notifier(ledger, config, poll_s=0.05, lease_s=1)
+    notifier.start()
+    party.wait_for(1)
+    begun = time.monotonic()
+    assert notifier.stop(0.3) is False
+    assert time.monotonic() - begun < 3
+    party.first()
+    with notifying(ledger, config):
+        party.wait_for(2)
+        until(lambda: all_done(ledger))
+    released.set()
+
+
+def test_every_event_of_an_incident_has_its_words(ledger, config, party):
+    critical = Facts(
+        **BASE | {"signal": "error", "quantity": "rate", "observed": 0.5, "severity": "critical"}
+    )
+
+    with ledger.begin() as conn:
+        mild = Facts(**BASE | {"signal": "error", "quantity": "rate", "observed": 0.2})
+        open_to(conn, config, "slack", facts=mild)
+        escalate(conn, ID, critical)
+        announce(conn, ID, "escalated", delivery_key="critical")
+        acknowledge(conn, ID, "ann")
+        announce(conn, ID, "acknowledged")
+        resolve(conn, ID)
+        announce(conn, ID, "resolved")
+    with notifying(ledger, config):
+        until(lambda: all_done(ledger))
+    assert [text.splitlines()[0] for text in texts(party)] == [
+        "chat-eu: 20% of requests fail",
+        "NOW CRITICAL chat-eu: 50% of requests fail",
+        "ACKNOWLEDGED by ann · chat-eu: 50% of requests fail",
+        "RESOLVED chat-eu: 50% of requests fail",
+    ]
