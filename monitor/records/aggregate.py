@@ -22,7 +22,7 @@ from monitor.records.placing import slice_codes, stream_codes
 from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
 from monitor.records.sampling import LanguageSampler, record_hashes
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
-from monitor.records.signals import BY_NAME
+from monitor.records.signals import BY_NAME, Of
 from monitor.records.skips import Skips
 from monitor.records.tables import cells_and_sums, slots, versions
 from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
@@ -204,10 +204,11 @@ class PartitionAggregator:
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, slot, self._names))
 
     def _sample(self, timed: _Timed, batch: Batch, stream: I64) -> None:
-        failed = batch.plain & (batch.error | batch.timeout)
+        plain = batch.of[Of.ALL]
+        failed = plain & (batch.error | batch.timeout)
         for why, quota, chosen in (
             ("error", ERRORS_A_STREAM, failed),
-            ("random", OTHERS_A_STREAM, batch.plain & ~failed),
+            ("random", OTHERS_A_STREAM, plain & ~failed),
         ):
             rows = np.flatnonzero(chosen)
             for row in self._samples.offer(why, quota, rows, stream[rows]).tolist():

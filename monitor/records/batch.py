@@ -1,6 +1,7 @@
 """A batch of records with what every signal asks of them: status, kind and lateness."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,32 +20,19 @@ _ADDED_LATER: Final = ("feedback", "label")
 class Batch:
     """Records with what all signals need of them, bool[n] each.
 
-    `prediction` is no feedback and no label; `own` is any record not of a fallback; `plain` is both. `ok`,
-    `error`, `timeout` and `rejected` are by status.
+    `prediction` is no feedback and no label; `fallback` is by a fallback. `of` says which a signal may
+    count; of a fallback's none.
     """
 
     columns: Columns
     late: Bools
     prediction: Bools
-    plain: Bools
-    own: Bools
-    ok: Bools
+    fallback: Bools
     error: Bools
     timeout: Bools
     rejected: Bools
+    of: Mapping[Of, Bools]
     bad_below: float
-
-    def of(self, of: Of) -> Bools:
-        """Which records a signal may count: bool[n]."""
-        if of is Of.ALL:
-            return self.plain
-        if of in (Of.RATED, Of.LABELLED):
-            return self.own
-        if of is Of.TRIED:
-            return self.plain & ~self.rejected
-        if of is Of.ANSWERED:
-            return self.plain & (self.ok | self.timeout)
-        return self.plain & self.ok
 
 
 def batch_of(columns: Columns, late: Bools, bad_below: float, dropped: Counter[str]) -> Batch:
@@ -59,14 +47,26 @@ def batch_of(columns: Columns, late: Bools, bad_below: float, dropped: Counter[s
         columns=columns,
         late=late,
         prediction=prediction,
-        plain=prediction & own,
-        own=own,
-        ok=status == _OK,
+        fallback=~own,
         error=status == _ERROR,
         timeout=status == _TIMEOUT,
         rejected=status == _REJECTED,
+        of=_counted(status, prediction & own, own),
         bad_below=bad_below,
     )
+
+
+def _counted(status: I64, plain: Bools, own: Bools) -> dict[Of, Bools]:
+    ok = plain & (status == _OK)
+    return {
+        Of.ALL: plain,
+        Of.OK: ok,
+        Of.SAMPLED: ok,
+        Of.TRIED: plain & (status != _REJECTED),
+        Of.ANSWERED: ok | (plain & (status == _TIMEOUT)),
+        Of.RATED: own,
+        Of.LABELLED: own,
+    }
 
 
 def _status(columns: Columns, dropped: Counter[str]) -> I64:
@@ -89,6 +89,5 @@ def _inferred(columns: Columns, status: I64) -> I64:
     failed = np.zeros(columns.n, np.bool_)
     for field in ("error_type", "error_message"):
         if columns.has(field):
-            given = columns.given(field)
-            failed |= True if given is None else given
+            failed |= np.fromiter(map(bool, columns.raw(field)), np.bool_, columns.n)
     return np.where(absent, np.where(failed, _ERROR, _OK), status)

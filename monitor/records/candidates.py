@@ -2,7 +2,8 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from itertools import repeat
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ _INPUT: Final = BY_NAME["input_language"].code
 _FIELDS: Final = {_OUTPUT: ("output", "output_language"), _INPUT: ("input", "input_language")}
 _BYTES_A_CANDIDATE: Final = 200
 _NOT_NAMED: Final = -1
+_EXPECTED: Final = "expected_language"
+_PLACES: Final = ("stream", "evidence", "slice", "pane", "hashes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,12 @@ class Places:
     hashes: U64
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     signal: int
     stream: int
+    evidence: int
     slice: int
     pane: int
-    evidence: int
     hash: int
     text: str
     given: str
@@ -56,32 +58,26 @@ class LanguageCandidates:
 
     def add(self, signal: int, batch: Batch, places: Places) -> None:
         """Take up a batch for `input_language` or `output_language`."""
-        rows = np.flatnonzero(batch.of(Of.SAMPLED) & _told(batch, signal))
+        rows = np.flatnonzero(batch.of[Of.SAMPLED] & _told(batch, signal))
         if rows.size == 0:
             return
         wanted = self._sampler.offer(signal, places.stream[rows], places.evidence[rows], places.hashes[rows])
         text_field, given_field = _FIELDS[signal]
-        texts, given = batch.columns.raw(text_field), batch.columns.raw(given_field)
-        expected = batch.columns.raw("expected_language")
-        for row in rows[wanted].tolist():
-            text = "" if given[row] else (texts[row] or "")[:MAX_CHARS]
-            candidate = _Candidate(
-                signal=signal,
-                stream=int(places.stream[row]),
-                slice=int(places.slice[row]),
-                pane=int(places.pane[row]),
-                evidence=int(places.evidence[row]),
-                hash=int(places.hashes[row]),
-                text=text,
-                given=given[row] or "",
-                expected=(expected[row] or "") if signal == _OUTPUT else "",
-            )
-            self._held.append(candidate)
-            self.weight += _BYTES_A_CANDIDATE + len(text)
+        chosen = rows[wanted]
+        if chosen.size == 0:
+            return
+        columns = [getattr(places, name)[chosen].tolist() for name in _PLACES]
+        texts, given, expected = (
+            _texts(batch, field, chosen) for field in (text_field, given_field, _EXPECTED)
+        )
+        made = map(_Candidate, repeat(signal), *columns, (t[:MAX_CHARS] for t in texts), given, expected)
+        self._held.extend(made)
+        self.weight += _BYTES_A_CANDIDATE * chosen.size + sum(map(len, texts))
 
     def languages(self, names: Names) -> Languages:
         """Rows of those that are still in the sample; category codes are local to `names`."""
-        kept = [c for c in self._held if self._sampler.holds(c.signal, c.stream, c.evidence, c.hash)]
+        limits = {key: self._sampler.limit(key) for key in {c[:3] for c in self._held}}
+        kept = [c for c in self._held if c.hash <= limits[c[:3]]]
         rows = [self._row(candidate, names) for candidate in kept]
         if not rows:
             return Languages()
@@ -90,8 +86,8 @@ class LanguageCandidates:
         return Languages(stream, slices, signal, pane, evidence, bucket, wrong, hashes)
 
     def _row(self, c: _Candidate, names: Names) -> tuple[int, ...]:
-        language = self._code("output_language", c.given) or self._sampler.detector.detect(c.text)
-        expected = self._code("expected_language", c.expected)
+        language = self._code(_FIELDS[c.signal][1], c.given) or self._sampler.detector.detect(c.text)
+        expected = self._code(_EXPECTED, c.expected) if c.signal == _OUTPUT else UNKNOWN
         bucket = names.category_code(c.stream, c.signal, language) if language else UNKNOWN_CATEGORY
         wrong = int(language != expected) if language and expected else _NOT_NAMED
         return c.stream, c.slice, c.signal, c.pane, c.evidence, bucket, wrong
@@ -101,6 +97,12 @@ class LanguageCandidates:
         if given and not code:
             self._dropped[field] += 1
         return code
+
+
+def _texts(batch: Batch, field: str, rows: I64) -> list[str]:
+    """The texts of some records, empty where absent."""
+    column = batch.columns.raw(field)
+    return [column[row] or "" for row in rows.tolist()]
 
 
 def _told(batch: Batch, signal: int) -> Bools:

@@ -56,6 +56,7 @@ class Columns:
         self._raw: dict[str, Column] = {f: flat[i :: len(fields)] for i, f in enumerate(fields)}
         self._dropped = dropped
         self._has: dict[str, bool] = {}
+        self._given: dict[str, Bools | None] = {}
         self._numbers: dict[str, F64 | None] = {}
         self._lengths: dict[str, F64 | None] = {}
         self._names: dict[tuple[str, str | None], Distinct] = {}
@@ -73,10 +74,11 @@ class Columns:
 
     def given(self, field: str) -> Bools | None:
         """Which records have the field: bool[n]; None if all have."""
-        column = self._raw[field]
-        if None not in column:
-            return None
-        return np.fromiter(map(is_not, column, repeat(None)), np.bool_, self.n)
+        if field not in self._given:
+            column = self._raw[field]
+            where = map(is_not, column, repeat(None)) if None in column else None
+            self._given[field] = None if where is None else np.fromiter(where, np.bool_, self.n)
+        return self._given[field]
 
     def flag(self, field: str) -> F64 | None:
         """A boolean column as 1, 0 and NaN where absent: float64[n]; None if no record has it."""

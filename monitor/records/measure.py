@@ -51,7 +51,7 @@ def _distribution(signal: Signal, batch: Batch) -> Measured | None:
     values = _values(signal, batch)
     if values is None or signal.scale is None:
         return None
-    rows = batch.of(signal.of) & ~np.isnan(values)
+    rows = batch.of[signal.of] & ~np.isnan(values)
     at = None if rows.all() else np.flatnonzero(rows)
     kept = values if at is None else values[at]
     return Measured(signal.code, at, signal.scale.bucket(kept).astype(np.int64), kept)
@@ -74,7 +74,7 @@ def _distance(columns: Columns) -> F64 | None:
 
 def _category(signal: Signal, batch: Batch) -> Measured | None:
     distinct = _NAMES.get(signal.name, _given_names)(signal, batch.columns)
-    rows = batch.of(signal.of) & distinct.present
+    rows = batch.of[signal.of] & distinct.present
     measured = _rows_of(signal, rows, distinct.codes)
     return Measured(signal.code, measured.rows, measured.bucket, names=distinct.names)
 
@@ -100,7 +100,7 @@ def _rate(signal: Signal, batch: Batch) -> Measured | None:
         return None
     counted, event = found
     if signal.name != "fallback":
-        counted = counted & batch.of(signal.of)
+        counted = counted & batch.of[signal.of]
     return _rows_of(signal, counted, event.astype(np.int64))
 
 

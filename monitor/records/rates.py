@@ -31,7 +31,7 @@ def _flagged(field: str, when: float) -> Callable[[Batch], Found]:
 
 def _fallback(batch: Batch) -> Found:
     # A fallback flags its own records and the usual path none, so absent counts as no.
-    return batch.prediction, ~batch.own
+    return batch.prediction, batch.fallback
 
 
 def _truncated(batch: Batch) -> Found:

@@ -21,6 +21,9 @@ from monitor.records.language import LanguageDetector
 PANES_HELD: Final = 8_192
 """Bottoms kept, some 20 MB; forgetting one only means that more is sent than needed."""
 
+Pane = tuple[int, int, int]
+"""(signal, stream, evidence pane)."""
+
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
@@ -47,30 +50,27 @@ class LanguageSampler:
     def __init__(self, detector: LanguageDetector, size: int = SAMPLE_SIZE) -> None:
         self.detector = detector
         self._size = size
-        self._bottoms: OrderedDict[tuple[int, int, int], U64] = OrderedDict()
+        self._bottoms: OrderedDict[Pane, U64] = OrderedDict()
 
     def offer(self, signal: int, stream: I64, evidence: I64, hashes: U64) -> Bools:
         """Take up records and say which are among the smallest now: bool[n]; arrays are [n], n > 0."""
         groups = group([stream, evidence])
-        keys = [(s, signal, e) for s, e in zip(*(k.tolist() for k in groups.keys), strict=True)]
-        possible = hashes <= np.array([self._limit(key) for key in keys], np.uint64)[groups.code]
+        keys = [(signal, s, e) for s, e in zip(*(k.tolist() for k in groups.keys), strict=True)]
+        possible = hashes <= np.array([self.limit(key) for key in keys], np.uint64)[groups.code]
         rows = np.flatnonzero(possible)
         order = rows[np.argsort(groups.code[rows], kind="stable")]
         touched, starts = np.unique(groups.code[order], return_index=True)
         for at, part in zip(touched.tolist(), np.split(hashes[order], starts[1:]), strict=True):
             self._take_up(keys[at], part)
-        limits = np.array([self._limit(key) for key in keys], np.uint64)
+        limits = np.array([self.limit(key) for key in keys], np.uint64)
         return possible & (hashes <= limits[groups.code])
 
-    def holds(self, signal: int, stream: int, evidence: int, record_hash: int) -> bool:
-        """Whether a record taken up earlier is still among the smallest."""
-        return record_hash <= self._limit((stream, signal, evidence))
-
-    def _limit(self, key: tuple[int, int, int]) -> int:
+    def limit(self, key: Pane) -> int:
+        """The largest hash that is among the smallest of a (signal, stream, evidence pane)."""
         bottom = self._bottoms.get(key)
         return int(bottom[-1]) if bottom is not None and bottom.size >= self._size else _NO_LIMIT
 
-    def _take_up(self, key: tuple[int, int, int], hashes: U64) -> None:
+    def _take_up(self, key: Pane, hashes: U64) -> None:
         known = self._bottoms.get(key)
         merged = np.unique(hashes if known is None else np.concatenate((known, hashes)))
         self._bottoms[key] = merged[: self._size].copy()

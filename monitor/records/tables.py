@@ -13,6 +13,7 @@ from monitor.records.delta import I64, Cells, Slots, Sums, Versions
 from monitor.records.measure import Measured
 from monitor.records.names import Names
 from monitor.records.settings import NO_VALUE
+from monitor.records.signals import Of
 
 Table = TypeVar("Table", Cells, Sums)
 
@@ -42,7 +43,7 @@ def slots(clock: int, measured: Sequence[Measured], stream: I64, slot: I64, name
 
 def versions(batch: Batch, stream: I64, slices: I64, version: Distinct, event_ms: I64) -> Versions:
     """When each named version gave predictions; `stream`, `slices` and `event_ms` are int64[n]."""
-    rows = np.flatnonzero(batch.plain & _has_version(version))
+    rows = np.flatnonzero(batch.of[Of.ALL] & _has_version(version))
     if rows.size == 0:
         return Versions()
     groups = group((stream[rows], slices[rows]))
