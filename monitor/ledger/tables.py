@@ -1,7 +1,7 @@
 """Partitions of checkpoint (by hour), pane and sample (by day): made ahead, removed when done with.
 
-Rule 13: a partition is made standalone and attached, detached concurrently and then dropped, nothing waits
-for a lock longer than 500 ms: others would queue behind. Any number of replicas may do this at once.
+Rule 13: a partition is made standalone and attached, detached concurrently and then dropped; nothing waits
+for a lock longer than 500 ms, as others would queue behind it. Any number of replicas may do this at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 
 _MAKE_LOCK: Final = 0x746F6374
-_DROP_LOCK: Final = 0x746F6375
+DROP_LOCK: Final = 0x746F6375
 _DDL_LOCK_MS: Final = 500
 _RETRY_FOR_S: Final = 30
 _DETACH_FOR_S: Final = 2.0
@@ -98,17 +98,18 @@ def drop_old(
     Returns the tables dropped. What somebody's open transaction still uses is given up after 2 s and finished
     by a later call, as is what a crash left half done. Where another replica is at it nothing is done.
     """
-    clocks = [_database_ms(engine), *([] if now_ms is None else [now_ms])]
+    stamped_ms = _database_ms(engine)
+    event_ms = stamped_ms if now_ms is None else min(now_ms, stamped_ms)
     dropped = []
     with _alone(engine) as alone:
         if not alone:
             return []
-        for parent, keep, done in (
-            (_CHECKPOINT, keep_checkpoints, _consumed),
-            (_PANE, keep_panes, _always),
-            (_SAMPLE, keep_samples, _always),
+        for parent, clock_ms, keep, done in (
+            (_CHECKPOINT, stamped_ms, keep_checkpoints, _consumed),
+            (_PANE, event_ms, keep_panes, _always),
+            (_SAMPLE, stamped_ms, keep_samples, _always),
         ):
-            before = (min(clocks) - keep // timedelta(milliseconds=1)) // parent.span_ms
+            before = (clock_ms - keep // timedelta(milliseconds=1)) // parent.span_ms
             dropped += _drop(engine, parent, before, done)
     return dropped
 
@@ -181,7 +182,7 @@ def _detach(engine: Engine, parent: _Parent, child: str, state: _State) -> bool:
     statement = (
         _finalize(parent, child)
         if state is _State.PENDING
-        else (f"ALTER TABLE tocsin_ledger.{parent.name} DETACH PARTITION tocsin_ledger.{child} CONCURRENTLY")
+        else f"ALTER TABLE tocsin_ledger.{parent.name} DETACH PARTITION tocsin_ledger.{child} CONCURRENTLY"
     )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         raw: Any = connection.connection.dbapi_connection
@@ -257,7 +258,7 @@ def _alone(engine: Engine) -> Iterator[bool]:
     """Whether no other replica is at it; the lock has its own connection, as the work is no transaction."""
     with engine.begin() as connection:
         set_local(connection, {"idle_in_transaction_session_timeout": "10min"})
-        yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_DROP_LOCK})").scalar_one())
+        yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({DROP_LOCK})").scalar_one())
 
 
 def _retrying(work: Callable[[], _T]) -> _T:
