@@ -9,6 +9,8 @@ from monitor.records.signals import Side
 
 
 class Severity(StrEnum):
+    """How loudly an incident speaks, mildest first."""
+
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
@@ -19,6 +21,8 @@ class Severity(StrEnum):
 
 
 class LimitKind(StrEnum):
+    """What a LIMIT is held against; the loader turns REFERENCE into its tolerance."""
+
     ABSOLUTE = "absolute"
     POINTS = "points"
     TIMES = "times"
@@ -28,7 +32,7 @@ class LimitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One LIMIT of the contract: `5%` is ABSOLUTE 0.05, `800ms` ABSOLUTE 800, `5pp` POINTS 0.05, `2x` TIMES 2.
+    """One LIMIT: `5%` is ABSOLUTE 0.05, `800ms` ABSOLUTE 800, `5pp` POINTS 0.05, `2x` TIMES 2.
 
     DEFAULT stands for a limit left out; `text` is as the user wrote it.
     """
@@ -39,6 +43,8 @@ class Limit:
 
 
 class RuleKind(StrEnum):
+    """The one condition of a rule; ABOVE where it has `below` too."""
+
     ABOVE = "above"
     BELOW = "below"
     DRIFT = "drift"
@@ -75,7 +81,7 @@ def _accepts(globs: tuple[str, ...], value: str) -> bool:
 class Rule:
     """One rule; `signals` is what a list or glob stood for. `line` is its line in alerts.yaml.
 
-    A rule has one kind: `bounds` holds `above` and/or `below`, or the side(s) of a `drift` (BOTH is one bound).
+    A rule has one kind: `bounds` holds `above` and/or `below`, or the side of a `drift` (BOTH is one bound).
     With `window_ms` it is a plain threshold on a sliding window.
     """
 
@@ -116,6 +122,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
+    """What makes a stream, and what is counted within one."""
+
     by: tuple[str, ...]
     slices: tuple[str, ...]
     max: int
@@ -124,6 +132,8 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
+    """When a reference is learned: predictions, and time between the first and the last."""
+
     learn: int
     at_least_ms: int
 
@@ -148,6 +158,8 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
+    """What keeps a rule from pulling a switch: others pulled within `within_ms`, few or old records."""
+
     at_most: int
     within_ms: int
     min_n: int
@@ -169,7 +181,7 @@ class KillSwitch:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. `config_hash` is of the file before variables expand; `redacted` has no secret in it."""
+    """The whole file. `config_hash` is of the text before variables expand; `redacted` has no secrets."""
 
     path: str
     name: str

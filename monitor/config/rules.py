@@ -101,43 +101,43 @@ class _Reader:
 
     def rule(self) -> Rule:
         take = self.section.take
-        name = self.section.must("name", _name, "", "a rule is its name")
-        severity = Severity(take("severity", one_of(*Severity), self.defaults.severity.value))
-        kill = take("kill", self._switch, None, blank=True)
-        window_ms = take("window", _window, None)
-        signals = take("signal", lambda node: read_signals(node, self.section.report), ())
-        terms = bounds.Terms(
-            signals,
-            severity,
-            take("quantile", quantile, None),
-            window="window" in self.section,
-            kills="kill" in self.section,
-        )
-        kind = self._kind()
+        terms, kind = self._terms(), self._kind()
         limits = self._bounds(kind, terms)
         rule = Rule(
-            name=name,
+            name=self.section.must("name", _name, "", "a rule is its name"),
             kind=kind,
-            signals=("requests",) if kind is RuleKind.ABSENT else tuple(s.name for s in signals),
+            signals=("requests",) if kind is RuleKind.ABSENT else tuple(s.name for s in terms.signals),
             bounds=limits,
             match=Match(self._match()),
             quantile=terms.quantile,
-            window_ms=window_ms,
+            window_ms=take("window", _window, None),
             absent_ms=take("absent", duration("10s"), None),
-            severity=min((s for b in limits for s, _ in b.tiers), key=lambda s: s.rank, default=severity),
+            severity=min(
+                (s for b in limits for s, _ in b.tiers), key=lambda s: s.rank, default=terms.severity
+            ),
             min_n=take("min_n", whole(1, 10**9), self.defaults.min_n),
             clear_for_ms=take("clear_for", duration("0s"), self.defaults.clear_for_ms),
             notify=take("notify", self._receivers, self.defaults.notify or ()),
-            kill=kill,
+            kill=take("kill", self._switch, None, blank=True),
             enabled=take("enabled", flag, True),
             runbook=take("runbook", link, None),
             title=take("title", plain_text, None),
             line=self.section.node.place.line,
         )
         if not self.planned:
-            check_rule(self.section, rule, signals, told=self._told(rule))
+            check_rule(self.section, rule, terms.signals, told=self._told(rule))
         self.section.close(PLANNED)
         return rule
+
+    def _terms(self) -> bounds.Terms:
+        take = self.section.take
+        return bounds.Terms(
+            signals=take("signal", partial(read_signals, report=self.section.report), ()),
+            severity=Severity(take("severity", one_of(*Severity), self.defaults.severity.value)),
+            quantile=take("quantile", quantile, None),
+            window="window" in self.section,
+            kills="kill" in self.section,
+        )
 
     def _kind(self) -> RuleKind:
         given = [key for key in CONDITIONS if key in self.section]
