@@ -1,16 +1,28 @@
 import pytest
+from sqlalchemy import delete
 
 from monitor.config.model import Guard, KillSwitch
 from monitor.ledger.engine import connect
+from monitor.ledger.models import delivery, incident, kill_event, kill_switch, timeline
 
 GUARD = Guard(at_most=1, within_ms=3_600_000, min_n=20, fresh_ms=60_000)
 
 
-@pytest.fixture
-def ledger(ledger_url):
-    engine = connect(ledger_url)
+@pytest.fixture(scope="module")
+def ledger_of_the_module(postgres, ledger_template, database_names):
+    name = database_names()
+    engine = connect(postgres.create_database(name, template=ledger_template))
     yield engine
     engine.dispose()
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def ledger(ledger_of_the_module):
+    yield ledger_of_the_module
+    with ledger_of_the_module.begin() as conn:
+        for table in (delivery, timeline, incident, kill_event, kill_switch):
+            conn.execute(delete(table))
 
 
 @pytest.fixture

@@ -1,14 +1,26 @@
 import pytest
 from notify_parties import config_for, running_party
+from sqlalchemy import delete
 
 from monitor.ledger.engine import connect
+from monitor.ledger.models import delivery, incident, kill_event, kill_switch, timeline
+
+
+@pytest.fixture(scope="module")
+def ledger_of_the_module(postgres, ledger_template, database_names):
+    name = database_names()
+    engine = connect(postgres.create_database(name, template=ledger_template), pool_size=20)
+    yield engine
+    engine.dispose()
+    postgres.drop_database(name)
 
 
 @pytest.fixture
-def ledger(ledger_url):
-    engine = connect(ledger_url, pool_size=20)
-    yield engine
-    engine.dispose()
+def ledger(ledger_of_the_module):
+    yield ledger_of_the_module
+    with ledger_of_the_module.begin() as conn:
+        for table in (delivery, timeline, incident, kill_event, kill_switch):
+            conn.execute(delete(table))
 
 
 @pytest.fixture

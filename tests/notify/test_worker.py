@@ -12,7 +12,6 @@ from standardwebhooks import Webhook as Verifier
 
 from monitor.killswitch.switches import release, state, trip
 from monitor.ledger.announcements import announce
-from monitor.ledger.engine import connect
 from monitor.ledger.facts import Facts
 from monitor.ledger.incidents import acknowledge, escalate, incident_row, open_incident, resolve
 from monitor.ledger.models import delivery, incident, timeline
@@ -430,20 +429,18 @@ def test_a_message_that_cannot_be_made_does_not_stop_the_others(ledger, config, 
     assert rows(ledger)[0].last_error.startswith("could not be sent: ")
 
 
-def test_the_outbox_is_worked_on_after_the_database_was_away(postgres, ledger_url, config, party):
-    engine = connect(ledger_url, pool_size=5)
-    with notifying(engine, config):
-        until(lambda: engine.pool.checkedin() or None)
-        with engine.connect() as conn:
+def test_the_outbox_is_worked_on_after_the_database_cut_all_connections(ledger, config, party):
+    with notifying(ledger, config):
+        until(lambda: ledger.pool.checkedin())
+        with ledger.connect() as conn:
             conn.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             ).close()
-        with engine.begin() as conn:
+        with ledger.begin() as conn:
             open_to(conn, config, "slack")
         party.wait_for(1)
-        until(lambda: all_done(engine))
-    engine.dispose()
+        until(lambda: all_done(ledger))
 
 
 def test_stopping_waits_for_what_is_under_way_and_begins_nothing_new(ledger, config, party):
