@@ -13,6 +13,7 @@ from kafka.structs import TopicPartition
 
 BAD_BATCH = "bad_batch"
 UNSUPPORTED_CODEC = "unsupported_codec"
+DETAIL_CHARS = 300
 
 
 class BadBatchError(KafkaError):  # type: ignore[misc]
@@ -23,7 +24,7 @@ class BadBatchError(KafkaError):  # type: ignore[misc]
         self.first = first
         self.last = max(first, last)
         self.reason = UNSUPPORTED_CODEC if isinstance(cause, UnsupportedCodecError) else BAD_BATCH
-        self.detail = f"{type(cause).__name__}: {cause}"
+        self.detail = f"{type(cause).__name__}: {cause}"[:DETAIL_CHARS]
         super().__init__(f"{tp.topic}[{tp.partition}] offsets {first} to {self.last}: {self.detail}")
 
 

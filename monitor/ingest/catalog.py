@@ -17,7 +17,7 @@ from monitor.ingest.writer import Writer
 
 log = structlog.get_logger(__name__)
 
-LOOK_S: Final = 1.0
+LOOK_S: Final = 0.25
 CONFIRM_S: Final = 10.0
 MISSING_S: Final = 10.0
 
@@ -63,6 +63,8 @@ class Catalog:
         listings = {listing.topic: listing for listing in self._reader.listings()}
         self._check_missing(listings, now)
         for listing in listings.values():
+            self._check_same(listing)
+        for listing in listings.values():
             if self._is_due(listing, now):
                 self._asked.add(listing.topic)
                 self._writer.submit(
@@ -94,6 +96,17 @@ class Catalog:
             "create it (Tocsin never does) or correct source.topic."
         )
 
+    def _check_same(self, listing: TopicListing) -> None:
+        before = self._confirmed.get(listing.topic)
+        if before is not None and before.topic_id != listing.topic_id:
+            raise self._made_anew(listing, before.topic_id)
+
+    def _made_anew(self, listing: TopicListing, *ids: str) -> TopicChanged:
+        return TopicChanged(
+            f"Topic {listing.topic} was made anew (its id is {listing.topic_id}, the ledger has "
+            f"{', '.join(sorted(ids))}): start with --accept-new-topic to read it from its beginning."
+        )
+
     def _compare(
         self, listing: TopicListing, now: float, rows: Mapping[Key, int | None], error: Exception | None
     ) -> None:
@@ -102,10 +115,7 @@ class Catalog:
             raise error
         ids = {topic_id for topic_id, _ in rows}
         if ids and listing.topic_id not in ids and not self._accept_new_topic:
-            raise TopicChanged(
-                f"Topic {listing.topic} was made anew (its id is {listing.topic_id}, the ledger has "
-                f"{', '.join(sorted(ids))}): start with --accept-new-topic to read it from its beginning."
-            )
+            raise self._made_anew(listing, *ids)
         undecided = [p for p in listing.partitions if rows.get((listing.topic_id, p)) is None]
         if not undecided:
             self._confirm(listing, now)

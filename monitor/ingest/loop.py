@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
 from kafka.structs import TopicPartition
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from monitor.config.model import Config
 from monitor.errors import TocsinError
 from monitor.ingest.batches import BadBatchError
 from monitor.ingest.catalog import Catalog
-from monitor.ingest.checkpoint import Announce
 from monitor.ingest.holdings import Callbacks, Holdings
+from monitor.ingest.internal import Internal
 from monitor.ingest.measuring import Measuring
 from monitor.ingest.ownership import Ownership
 from monitor.ingest.placement import Placement
@@ -25,7 +26,7 @@ from monitor.ingest.reader import Bounds, ConsumerBrokenError, PositionLostError
 from monitor.ingest.status import StatusBoard
 from monitor.ingest.watchdog import Watchdog
 from monitor.ingest.writer import Writer
-from monitor.ledger.announcements import open_internal
+from monitor.ledger.engine import reach
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class IngestLoop:
         stopping: Event,
     ) -> None:
         self._config = config
+        self._engine = engine
         self._clock = clock
         self._measuring = measuring
         self._board = board
@@ -63,6 +65,7 @@ class IngestLoop:
         self._ownership = Ownership(self._reader, self._writer, self._catalog, engine, clock, self._placed)
         callbacks = Callbacks(self._ownership.committed, self._lost, on_checkpoint)
         self._holdings = Holdings(self._reader, self._writer, engine, measuring, clock, board, callbacks)
+        self._internal = Internal(config, clock)
         self._pressure = Pressure(memory_bytes)
         self._watchdog = Watchdog()
         self._sampled_at = float("-inf")
@@ -71,6 +74,8 @@ class IngestLoop:
 
     def run(self) -> None:
         """Read until `stopping`; raises TocsinError when it cannot go on."""
+        # Whether Postgres answers is worth knowing also while Kafka does not.
+        self._writer.submit(partial(reach, self._engine), lambda *_: None)
         if not self._reader.open(patient=False):
             return
         self._reached()
@@ -195,43 +200,5 @@ class IngestLoop:
     def _placed(
         self, tp: TopicPartition, owner: UUID, row: Progress, placement: Placement, bounds: Bounds
     ) -> None:
-        announcements = self._announcements(tp, placement)
-        now = time.monotonic()
-        self._holdings.begin(tp, owner, row, placement, bounds, now, announcements)
-
-    def _announcements(self, tp: TopicPartition, placement: Placement) -> tuple[Announce, ...]:
-        """Internal incidents for what placing found, opened with the partition's next checkpoint."""
-        name = f"{tp.topic}[{tp.partition}]"
-        found: list[tuple[str, str, str]] = []
-        if placement.lost is not None:
-            n, first, last = placement.lost.count, placement.lost.first, placement.lost.last
-            found.append(
-                (
-                    "tocsin.offsets_lost",
-                    f"{n} records of {name} were deleted before Tocsin read them",
-                    f"Retention removed offsets {first} to {last}: raise retention.ms or read faster.",
-                )
-            )
-        if placement.went_back:
-            found.append(
-                (
-                    "tocsin.ledger_went_back",
-                    f"The ledger is {placement.went_back} offsets of {name} behind what was committed",
-                    "Postgres went back to an older copy; the records are counted again.",
-                )
-            )
-        return tuple(self._announce(name, *each) for each in found)
-
-    def _announce(self, key: str, rule: str, summary: str, detail: str) -> Announce:
-        def announce(connection: Connection) -> Any:
-            return open_internal(
-                connection,
-                self._config,
-                rule=rule,
-                key=key,
-                summary=summary,
-                detail=detail,
-                at_ms=self._clock(),
-            )
-
-        return announce
+        announcements = self._internal.announcements(f"{tp.topic}[{tp.partition}]", placement)
+        self._holdings.begin(tp, owner, row, placement, bounds, time.monotonic(), announcements)

@@ -70,8 +70,8 @@ class Ownership:
         return frozenset(self._wanted)
 
     def committed(self, key: progress.Key, offset: int) -> None:
-        """Remember the most that this process ever stored of a partition (rule 7)."""
-        self._committed[key] = max(offset, self._committed.get(key, 0))
+        """Remember what this process stored of a partition last (rule 7)."""
+        self._committed[key] = offset
 
     def new_generation(self) -> bool:
         """Whether the group has a new generation: then all partitions have to be taken again (hazard 3)."""
@@ -169,5 +169,4 @@ class Ownership:
             wanted.not_before = now + PAUSE_S
             return
         del self._wanted[tp]
-        self._committed[row.topic_id, tp.partition] = row.next_offset
         self._placed(tp, owner, row, placement, bounds)

@@ -130,7 +130,11 @@ class OwnedPartition:
             # The rest of the batch comes again with the next part.
             last = until - 1
             skipped = replace(skipped, last=last, count=last - skipped.first + 1)
-        self.skips.append(skipped)
+        before = self.skips[-1] if self.skips else None
+        if before is not None and before.last + 1 == skipped.first and before.reason == skipped.reason:
+            self.skips[-1] = replace(before, last=skipped.last, count=before.count + skipped.count)
+        else:
+            self.skips.append(skipped)
         self.dirty = True
 
     def due(self, position: int, now: float, data_s: float, idle_s: float) -> bool:
@@ -166,7 +170,7 @@ class OwnedPartition:
             max_event_ms=self.largest.event_ms,
             max_kafka_ms=self.largest.kafka_ms,
             last_record_ms=self.last_record_ms,
-            end_offset=self.end,
+            end_offset=None if self.end is None else max(self.end, position),
             caught_up=self.caught_up(position, now),
             clock_ms=clock_ms,
         )

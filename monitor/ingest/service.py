@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.config.model import Config
 from monitor.errors import TocsinError
@@ -14,10 +15,12 @@ from monitor.ingest.client import check_libraries, check_source
 from monitor.ingest.loop import IngestLoop
 from monitor.ingest.measuring import Measuring
 from monitor.ingest.status import IngestStatus, StatusBoard
+from monitor.ledger.engine import unavailable
 
 log = structlog.get_logger(__name__)
 
 MEMORY_BYTES: Final = 256 * 1024 * 1024
+ABANDON_S: Final = 1.0
 
 
 class Ingest:
@@ -41,6 +44,7 @@ class Ingest:
     ) -> None:
         check_libraries()
         check_source(config.source)
+        self._engine = engine
         self._board = StatusBoard()
         self._stopping = threading.Event()
         self._deadline = 0.0
@@ -84,18 +88,21 @@ class Ingest:
         loop = self._make_loop()
         try:
             loop.run()
-        except TocsinError as error:
-            self._fail(error)
-            loop.abandon(time.monotonic() + 1.0)
         except Exception as error:
-            log.exception("ingest failed")
-            self._fail(
-                TocsinError(f"Ingest stopped on an error of its own ({error!r}); the log has its traceback.")
-            )
-            loop.abandon(time.monotonic() + 1.0)
+            self._fail(error)
+            loop.abandon(time.monotonic() + ABANDON_S)
         else:
             loop.finish(self._deadline)
 
-    def _fail(self, error: TocsinError) -> None:
-        log.error("ingest ends", why=str(error))
-        self._failure = error
+    def _fail(self, error: Exception) -> None:
+        match error:
+            case TocsinError():
+                self._failure = error
+            case SQLAlchemyError():
+                self._failure = unavailable(self._engine.url, error)
+            case _:
+                log.exception("ingest failed")
+                self._failure = TocsinError(
+                    f"Ingest stopped on an error of its own ({error!r}): see the log."
+                )
+        log.error("ingest ends", why=str(self._failure))
