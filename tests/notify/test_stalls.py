@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from test_worker import ID, all_done, notifying, open_to, rows, until
+from notify_flow import ID, all_done, notifying, open_to, rows, until
 
 from monitor.killswitch.switches import release, state, trip
 from monitor.ledger.announcements import announce
