@@ -21,7 +21,7 @@ from monitor.local.registry import Entry, Registration, kill_family, stop_orphan
 
 _LOOK_EVERY_S = 0.03
 _STOP_WITHIN_S = 15.0
-_START_WITHIN_S = 60.0
+_START_WITHIN_S = 120.0
 _PORTS_TRIED = 4
 _TELLING = re.compile(r"(FATAL|PANIC|ERROR|error|Caused by|[\w.]+(?:Exception|Error)): .*")
 

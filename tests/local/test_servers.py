@@ -61,7 +61,7 @@ def test_records_survive_a_restart_and_a_crash_of_kafka_on_the_same_address():
         admin.close()
         for number, again in enumerate([kafka.restart, kafka.kill]):
             producer = KafkaProducer(bootstrap_servers=address)
-            producer.send("kept", str(number).encode(), partition=1).get(timeout=10)
+            producer.send("kept", str(number).encode(), partition=1).get(timeout=60)
             producer.close()
             again()
         assert kafka.pid == 0
@@ -73,6 +73,16 @@ def test_records_survive_a_restart_and_a_crash_of_kafka_on_the_same_address():
             values += [record.value for batch in consumer.poll(5000).values() for record in batch]
         consumer.close()
         assert (kafka.bootstrap_servers, values) == (address, [b"0", b"1"])
+
+
+def test_two_local_kafkas_are_two_clusters(kafka):
+    with local_kafka() as other:
+        named = []
+        for server in (kafka, other):
+            admin = KafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+            named.append(admin.describe_cluster()["cluster_id"])
+            admin.close()
+    assert len(set(named)) == 2
 
 
 def test_data_in_a_directory_of_the_users_own_stays_for_the_next_time():
