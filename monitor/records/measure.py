@@ -1,6 +1,6 @@
 """Signals of a batch: for each one of the registry which records it counts, and in which bucket."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from monitor.records.columns import Bools, Columns, Distinct
 from monitor.records.delta import F64, I64
 from monitor.records.rates import RATES
 from monitor.records.settings import NO_VALUE
-from monitor.records.signals import BY_NAME, SIGNALS, Kind, Of, Signal
+from monitor.records.signals import SIGNALS, Kind, Of, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,14 @@ class Measured:
 
 def measure(batch: Batch) -> Iterator[Measured]:
     """Every signal that has data in the batch, but for the sampled ones."""
-    yield _rows_of(BY_NAME["requests"], batch.prediction, np.zeros(batch.columns.n, np.int64))
     for signal in SIGNALS:
-        if signal.of is Of.SAMPLED or signal.kind is Kind.TRAFFIC:
-            continue
-        measured = _MEASURES[signal.kind](signal, batch)
+        measured = None if signal.of is Of.SAMPLED else _MEASURES[signal.kind](signal, batch)
         if measured is not None and measured.bucket.size:
             yield measured
+
+
+def _traffic(signal: Signal, batch: Batch) -> Measured:
+    return _rows_of(signal, batch.prediction, np.zeros(batch.columns.n, np.int64))
 
 
 def _rows_of(signal: Signal, rows: Bools, bucket: I64, values: F64 | None = None) -> Measured:
@@ -104,4 +105,9 @@ def _rate(signal: Signal, batch: Batch) -> Measured | None:
     return _rows_of(signal, counted, event.astype(np.int64))
 
 
-_MEASURES: Final = {Kind.RATE: _rate, Kind.DISTRIBUTION: _distribution, Kind.CATEGORY: _category}
+_MEASURES: Final[Mapping[Kind, Callable[[Signal, Batch], Measured | None]]] = {
+    Kind.TRAFFIC: _traffic,
+    Kind.RATE: _rate,
+    Kind.DISTRIBUTION: _distribution,
+    Kind.CATEGORY: _category,
+}
