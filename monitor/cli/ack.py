@@ -13,7 +13,9 @@ from monitor.ledger.incidents import Acknowledgement, acknowledge
 
 @click.command()
 @click.argument("incident")
-@click.option("--outcome", type=click.Choice(["true", "false_alarm", "expected"]), help="What it turned out to be.")
+@click.option(
+    "--outcome", type=click.Choice(["true", "false_alarm", "expected"]), help="What it turned out to be."
+)
 @click.option("--by", default=getpass.getuser, help="Who takes it (default: your login name).")
 @config_option
 def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
@@ -24,4 +26,10 @@ def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
             raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
         if done is Acknowledgement.DONE:
             announcements.announce(conn, incident, "acknowledged")
-    click.echo(f"{incident} acknowledged by {by}" if done is Acknowledgement.DONE else f"{incident} was acknowledged before")
+    click.echo(_told(incident, done, by, outcome))
+
+
+def _told(incident: str, done: Acknowledgement, by: str, outcome: str | None) -> str:
+    if done is Acknowledgement.DONE:
+        return f"{incident} acknowledged by {by}"
+    return f"{incident} was acknowledged before" + (f"; its outcome is {outcome} now" if outcome else "")

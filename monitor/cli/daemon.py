@@ -59,7 +59,9 @@ class Daemon:
         """Work until `stopping`; raises the error that ended a part for good."""
         self._web.start()
         self._started.append("web")
-        log.info("serving", url=self._web.url, config=self._config.path, config_hash=self._config.config_hash[:10])
+        log.info(
+            "serving", url=self._web.url, config=self._config.path, config_hash=self._config.config_hash[:10]
+        )
         if not self._await_ledger(stopping):
             return
         self._begin()
@@ -98,7 +100,9 @@ class Daemon:
     def _schedule(self, engine: Engine) -> None:
         """What recurs by the clock."""
         every = {"trigger": "interval", "coalesce": True, "max_instances": 1}
-        self._chores.add_job(lambda: _quietly(tables.ensure_partitions, engine, clock_ms()), minutes=10, **every)
+        self._chores.add_job(
+            lambda: _quietly(tables.ensure_partitions, engine, clock_ms()), minutes=10, **every
+        )
         self._chores.add_job(lambda: _quietly(_tidy, engine), minutes=10, **every)
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
         self._chores.start()

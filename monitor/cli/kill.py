@@ -75,6 +75,10 @@ def _switch(settings: Config, name: str) -> KillSwitch:
 
 def _tell(switch: str, outcome: KillOutcome, wanted: KillAction) -> None:
     if outcome.new:
-        click.echo(f"{switch} {wanted}, sequence {outcome.sequence}; a running `tocsin run` sends its webhook")
+        click.echo(
+            f"{switch} {wanted}, sequence {outcome.sequence}; a running `tocsin run` sends its webhook"
+        )
     else:
-        click.echo(f"{switch} was {wanted} already" if wanted is KillAction.TRIPPED else f"{switch} is not tripped")
+        click.echo(
+            f"{switch} was {wanted} already" if wanted is KillAction.TRIPPED else f"{switch} is not tripped"
+        )

@@ -19,7 +19,11 @@ Command = Callable[..., Any]
 def config_option(command: Command) -> Command:
     """`-c FILE`."""
     return click.option(
-        "-c", "--config", "path", metavar="FILE", help="alerts.yaml to use; else $TOCSIN_CONFIG, else ./alerts.yaml."
+        "-c",
+        "--config",
+        "path",
+        metavar="FILE",
+        help="alerts.yaml to use; else $TOCSIN_CONFIG, else ./alerts.yaml.",
     )(command)
 
 

@@ -20,7 +20,9 @@ from monitor.ledger.headline import headline, unit_of
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each incident.")
 @click.option("--sort", "in_order", is_flag=True, help="Order the lines by ts first (reads the whole file).")
 @click.option(
-    "--fail-on", type=click.Choice(["warning", "critical"]), help="Exit 1 if an incident reached this severity."
+    "--fail-on",
+    type=click.Choice(["warning", "critical"]),
+    help="Exit 1 if an incident reached this severity.",
 )
 @config_option
 @click.pass_context
@@ -76,7 +78,9 @@ def _as_json(incident: Incident) -> str:
 
 def _as_text(incident: Incident) -> str:
     facts = incident.facts
-    until = f", resolved {_iso(incident.resolved_ms)}" if incident.resolved_ms else ", still firing at the end"
+    until = (
+        f", resolved {_iso(incident.resolved_ms)}" if incident.resolved_ms else ", still firing at the end"
+    )
     return (
         f"{_iso(facts.detected_ms)} {facts.severity:8} {facts.rule}: {headline(facts)} "
         f"(since {_iso(facts.onset_ms)}{until})"

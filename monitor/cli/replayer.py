@@ -114,7 +114,13 @@ class Replay:
         self._names = Names(settings.by, settings.max_streams)
         self._history = MemoryHistory(_LocalNames(self._names))
         self._aggregator = PartitionAggregator(
-            settings, self._names, LanguageSampler(LanguageDetector()), "replay", 0, from_offset=0, max_event_ms=None
+            settings,
+            self._names,
+            LanguageSampler(LanguageDetector()),
+            "replay",
+            0,
+            from_offset=0,
+            max_event_ms=None,
         )
         self._memory = Memory(Progress(self._plan.lateness_ms))
         self._clock_ms = 0

@@ -53,7 +53,7 @@ def _table(conn: Connection, title: str, query: str) -> Table | str:
     if not rows:
         return f"{title}: none"
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in result.keys():
+    for column in list(result.keys()):
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_shown(value) for value in row))

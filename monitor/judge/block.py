@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.records.delta import PANE_MS, Cells, I64, Slots
+from monitor.records.delta import I64, PANE_MS, Cells, Slots
 from monitor.records.signals import WHOLE
 
 Labels = Mapping[int, Mapping[str, str]]

@@ -1,4 +1,4 @@
-"""The judge's state as stored parts: msgpack with arrays as bytes, compressed; the grid of alternatives is in the version."""
+"""The judge's state as a stored part: msgpack with arrays as bytes, compressed, and the grid it was made for."""
 
 from typing import Any
 
@@ -36,7 +36,9 @@ def decode(version: int, blob: bytes) -> Stored:
         )
     stored = _decoder.decode(zstandard.ZstdDecompressor().decompress(blob))
     if stored.components != COMPONENTS:
-        raise SchemaMismatch(f"the judge's state has {stored.components} alternatives, this program {COMPONENTS}")
+        raise SchemaMismatch(
+            f"the judge's state has {stored.components} alternatives, this program {COMPONENTS}"
+        )
     return stored
 
 

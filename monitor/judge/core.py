@@ -188,7 +188,9 @@ def _crossed(
         now, severity = incidents.get(key), crossing.severity
         if severity is None:
             if now and block.end_ms - now.quiet_ms >= watch.rule.clear_for_ms:
-                decisions.append(_verdict("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms))
+                decisions.append(
+                    _verdict("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms)
+                )
             continue
         incidents[key], what = _window_grown(now, severity, crossing, block)
         if what:

@@ -13,7 +13,7 @@ from monitor.judge.history import History, VersionSeen
 from monitor.judge.plan import Plan, Watch, WindowWatch
 from monitor.judge.reference import Reference
 from monitor.judge.verdicts import Verdict
-from monitor.ledger.facts import Facts, FactKind, Slice
+from monitor.ledger.facts import FactKind, Facts, Slice
 from monitor.records.delta import I64, PANE_MS
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
 
@@ -244,10 +244,11 @@ def _slices(
 def _cause(slices: tuple[Slice, ...], facts: Facts) -> tuple[str, str] | None:
     """The slice that stands out: furthest from the reference, and at least twice as far as the next."""
     usual = facts.reference
-    if len(slices) < 2 or usual is None:
+    if usual is None:
         return None
-    far = sorted(slices, key=lambda s: -abs(s.observed - usual))
-    first, second = abs(far[0].observed - usual), abs(far[1].observed - usual)
-    return (far[0].field, far[0].value) if first > 2 * second else None
-
-
+    far = sorted(
+        ((abs(s.observed - usual), s) for s in slices if s.observed is not None), key=lambda x: -x[0]
+    )
+    if len(far) < 2 or far[0][0] <= 2 * far[1][0]:
+        return None
+    return far[0][1].field, far[0][1].value

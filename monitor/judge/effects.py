@@ -14,7 +14,7 @@ from monitor.judge.verdicts import Decision, Learned, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
 from monitor.ledger.models import incident
-from monitor.ledger.outbox import addressees
+from monitor.ledger.outbox import addressees, told
 from monitor.records.delta import PANE_MS
 
 
@@ -114,11 +114,17 @@ def _grown(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Hap
     facts = _described(scene, verdict).facts
     if incidents.escalate(scene.conn, firing, facts):
         if not facts.historical:
-            announcements.announce(scene.conn, firing, "escalated", delivery_key=facts.severity)
+            _announce_growth(scene, verdict, firing, facts.severity)
         return [_happened(scene, "incident escalated", verdict, firing)]
     incidents.refresh(scene.conn, firing, facts)
     incidents.note(scene.conn, firing, "worsened", facts.tolerance or "")
     return [_happened(scene, "incident worsened", verdict, firing)]
+
+
+def _announce_growth(scene: Scene, verdict: Verdict, firing: str, severity: str) -> None:
+    """Tell those who were told before; an incident that was historical until now is news to its receivers."""
+    to = told(scene.conn, firing) or addressees(scene.config, _rule(scene, verdict.watch).notify)
+    announcements.announce(scene.conn, firing, "escalated", to, delivery_key=severity)
 
 
 def _ended(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Happened]:
@@ -144,7 +150,9 @@ def _trip(scene: Scene, trip: Trip) -> list[Happened]:
     firing = _firing(scene.conn, trip.rule, stream, trip.signal)
     if firing is None:
         return []
-    reason = f"{trip.rule}: {trip.k:,.0f} of {trip.n:,.0f} records ({trip.k / trip.n:.0%}), limit {trip.m:.0%}"
+    reason = (
+        f"{trip.rule}: {trip.k:,.0f} of {trip.n:,.0f} records ({trip.k / trip.n:.0%}), limit {trip.m:.0%}"
+    )
     outcome = switches.trip(
         scene.conn,
         scene.config.kill_switches[trip.switch],

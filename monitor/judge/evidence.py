@@ -21,8 +21,8 @@ NEW: Final = "share:new"
 class WatchState:
     """What a watch has seen.
 
-    `seen` is each stream's last pane with data, `resting` the reference its rows rest on, `known` int64[c] the categories
-    of that reference: "share:new" rows count everything else.
+    `seen` is each stream's last pane with data, `resting` the reference its rows rest on, `known` int64[c] the
+    categories of that reference: "share:new" rows count everything else.
     """
 
     identity: str
@@ -51,10 +51,14 @@ class Alarm:
     level: float
 
 
-def step(watch: Watch, state: WatchState, block: PaneBlock, threshold: float) -> tuple[WatchState, list[Alarm]]:
+def step(
+    watch: Watch, state: WatchState, block: PaneBlock, threshold: float
+) -> tuple[WatchState, list[Alarm]]:
     """The watch's state after one pane, and the rows that alarm; their tiers are muted by `after_alarm`."""
+    if not len(state.rows):
+        return state, []
     rows = _counted(watch, state, block)
-    due = (block.pane + 1) % rows.block == 0 if len(rows) else np.zeros(0, np.bool_)
+    due = (block.pane + 1) % rows.block == 0
     if due.any():
         log_w = _log_weights(watch, state, rows, block)
         rows = _bet(rows, due, log_w, block)

@@ -9,6 +9,7 @@ from monitor.judge.memory import Memory
 from monitor.judge.watermark import PartitionKey
 
 BEHIND_MS: Final = 120_000
+CATCHING_UP_MS: Final = 60_000
 LATE_SHARE: Final = 0.01
 LATE_OVER: Final = 1_000
 
@@ -46,14 +47,14 @@ def _stuck_condition(key: PartitionKey, topics: Mapping[str, str]) -> Condition:
 
 
 def _behind(memory: Memory) -> list[Condition]:
-    """More than two minutes of records are still to come, so what is decided is about the past."""
+    """For a minute not caught up, and minutes of records still to come: what is decided is about the past."""
     progress = memory.progress
-    waiting = [p.mark for p in progress.known.values() if p.mark and not p.mark.caught_up]
-    times = [m.max_kafka_ms for m in waiting if m.max_kafka_ms is not None]
-    if not times or progress.now_ms - min(times) <= BEHIND_MS:
+    slow = [p.mark for p in progress.known.values() if progress.now_ms - p.caught_up_ms > CATCHING_UP_MS]
+    times = [m.max_kafka_ms for m in slow if m is not None and m.max_kafka_ms is not None]
+    seconds = (progress.now_ms - min(times, default=progress.now_ms)) // 1000
+    if seconds * 1000 <= BEHIND_MS:
         return []
-    seconds = (progress.now_ms - min(times)) // 1000
-    detail = f"The oldest unread partition is {seconds} s behind: silence is not reported, and old evidence never kills."
+    detail = f"It is {seconds} s behind and not catching up: silence is not reported, and old evidence never kills."
     return [Condition("tocsin.behind", "all", "Tocsin is behind the topic", detail)]
 
 

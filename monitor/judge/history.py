@@ -7,8 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from monitor.records import fold
-from monitor.records.delta import PANE_MS, Cells, I64, Versions
-
+from monitor.records.delta import I64, PANE_MS, Cells, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,9 @@ class VersionSeen:
 class History(Protocol):
     """Counts by event time, and the names of ids."""
 
-    def counts(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> tuple[I64, I64]:
+    def counts(
+        self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int
+    ) -> tuple[I64, I64]:
         """Buckets, ascending, and counts of a signal of a stream's slice (0: the whole) in [since, until)."""
         ...
 
@@ -67,7 +68,9 @@ class MemoryHistory:
         self._parts.append(cells)
         self._versions.append(versions)
 
-    def counts(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> tuple[I64, I64]:
+    def counts(
+        self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int
+    ) -> tuple[I64, I64]:
         if len(self._parts) > 64:
             self._parts = [fold.fold_cells(fold.concat(self._parts, Cells))]
         cells = fold.concat(self._parts, Cells)
@@ -87,12 +90,12 @@ class MemoryHistory:
         folded = fold.fold_versions(fold.concat(self._versions, Versions))
         mine = np.flatnonzero(folded.stream == stream)
         found = [
-            VersionSeen(self._names.version(int(folded.slice[i])), int(folded.slice[i]), int(folded.first_ms[i]))
+            VersionSeen(
+                self._names.version(int(folded.slice[i])), int(folded.slice[i]), int(folded.first_ms[i])
+            )
             for i in mine
         ]
         return sorted(found, key=lambda v: v.first_ms)
 
     def traces(self, stream: int, since_ms: int, until_ms: int) -> Sequence[str]:
         return ()
-
-

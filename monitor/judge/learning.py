@@ -135,7 +135,9 @@ def _rows_made(
     rate = _requests_per_s(state, stream)
     choice = None
     if reference is not None and not reference.provisional and trial is not None:
-        choice = blocks.choose_block(trial.k.T, np.broadcast_to(trial.n, trial.k.T.shape), making.fallback_seconds(watch, rate))
+        choice = blocks.choose_block(
+            trial.k.T, np.broadcast_to(trial.n, trial.k.T.shape), making.fallback_seconds(watch, rate)
+        )
     ground = _ground(state, watch, reference, trial, choice, block)
     panes, guaranteed = making.block_panes(watch, rate, choice)
     fresh = rw.made(making.events_of(watch, stream, ground), panes, guaranteed)

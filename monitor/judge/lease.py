@@ -9,17 +9,15 @@ from sqlalchemy import Connection, text
 from monitor.errors import LeaseLost
 from monitor.ledger.models import STATE_VERSION
 
-LASTS: Final = "5 s"
-
-_RENEW: Final = text(f"""
+_RENEW: Final = text("""
     UPDATE tocsin_ledger.judge_lease
-    SET version = version + 1, expires_at = clock_timestamp() + interval '{LASTS}'
+    SET version = version + 1, expires_at = clock_timestamp() + interval '5 s'
     WHERE id = 1 AND owner = :owner AND version = :version
     RETURNING version, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 """)
-_TAKE: Final = text(f"""
+_TAKE: Final = text("""
     UPDATE tocsin_ledger.judge_lease
-    SET owner = :owner, version = version + 1, expires_at = clock_timestamp() + interval '{LASTS}',
+    SET owner = :owner, version = version + 1, expires_at = clock_timestamp() + interval '5 s',
         min_state_version = greatest(min_state_version, :state_version)
     WHERE id = 1 AND (owner IS NULL OR expires_at < clock_timestamp()) AND min_state_version <= :state_version
     RETURNING version, (extract(epoch FROM clock_timestamp()) * 1000)::bigint

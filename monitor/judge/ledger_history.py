@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, text
 from monitor.judge.history import VersionSeen
 from monitor.ledger.models import category, sample, stream, version
 from monitor.ledger.moments import millis, moment
-from monitor.records.delta import PANE_MS, I64
+from monitor.records.delta import I64, PANE_MS
 
 _COUNTS: Final = text("""
     SELECT b.bucket, sum(b.count)::bigint
@@ -26,10 +26,14 @@ class LedgerHistory:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    def counts(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> tuple[I64, I64]:
+    def counts(
+        self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int
+    ) -> tuple[I64, I64]:
         """As `History.counts`, in whole panes."""
         span = {"since": moment(since_ms - PANE_MS), "until": moment(until_ms)}
-        rows = self._conn.execute(_COUNTS, {"stream": stream, "signal": signal, "slice": slice_id, **span}).all()
+        rows = self._conn.execute(
+            _COUNTS, {"stream": stream, "signal": signal, "slice": slice_id, **span}
+        ).all()
         pairs = np.array([tuple(r) for r in rows], np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 

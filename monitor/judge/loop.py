@@ -58,6 +58,13 @@ class Judge:
         self._thread.join(deadline_s)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            log.exception("judge failed")
+            self._failure = TocsinError(f"the judge stopped on an error of its own ({error!r}): see the log")
+
+    def _work(self) -> None:
         while not self._stop.is_set():
             more = self._tick()
             if not more:
@@ -83,7 +90,9 @@ class Judge:
             return False
         self._recovered()
         for line in happened:
-            log.info(line.event, rule=line.rule, stream=line.stream, incident=line.incident_id, what=line.summary)
+            log.info(
+                line.event, rule=line.rule, stream=line.stream, incident=line.incident_id, what=line.summary
+            )
         if happened:
             self._on_decision()
         return more

@@ -217,9 +217,15 @@ def kill_event(watch: KillWatch, stream: int, reference: Reference | None) -> li
     if relative and reference is None:
         return []
     allowed = tolerance_of(watch.limit, quantile, kind, watch.signal) if relative else None
-    tier = Tier(Side.UP, Severity.CRITICAL, None if relative else watch.limit.value, allowed, watch.limit.text)
+    tier = Tier(
+        Side.UP, Severity.CRITICAL, None if relative else watch.limit.value, allowed, watch.limit.text
+    )
     as_watch = Watch(watch.key, watch.identity, watch.rule, watch.signal, kind, (tier,), 1.0)
-    found = _rate(as_watch, stream, ground, 0, tier) if kind == "rate" else _quantile(as_watch, stream, ground, 0, tier)
+    found = (
+        _rate(as_watch, stream, ground, 0, tier)
+        if kind == "rate"
+        else _quantile(as_watch, stream, ground, 0, tier)
+    )
     if not found and kind == "rate" and not relative:
         found = _one(stream, 0, "rate", 1, 1, M_MAX, float("nan"), 1.0, ground, 0)
     return [replace(e, m=limited(e.m, e.p_ref)) for e in found]

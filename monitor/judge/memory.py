@@ -18,7 +18,19 @@ from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Trip
 from monitor.judge.watermark import Mark, PartitionKey, Progress
 from monitor.records import fold
-from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, PANE_MS, SLOT_MS, Cells, Delta, Languages, Slots, Sums, Versions
+from monitor.records.delta import (
+    EVENT_CLOCK,
+    I64,
+    KAFKA_CLOCK,
+    PANE_MS,
+    SLOT_MS,
+    Cells,
+    Delta,
+    Languages,
+    Slots,
+    Sums,
+    Versions,
+)
 from monitor.records.signals import BY_NAME, WHOLE
 
 LONGEST_BLOCK_PANES: Final = 120
@@ -109,9 +121,9 @@ def advance(
 
 def _moved(progress: Progress, consumed: Sequence[Consumed], listed: Iterable[PartitionKey]) -> Progress:
     since = progress.now_ms
-    progress = watermark.listed(progress, listed)
     for checkpoint in consumed:
         progress = watermark.consumed(progress, checkpoint.key, checkpoint.mark)
+    progress = watermark.listed(progress, listed)
     return watermark.advance(progress, since)
 
 
@@ -136,7 +148,8 @@ def _joining(memory: Memory, fresh: Delta, progress: Progress) -> Delta:
 
 
 def _begun(state: JudgeState, opened: Delta, progress: Progress) -> JudgeState:
-    if state.next_pane is not None or not len(opened.cells.evidence):
+    """Judging begins with the first pane of any partition, so not before every partition has spoken."""
+    if state.next_pane is not None or progress.event_ms is None or not len(opened.cells.evidence):
         return state
     return replace(state, next_pane=int(opened.cells.evidence.min()))
 

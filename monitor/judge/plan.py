@@ -37,8 +37,8 @@ class Tier:
 class Watch:
     """One rule on one signal, kept to the false-alarm budget by evidence.
 
-    `identity` is a hash of all that its evidence rests on: where it changes, evidence restarts. `weight` is the share of
-    the budget over all streams.
+    `identity` is a hash of all that its evidence rests on: where it changes, evidence restarts. `weight` is the share
+    of the budget over all streams.
     """
 
     key: str
@@ -99,7 +99,9 @@ class Plan:
     @property
     def referenced(self) -> tuple[Signal, ...]:
         """The signals that a reference is learned for."""
-        found = {w.signal.code: w.signal for w in self.watches} | {k.signal.code: k.signal for k in self.kills}
+        found = {w.signal.code: w.signal for w in self.watches} | {
+            k.signal.code: k.signal for k in self.kills
+        }
         return tuple(found[code] for code in sorted(found))
 
 
@@ -158,9 +160,7 @@ def _side(side: Side, bound: Bound, rule: Rule, kind: WatchKind, signal: Signal)
     if widest.tolerance is None or kind == "quantile":
         return tiers
     more = [t for t in tolerance.wider(widest.tolerance) if t.form != "points"]
-    return tiers + [
-        Tier(side, widest.severity, None, t, f"{t.amount:g}x", wider=True) for t in more
-    ]
+    return tiers + [Tier(side, widest.severity, None, t, f"{t.amount:g}x", wider=True) for t in more]
 
 
 def _tier(side: Side, severity: Severity, limit: Limit, rule: Rule, kind: WatchKind, signal: Signal) -> Tier:
@@ -219,7 +219,9 @@ def _severity_share(rates: Mapping[str, float], severity: Severity, severities: 
 
 def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
     switch = config.kill_switches[str(rule.kill)]
-    limit = next(lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL)
+    limit = next(
+        lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL
+    )
     identity = _identity(limit, rule.quantile, rule.kind, signal.name, rule.match.labels, rule.kill)
     key = f"{rule.name}/{signal.name}"
     return KillWatch(key, identity, rule, signal, limit, switch.name, switch.guard)

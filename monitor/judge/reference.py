@@ -17,6 +17,8 @@ Key = tuple[int, int]
 
 
 class Stage(StrEnum):
+    """How far a reference has come."""
+
     LEARNING = "learning"
     PROVISIONAL = "provisional"
     WATCHED = "watched"
@@ -96,7 +98,9 @@ def settle(learner: Learner, reference_id: int, provisional: bool) -> Reference:
     )
 
 
-def learn_block(learners: Mapping[Key, Learner], block: PaneBlock, wanted: Mapping[int, set[int]]) -> dict[Key, Learner]:
+def learn_block(
+    learners: Mapping[Key, Learner], block: PaneBlock, wanted: Mapping[int, set[int]]
+) -> dict[Key, Learner]:
     """Every learner of `wanted` (signal code to streams still learning) after one pane."""
     grown = dict(learners)
     requests = totals(block.counts[REQUESTS]) if REQUESTS in block.counts else {}

@@ -18,8 +18,8 @@ Flags = NDArray[np.bool_]
 class Event:
     """A rare event of one stream whose rate must not exceed `m`: bucket in [low, high] (xor `negate`).
 
-    Only buckets from `universe_low` up are counted. `p_ref` is its rate in the reference (NaN without one), `edge` the bucket
-    edge of a tube in the signal's unit (NaN elsewhere), `min_events` how many are needed to open an incident.
+    Only buckets from `universe_low` up are counted. `p_ref` is its rate in the reference (NaN without one),
+    `min_events` how many are needed to open an incident.
     """
 
     stream: int
@@ -41,9 +41,9 @@ class Event:
 class Rows:
     """Arrays of one length r, a row for each `Event`, in the order they were added.
 
-    `block` int64[r] is the block length in panes, `guaranteed` whether the promise covers it. `k`, `n` float64[r] count the
-    block in progress. `log_m` float64[r, COMPONENTS]; `log_r` float64[r, recovery.COMPONENTS] is recovery's, of rows that are
-    `alarmed`; `muted` rows inject nothing.
+    `block` int64[r] is the block length in panes, `guaranteed` whether the promise covers it. `k`, `n` float64[r] count
+    the block in progress. `log_m` float64[r, COMPONENTS]; `log_r` float64[r, recovery.COMPONENTS] is recovery's, of
+    rows that are `alarmed`; `muted` rows inject nothing.
     """
 
     stream: I64
@@ -117,9 +117,7 @@ def kept(rows: Rows, mask: Flags) -> Rows:
 
 def _combined(combine: Any, first: Rows, second: Rows) -> Rows:
     columns = {f.name: combine(getattr(first, f.name), getattr(second, f.name)) for f in _COLUMNS}
-    onset = {
-        f.name: combine(getattr(first.onset, f.name), getattr(second.onset, f.name)) for f in _ONSET
-    }
+    onset = {f.name: combine(getattr(first.onset, f.name), getattr(second.onset, f.name)) for f in _ONSET}
     return Rows(**columns, onset=cusum.Onset(**onset))
 
 
@@ -129,9 +127,7 @@ _ONSET = fields(cusum.Onset)
 
 def muted(rows: Rows, mask: Flags) -> Rows:
     """Rows of `mask` bool[r] stop collecting evidence: their M is 0."""
-    return replace(
-        rows, muted=rows.muted | mask, log_m=np.where(mask[:, None], -np.inf, rows.log_m)
-    )
+    return replace(rows, muted=rows.muted | mask, log_m=np.where(mask[:, None], -np.inf, rows.log_m))
 
 
 def alarmed(rows: Rows, mask: Flags) -> Rows:

@@ -84,7 +84,9 @@ class Session:
             known = store.labels(conn, held.labels)
             listed, context = store.listed(conn), self._context(conn, held, known)
         self._held = held = replace(held, labels={**held.labels, **known})
-        consumed = tuple(replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed)
+        consumed = tuple(
+            replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed
+        )
         moved = advance(held.memory, consumed, listed, context)
         happened = self._commit(held, fresh, moved)
         self._pace(monotonic() - began)
@@ -100,7 +102,9 @@ class Session:
             memory, gone = forgotten(memory, self._plan)
             held = Held(taken, memory, store.load_cursors(conn), store.labels(conn, ()))
             for happened in effects.expire_removed(self._scene(conn, held), gone):
-                log.info(happened.event, rule=happened.rule, stream=happened.stream, incident=happened.incident_id)
+                log.info(
+                    happened.event, rule=happened.rule, stream=happened.stream, incident=happened.incident_id
+                )
             if gone:
                 store.save(conn, memory)
         self._held = held
@@ -116,9 +120,7 @@ class Session:
         now_ms = max(held.memory.progress.now_ms, 0)
         return Scene(conn, self._config, self._plan, LedgerHistory(conn), now_ms)
 
-    def _context(
-        self, conn: Connection, held: Held, fresh: Mapping[int, Mapping[str, str]]
-    ) -> Context:
+    def _context(self, conn: Connection, held: Held, fresh: Mapping[int, Mapping[str, str]]) -> Context:
         states = switches.state(conn)
         labels = {**held.labels, **fresh}
         tripped = {name for name, s in states.items() if s.tripped}
@@ -210,7 +212,15 @@ def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
     now = memory.core.incidents[key]
     at_ms = memory.progress.event_ms or now.changed_ms
     return Verdict(
-        "expired", rule, signal or None, stream, now.severity, now.onset_ms, at_ms, watch, reason="rule_removed"
+        "expired",
+        rule,
+        signal or None,
+        stream,
+        now.severity,
+        now.onset_ms,
+        at_ms,
+        watch,
+        reason="rule_removed",
     )
 
 
@@ -239,5 +249,3 @@ def stream_rows(moved: Advance, plan: Plan) -> list[StreamRow]:
         )
         for stream in sorted(touched)
     ]
-
-

@@ -108,7 +108,11 @@ def move_cursors(
         old = before.get(key)
         if old == cursor:
             continue
-        values = {"seq": cursor.seq, "judged_offset": cursor.judged_offset, "watermark_ms": watermarks.get(key)}
+        values = {
+            "seq": cursor.seq,
+            "judged_offset": cursor.judged_offset,
+            "watermark_ms": watermarks.get(key),
+        }
         first = insert(judge_cursor).values(topic_id=key[0], partition=key[1], **values)
         moved = first.on_conflict_do_update(
             index_elements=["topic_id", "partition"],
@@ -162,9 +166,11 @@ def write_panes(conn: Connection, cells: Cells, sums: Sums) -> None:
 
 
 def _pane_rows(cells: Cells, sums: Sums) -> Iterable[tuple[Any, ...]]:
+    if not len(cells.stream):
+        return
     keys, order, starts = fold.grouped([getattr(cells, name) for name in GROUP])
     buckets, counts = cells.bucket[order].tolist(), cells.count[order].tolist()
-    n = np.add.reduceat(cells.count[order], starts).tolist() if len(starts) else []
+    n = np.add.reduceat(cells.count[order], starts).tolist()
     ends = np.append(starts[1:], len(order)).tolist()
     totals = dict(zip(_group_keys(sums), sums.total.tolist(), strict=True))
     columns = zip(*(k.tolist() for k in keys), starts.tolist(), ends, n, strict=True)

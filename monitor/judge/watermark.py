@@ -30,10 +30,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A partition as the judge knows it; `mark` is of the last checkpoint it consumed."""
+    """A partition as the judge knows it; `mark` is of the last checkpoint it consumed.
 
-    first_ms: int
+    By the ingest clock: it last advanced, or was idle, at `advanced_ms`, and was last caught up at `caught_up_ms`.
+    """
+
     advanced_ms: int
+    caught_up_ms: int
     mark: Mark | None = None
     stuck: bool = False
 
@@ -64,7 +67,9 @@ class Progress:
 
 
 def listed(progress: Progress, keys: Iterable[PartitionKey]) -> Progress:
-    """Take up partitions that the ledger lists; one without a checkpoint holds the watermark back."""
+    """Take up partitions that the ledger lists, once there is a clock; one without a checkpoint holds all back."""
+    if progress.now_ms < 0:
+        return progress
     known = dict(progress.known)
     for key in keys:
         known.setdefault(key, Partition(progress.now_ms, progress.now_ms))
@@ -75,7 +80,12 @@ def consumed(progress: Progress, key: PartitionKey, mark: Mark) -> Progress:
     """Take up one consumed checkpoint."""
     before = progress.known.get(key) or Partition(mark.clock_ms, mark.clock_ms)
     moved = before.mark is None or mark.next_offset > before.mark.next_offset or _is_idle(mark, mark.clock_ms)
-    after = replace(before, mark=mark, advanced_ms=mark.clock_ms if moved else before.advanced_ms)
+    after = replace(
+        before,
+        mark=mark,
+        advanced_ms=mark.clock_ms if moved else before.advanced_ms,
+        caught_up_ms=mark.clock_ms if mark.caught_up else before.caught_up_ms,
+    )
     known = dict(progress.known) | {key: after}
     return replace(progress, partitions=known, now_ms=max(progress.now_ms, mark.clock_ms))
 
@@ -138,7 +148,11 @@ def slots_closed(progress: Progress) -> int | None:
     if progress.now_ms < 0:
         return None
     by_clock = (progress.now_ms - SLOT_GRACE_MS) // 1000
-    busy = [p.mark for p in progress.known.values() if p.mark and not p.stuck and not _is_idle(p.mark, progress.now_ms)]
+    busy = [
+        p.mark
+        for p in progress.known.values()
+        if p.mark and not p.stuck and not _is_idle(p.mark, progress.now_ms)
+    ]
     seen = [m.max_kafka_ms // 1000 for m in busy if m.max_kafka_ms is not None]
     if not busy or len(seen) < len(busy):
         return by_clock

@@ -18,7 +18,11 @@ store: {url: "postgresql://localhost/none"}
 receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
 defaults: {notify: [default], min_n: 1, clear_for: 1m}
 kill_switches:
-  chat: {webhook: {url: "https://kill.example/x", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}, mode: disable, release: manual, guard: {at_most: 1, within: 1h, min_n: 10, fresh: 60s}}
+  chat:
+    webhook: {url: "https://kill.example/x", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}
+    mode: disable
+    release: manual
+    guard: {at_most: 1, within: 1h, min_n: 10, fresh: 60s}
 """
 LABELS = {1: {"model": "chat-eu"}, 2: {"model": "chat-us"}}
 

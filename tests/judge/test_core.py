@@ -43,7 +43,7 @@ def stationary(panes: range, n: int, rate: float, seed: int = 11) -> list[PaneBl
     return [errors(p, n, int(k)) for p, k in zip(panes, draws, strict=True)]
 
 
-@pytest.fixture()
+@pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     return plan_of(tmp_path, RULES)
 

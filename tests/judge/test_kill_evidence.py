@@ -20,7 +20,7 @@ rules:
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     return plan_of(tmp_path, RULES)
 
@@ -103,7 +103,9 @@ def test_ten_spikes_in_an_hour_of_retries_never_kill(plan: Plan) -> None:
 
 def test_false_kills_stay_within_their_budget_at_the_limit(tmp_path: Path) -> None:
     """p = m exactly, A = 1000 slots, 20,000 slots: at most 20 trips are promised, with room for chance."""
-    budget = plan_of(tmp_path, RULES + "false_alarms: {warning: 1 per 30d, critical: 1 per 90d, kill: 1 per 1000s}")
+    budget = plan_of(
+        tmp_path, RULES + "false_alarms: {warning: 1 per 30d, critical: 1 per 90d, kill: 1 per 1000s}"
+    )
     assert budget.kill_threshold == pytest.approx(1000)
     trips, state, sequence = 0, JudgeState(), 0
     draws = np.random.default_rng(5).binomial(20, 0.10, 20_000)
