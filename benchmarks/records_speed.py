@@ -62,7 +62,9 @@ def record(rng: random.Random, i: int, streams: int, text_time: bool) -> bytes:
 def batches(records: int, size: int, streams: int, text_time: bool) -> list[RawBatch]:
     rng = random.Random(7)
     values = [record(rng, i, streams, text_time) for i in range(records)]
-    print(f"records: {records}, {sum(map(len, values)) / records:.0f} bytes, {streams} streams, batches of {size}")
+    print(
+        f"records: {records}, {sum(map(len, values)) / records:.0f} bytes, {streams} streams, batches of {size}"
+    )
     return [
         RawBatch(
             range(first, min(first + size, records)),
@@ -121,7 +123,7 @@ class Stages:
     def measuring(self) -> Iterator[None]:
         self.measured = []
         for columns, order in zip(self.columned, self.ordered, strict=True):
-            batch = batch_of(columns, order.late, 0.0, self.dropped)
+            batch = batch_of(columns, order.late, 0.0)
             self.measured.append(list(measure(batch)))
             yield
 
@@ -178,7 +180,9 @@ def main() -> None:
     fold(decode(blob) for blob in stages.blobs)
     folding = time.process_time() - begun
     size = sum(map(len, stages.blobs)) / len(stages.blobs)
-    print(f"blobs: {len(stages.blobs)} of {size / 1024:.1f} KiB, {stages.rows} rows of cells; folded in {folding * 1e3:.1f} ms")
+    print(
+        f"blobs: {len(stages.blobs)} of {size / 1024:.1f} KiB, {stages.rows} rows of cells; folded in {folding * 1e3:.1f} ms"
+    )
     print(f"records_speed: {found['everything'] / given.records * 1e6:.2f} us a record in all")
 
 

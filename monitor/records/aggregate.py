@@ -164,7 +164,7 @@ class PartitionAggregator:
         columns = timed.columns
         order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms)
         self._max_event_ms = order.max_event_ms
-        batch = batch_of(columns, order.late, self._settings.bad_below, self.dropped)
+        batch = batch_of(columns, order.late, self._settings.bad_below)
         stream = stream_codes(columns, self._settings.by, self._names, int(timed.clock_ms[-1]))
         version = columns.names(VERSION_FIELD, absent=NO_VALUE)
         version_slice = slice_codes(stream, VERSION_FIELD, version, self._names)

@@ -1,6 +1,5 @@
 """A batch of records with what every signal asks of them: status, kind and lateness."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +11,13 @@ from monitor.records.delta import I64
 from monitor.records.signals import Of
 
 _ABSENT, _OK, _ERROR, _TIMEOUT, _REJECTED = range(5)
-_STATUS: Final[dict[str, int]] = {"ok": _OK, "error": _ERROR, "timeout": _TIMEOUT, "rejected": _REJECTED}
+_STATUS: Final[dict[str | None, int]] = {
+    None: _ABSENT,
+    "ok": _OK,
+    "error": _ERROR,
+    "timeout": _TIMEOUT,
+    "rejected": _REJECTED,
+}
 _ADDED_LATER: Final = ("feedback", "label")
 
 
@@ -35,9 +40,9 @@ class Batch:
     bad_below: float
 
 
-def batch_of(columns: Columns, late: Bools, bad_below: float, dropped: Counter[str]) -> Batch:
-    """What all signals need; an unknown status is counted in `dropped` and then taken as absent."""
-    status = _status(columns, dropped)
+def batch_of(columns: Columns, late: Bools, bad_below: float) -> Batch:
+    """What all signals need; `late` is bool[n]."""
+    status = _status(columns)
     later = columns.names("type")
     is_later = [i for i, name in enumerate(later.names) if name in _ADDED_LATER]
     prediction = ~np.isin(later.codes, is_later) if is_later else np.ones(columns.n, np.bool_)
@@ -69,20 +74,10 @@ def _counted(status: I64, plain: Bools, own: Bools) -> dict[Of, Bools]:
     }
 
 
-def _status(columns: Columns, dropped: Counter[str]) -> I64:
-    stated = columns.names("status")
-    unknown = [name for name in stated.names if name not in _STATUS]
-    if not stated.names:
-        status = np.full(columns.n, _ABSENT, np.int64)
-    else:
-        codes = np.array([*(_STATUS.get(name, _ABSENT) for name in stated.names), _ABSENT], np.int64)
-        status = codes[stated.codes]
-    if unknown:
-        dropped["status"] += int(np.count_nonzero(stated.present & (status == _ABSENT)))
-    return _inferred(columns, status)
-
-
-def _inferred(columns: Columns, status: I64) -> I64:
+def _status(columns: Columns) -> I64:
+    """Codes of `_STATUS`, int64[n]; an absent one is ok, or error if the record names an error."""
+    column = columns.raw("status")
+    status = np.fromiter(map(_STATUS.__getitem__, column), np.int64, columns.n)
     absent = status == _ABSENT
     if not absent.any():
         return status

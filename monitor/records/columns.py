@@ -159,20 +159,27 @@ def _constant(name: str | None, n: int) -> Distinct:
     return Distinct([] if name is None else [name], np.full(n, ABSENT if name is None else 0))
 
 
+class _Places(dict[Any, int]):
+    """Numbers its keys in the order they are first asked for."""
+
+    def __missing__(self, key: Any) -> int:
+        self[key] = place = len(self)
+        return place
+
+
 def _distinct(column: Column, naming: Callable[[Any], str], absent: str | None, *, textual: bool) -> Distinct:
-    keys: Column = column
+    places = _Places()
     if textual or set(map(type, column)) <= _TEXTUAL:
-        named = {key: naming(key) or absent for key in dict.fromkeys(keys)}
+        codes = np.fromiter(map(places.__getitem__, column), np.int64, len(column))
+        named = [naming(key) or absent for key in places]
     else:
         # 1, 1.0 and True are equal keys, and different names.
-        keys = list(zip(map(type, column), column, strict=True))
-        named = {key: naming(key[1]) or absent for key in dict.fromkeys(keys)}
-    names = [name for name in dict.fromkeys(named.values()) if name is not None]
-    places: dict[str | None, int] = {name: i for i, name in enumerate(names)}
-    table = {key: places.get(name, ABSENT) for key, name in named.items()}
-    if len(table) == 1:
-        return Distinct(names, np.full(len(column), next(iter(table.values())), np.int64))
-    return Distinct(names, np.fromiter(map(table.__getitem__, keys), np.int64, len(column)))
+        keys = zip(map(type, column), column, strict=True)
+        codes = np.fromiter(map(places.__getitem__, keys), np.int64, len(column))
+        named = [naming(key[1]) or absent for key in places]
+    names = {name: i for i, name in enumerate(n for n in dict.fromkeys(named) if n is not None)}
+    table = np.array([ABSENT if name is None else names[name] for name in named], np.int64)
+    return Distinct(list(names), table[codes])
 
 
 def _name(value: Any) -> str:

@@ -1,6 +1,6 @@
 """The prediction record as a struct of what something measures."""
 
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
@@ -25,7 +25,7 @@ class Record(msgspec.Struct, gc=False, frozen=True):
     version: Scalar = None
     type: Text = None
     ts: str | float | None = None
-    status: Text = None
+    status: Literal["ok", "error", "timeout", "rejected"] | None = None
     error_type: Text = None
     error_message: Text = None
     input: Text = None
