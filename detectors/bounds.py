@@ -10,8 +10,7 @@ Sources: Clopper and Pearson (Biometrika 1934); David and Nagaraja, "Order Stati
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik, betaincinv
 
 from detectors.checks import Floats, counts, inside
 from detectors.errors import DetectorError
@@ -55,7 +54,7 @@ def quantile_upper(n: int, q: float, alpha: float) -> int:
     >>> quantile_upper(10_000, 0.99, 0.05), quantile_upper(100, 0.99, 0.05)
     (9917, 101)
     """
-    return int(binom.ppf(1 - float(inside("alpha", alpha)), _size(n), float(inside("q", q)))) + 1
+    return _binomial_quantile(1 - float(inside("alpha", alpha)), _size(n), float(inside("q", q))) + 1
 
 
 def quantile_lower(n: int, q: float, alpha: float) -> int:
@@ -67,7 +66,7 @@ def quantile_lower(n: int, q: float, alpha: float) -> int:
     (4918, 0)
     """
     level = 1 - float(inside("alpha", alpha))
-    return _size(n) - int(binom.ppf(level, _size(n), 1 - float(inside("q", q))))
+    return _size(n) - _binomial_quantile(level, _size(n), 1 - float(inside("q", q)))
 
 
 def design_effect(k_blocks: ArrayLike, n_blocks: ArrayLike) -> Floats:
@@ -105,6 +104,12 @@ def effective_n(k_blocks: ArrayLike, n_blocks: ArrayLike) -> Floats:
     _, total = counts(k_blocks, n_blocks)
     size: Floats = total.sum(axis=-1) / design_effect(k_blocks, n_blocks)
     return size
+
+
+def _binomial_quantile(level: float, n: int, p: float) -> int:
+    """The least k with P(Binomial(n, p) <= k) >= `level`; `scipy.stats` would take a second to import."""
+    k = int(np.ceil(bdtrik(level, n, p))) if n else 0
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= level else k
 
 
 def _size(n: int) -> int:

@@ -1,0 +1,308 @@
+"""The judge on a real ledger: lease, cursors, rows and messages in one transaction."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bench_of_checkpoints import Ledger, errors, prepared, settings_of
+from sqlalchemy import Engine, text
+
+from monitor.errors import LeaseLost
+from monitor.judge import session as session_module
+from monitor.judge import store
+from monitor.judge.session import Session
+from monitor.killswitch import switches
+from monitor.ledger.engine import connect
+
+CALM = [(100, 1)] * 60
+FIRING = [(100, 60)] * 60
+
+
+@pytest.fixture
+def engine(ledger_url: str) -> Iterator[Engine]:
+    made = connect(ledger_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def ledger(engine: Engine, tmp_path: Path) -> Ledger:
+    return prepared(engine, settings_of(tmp_path), age_s=3_600)
+
+
+def drained(judge: Session) -> None:
+    """Tick until nothing is left over."""
+    while judge.tick()[1]:
+        pass
+
+
+def incidents(ledger: Ledger) -> list[tuple[object, ...]]:
+    return ledger.rows("SELECT rule, stream, severity, state FROM tocsin.incidents ORDER BY opened_at")
+
+
+def test_a_change_becomes_an_incident_its_message_and_its_reference(ledger: Ledger) -> None:
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, FIRING)
+    drained(ledger.session())
+    assert incidents(ledger) == [("errors", "chat-eu", "critical", "firing")]
+    assert ledger.rows("SELECT event, receiver FROM tocsin.deliveries ORDER BY created_at") == []
+    found = ledger.rows("SELECT historical, reference_id IS NOT NULL, total > 100 FROM tocsin.incidents")
+    assert found == [(True, True, True)]
+    assert ledger.rows("SELECT state, learned FROM tocsin.streams WHERE stream = 'chat-eu'") == [
+        ("watched", 1000)
+    ]
+
+
+def test_what_is_found_in_time_is_announced(engine: Engine, tmp_path: Path) -> None:
+    ledger = prepared(engine, settings_of(tmp_path), age_s=1_200)
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, FIRING)
+    drained(ledger.session())
+    events = [e for (e,) in ledger.rows("SELECT event FROM tocsin.deliveries ORDER BY created_at")]
+    assert events[0] == "opened"
+    assert set(events) <= {"opened", "escalated"}
+
+
+def test_panes_hold_every_record_also_of_open_ones(ledger: Ledger) -> None:
+    ledger.store_errors(0, CALM)
+    drained(ledger.session())
+    assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(6_000,)]
+    assert ledger.rows("SELECT next_offset - judged_offset FROM tocsin.progress") == [(0,)]
+    assert ledger.rows("SELECT sum(k), sum(n) FROM tocsin.rates WHERE signal = 'error'") == [(60, 6_000)]
+
+
+def test_rule_2_only_the_holder_of_the_lease_judges(ledger: Ledger) -> None:
+    first, second = ledger.session(), ledger.session()
+    first.tick()
+    second.tick()
+    assert (first.leads, second.leads) == (True, False)
+
+
+def test_rule_2_a_judge_that_lost_its_lease_commits_nothing(ledger: Ledger) -> None:
+    first, second = ledger.session(), ledger.session()
+    ledger.store_errors(0, CALM)
+    drained(first)
+    ledger.expire_lease()
+    ledger.store_errors(60, FIRING)
+    drained(second)
+    before = ledger.rows("SELECT * FROM tocsin_ledger.judge_cursor")
+    with pytest.raises(LeaseLost):
+        first.tick()
+    assert ledger.rows("SELECT * FROM tocsin_ledger.judge_cursor") == before
+    assert len(incidents(ledger)) == 1
+
+
+def test_rule_2_losing_the_lease_between_reading_and_writing_rolls_everything_back(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other = ledger.session(), ledger.session()
+    slow.tick()
+    ledger.store_errors(0, CALM)
+    advance = session_module.advance
+
+    def stalled(*args: object) -> object:
+        monkeypatch.setattr(session_module, "advance", advance)
+        ledger.expire_lease()
+        drained(other)
+        return advance(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(session_module, "advance", stalled)
+    with pytest.raises(LeaseLost):
+        slow.tick()
+    assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(6_000,)]
+
+
+def test_the_next_judge_goes_on_from_the_ledger_and_decides_the_same(ledger: Ledger) -> None:
+    for i in range(6):
+        ledger.store_errors(i * 10, CALM[:10])
+        judge = ledger.session()
+        drained(judge)
+        judge.resign()
+    for i in range(6, 12):
+        ledger.store_errors(i * 10, FIRING[:10])
+        judge = ledger.session()
+        drained(judge)
+        judge.drop()
+        ledger.expire_lease()
+    assert incidents(ledger) == [("errors", "chat-eu", "critical", "firing")]
+    assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(12_000,)]
+
+
+def test_a_tick_that_fails_before_its_commit_leaves_nothing_behind(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ledger.session()
+    judge.tick()
+    ledger.store_errors(0, CALM)
+
+    def refuse(*_: object) -> None:
+        raise ConnectionError("cut before COMMIT")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "save", refuse)
+        with pytest.raises(ConnectionError):
+            judge.tick()
+    assert ledger.rows("SELECT coalesce(sum(n), 0) FROM tocsin.panes") == [(0,)]
+    judge.drop()
+    ledger.expire_lease()
+    drained(judge)
+    assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(6_000,)]
+
+
+def test_rule_1_a_checkpoint_that_commits_between_taking_and_closing_waits_for_the_next_tick(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ledger.session()
+    judge.tick()
+    ledger.store(errors(ledger.start_ms, [(10, 0)]), ledger.start_ms + 5_000, 10)
+    advance = session_module.advance
+
+    def barrier(*args: object) -> object:
+        monkeypatch.setattr(session_module, "advance", advance)
+        ledger.store(errors(ledger.start_ms, [(90, 0)]), ledger.start_ms + 60_000, 90)
+        return advance(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(session_module, "advance", barrier)
+    judge.tick()
+    assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(10,)]
+    judge.tick()
+    assert ledger.rows("SELECT sum(n), sum(late) FROM tocsin.panes") == [(100, 0)]
+
+
+def test_rule_10_checkpoints_are_consumed_whole_in_order_and_without_a_gap(ledger: Ledger) -> None:
+    ledger.store_errors(0, CALM[:10])
+    ledger.seq[0] += 1
+    ledger.store_errors(10, CALM[:10])
+    drained(ledger.session())
+    assert ledger.rows("SELECT seq FROM tocsin_ledger.judge_cursor") == [(1,)]
+
+
+def test_rule_10_a_backlog_is_consumed_in_bounded_bites(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "MOST_BYTES", 1)
+    for i in range(5):
+        ledger.store_errors(i, CALM[:1])
+    judge = ledger.session()
+    assert judge.tick()[1]
+    assert ledger.rows("SELECT seq FROM tocsin_ledger.judge_cursor") == [(1,)]
+    drained(judge)
+    assert ledger.rows("SELECT seq FROM tocsin_ledger.judge_cursor") == [(5,)]
+
+
+def live(engine: Engine, tmp_path: Path) -> Ledger:
+    """A ledger whose last panes end about now."""
+    ledger = prepared(engine, settings_of(tmp_path), age_s=640)
+    ledger.store_errors(0, CALM)
+    return ledger
+
+
+def test_a_total_failure_trips_the_switch_once_with_its_incident(engine: Engine, tmp_path: Path) -> None:
+    ledger = live(engine, tmp_path)
+    ledger.store_errors(60, [(200, 200)] * 3, slots=True)
+    judge = ledger.session()
+    drained(judge)
+    drained(judge)
+    assert ledger.rows("SELECT action, switch, stream FROM tocsin.kill_events") == [
+        ("tripped", "chat", "chat-eu")
+    ]
+    tripped = ledger.rows(
+        "SELECT k.state, i.rule, i.severity, i.kill_switch FROM tocsin.kill_switches k JOIN tocsin.incidents i "
+        "USING (incident_id)"
+    )
+    assert tripped == [("tripped", "errors", "critical", "chat")]
+    assert ("chat", "tripped") in ledger.rows("SELECT receiver, event FROM tocsin.deliveries")
+
+
+def test_rule_5_a_backlog_that_is_not_caught_up_never_kills(engine: Engine, tmp_path: Path) -> None:
+    ledger = live(engine, tmp_path)
+    ledger.store_errors(60, [(200, 200)] * 3, slots=True, caught_up=False)
+    drained(ledger.session())
+    assert ledger.rows("SELECT * FROM tocsin.kill_events") == []
+
+
+def test_rule_5_slots_that_a_late_judge_finds_too_old_never_kill(engine: Engine, tmp_path: Path) -> None:
+    ledger = prepared(engine, settings_of(tmp_path), age_s=1_200)
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, [(200, 200)] * 40, slots=True)
+    drained(ledger.session())
+    assert ledger.rows("SELECT * FROM tocsin.kill_events") == []
+    assert [r[0] for r in incidents(ledger)] == ["errors"]
+
+
+def test_rule_5_after_a_release_the_same_evidence_does_not_trip_again(engine: Engine, tmp_path: Path) -> None:
+    ledger = live(engine, tmp_path)
+    ledger.store_errors(60, [(200, 200)] * 3, slots=True)
+    judge = ledger.session()
+    drained(judge)
+    with engine.begin() as conn:
+        switches.release(conn, ledger.settings.kill_switches["chat"], reason="mended", actor="test")
+    ledger.store_errors(63, [(200, 0)], slots=True)
+    drained(judge)
+    assert ledger.rows("SELECT action FROM tocsin.kill_events ORDER BY sequence") == [
+        ("tripped",),
+        ("released",),
+    ]
+
+
+def test_a_removed_rule_closes_its_incident_as_expired_and_says_so(engine: Engine, tmp_path: Path) -> None:
+    ledger = prepared(engine, settings_of(tmp_path), age_s=1_200)
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, FIRING)
+    judge = ledger.session()
+    drained(judge)
+    judge.resign()
+    ledger.settings = settings_of(tmp_path, "rules: [{name: silence, absent: 2m}]")
+    drained(ledger.session())
+    assert [r[3] for r in incidents(ledger)] == ["expired"]
+    assert ("rule_removed",) in ledger.rows("SELECT detail FROM tocsin.timeline")
+    assert "resolved" in {e for (e,) in ledger.rows("SELECT event FROM tocsin.deliveries")}
+
+
+def test_rule_3_a_partition_that_stands_still_is_an_incident_of_tocsin(ledger: Ledger) -> None:
+    judge = ledger.session()
+    clock = ledger.start_ms + 3_600_000
+    ledger.store(
+        errors(ledger.start_ms, [(10, 0)]), ledger.start_ms, 10, partition=1, clock_ms=clock, caught_up=False
+    )
+    for second in (0, 30, 61):
+        ledger.store(
+            errors(ledger.start_ms, [(10, 0)]),
+            ledger.start_ms + second * 1000,
+            10,
+            clock_ms=clock + second * 1000,
+            caught_up=True,
+        )
+        drained(judge)
+    assert "tocsin.stuck" in {r[0] for r in incidents(ledger)}
+
+
+def test_two_judges_at_once_come_to_the_sums_of_one(ledger: Ledger) -> None:
+    judges = [ledger.session() for _ in range(2)]
+    stop = threading.Event()
+
+    def work(judge: Session) -> None:
+        while not stop.is_set():
+            try:
+                judge.tick()
+            except LeaseLost:
+                judge.drop()
+            stop.wait(0.01)
+
+    threads = [threading.Thread(target=work, args=(j,)) for j in judges]
+    for thread in threads:
+        thread.start()
+    for i in range(20):
+        ledger.store_errors(i, CALM[:1])
+        if i % 5 == 4:
+            ledger.expire_lease()
+    for _ in range(200):
+        with ledger.engine.begin() as conn:
+            if conn.execute(text("SELECT seq FROM tocsin_ledger.judge_cursor")).scalar() == 20:
+                break
+        stop.wait(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert ledger.rows("SELECT sum(n), count(*) FROM tocsin.panes") == [(2_000, 20)]
