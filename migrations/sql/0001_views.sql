@@ -114,7 +114,7 @@ FROM tocsin_ledger.version v JOIN tocsin_ledger.stream s USING (stream_id);
 
 CREATE VIEW tocsin.progress AS
 SELECT t.topic, t.partition, t.next_offset, c.judged_offset, t.counted, t.skipped,
-       greatest(t.end_offset - t.next_offset, 0) AS lag,
+       CASE WHEN t.end_offset < t.next_offset THEN 0 ELSE t.end_offset - t.next_offset END AS lag,
        timestamptz 'epoch' + c.watermark_ms * interval '1 millisecond' AS watermark, t.updated_at
 FROM tocsin_ledger.topic_partition t LEFT JOIN tocsin_ledger.judge_cursor c USING (topic_id, partition);
 
