@@ -122,7 +122,6 @@ CREATE TABLE tocsin_ledger.pane (
     total double precision,
     buckets integer[] NOT NULL,
     counts bigint[] NOT NULL,
-    sample bytea,
     CONSTRAINT pk_pane PRIMARY KEY (stream_id, signal, slice_id, pane_start, evidence_start)
 ) PARTITION BY RANGE (pane_start);
 CREATE INDEX ix_pane_evidence_start ON tocsin_ledger.pane (evidence_start);
@@ -144,7 +143,6 @@ CREATE TABLE tocsin_ledger.reference (
     origin text NOT NULL,
     provisional boolean NOT NULL,
     n bigint NOT NULL,
-    n_effective double precision NOT NULL,
     learned_from timestamptz NOT NULL,
     learned_until timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),

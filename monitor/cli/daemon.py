@@ -20,6 +20,7 @@ from monitor.errors import LedgerUnavailable, TocsinError
 from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
 from monitor.ledger import tables
+from monitor.ledger.admission import retire_unseen
 from monitor.ledger.engine import connect, reach
 from monitor.ledger.migrate import check_schema
 from monitor.notify.worker import Notifier
@@ -103,7 +104,9 @@ class Daemon:
         self._chores.add_job(
             lambda: _quietly(tables.ensure_partitions, engine, clock_ms()), minutes=10, **every
         )
-        self._chores.add_job(lambda: _quietly(_tidy, engine), minutes=10, **every)
+        self._chores.add_job(
+            lambda: _quietly(_tidy, engine, self._config.streams.retire_after_ms), minutes=10, **every
+        )
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
         self._chores.start()
 
@@ -126,8 +129,9 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _tidy(engine: Engine) -> None:
+def _tidy(engine: Engine, retire_after_ms: int) -> None:
     tables.drop_old(engine, clock_ms(), keep_panes=timedelta(days=30))
+    retire_unseen(engine, retire_after_ms)
 
 
 def _quietly(chore: object, *args: object) -> None:

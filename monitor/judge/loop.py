@@ -85,7 +85,7 @@ class Judge:
             log.warning("lease lost", why=str(error))
             self._session.drop()
             return False
-        except (SQLAlchemyError, TocsinError) as error:
+        except (SQLAlchemyError, TocsinError, OSError) as error:
             self._failed(error)
             return False
         self._recovered()

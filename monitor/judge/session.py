@@ -71,6 +71,7 @@ class Session:
     def drop(self) -> None:
         """Forget everything cached: another may judge, or a commit may be in doubt."""
         self._held = None
+        self._days.clear()
 
     def tick(self) -> tuple[list[Happened], bool]:
         """Judge what has come; returns what happened, and whether more waits."""

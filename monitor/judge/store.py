@@ -226,7 +226,6 @@ def write_reference(conn: Connection, learned: Learned) -> None:
             origin="learned",
             provisional=r.provisional,
             n=r.n,
-            n_effective=r.n,
             learned_from=moment(r.from_ms),
             learned_until=moment(r.until_ms),
             buckets=r.buckets.tolist(),

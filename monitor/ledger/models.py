@@ -169,7 +169,6 @@ pane = Table(
     Column("total", Double),
     Column("buckets", ARRAY(Integer), nullable=False),
     Column("counts", ARRAY(BigInteger), nullable=False),
-    Column("sample", LargeBinary),
     Index(None, "evidence_start"),
     postgresql_partition_by="RANGE (pane_start)",
 )
@@ -194,7 +193,6 @@ reference = Table(
     Column("origin", Text, nullable=False),
     Column("provisional", Boolean, nullable=False),
     Column("n", BigInteger, nullable=False),
-    Column("n_effective", Double, nullable=False),
     Column("learned_from", Time, nullable=False),
     Column("learned_until", Time, nullable=False),
     Column("created_at", Time, nullable=False, server_default=func.now()),

@@ -175,7 +175,6 @@ def reference(rows: Rows, number: int, signal: str, buckets: list[int], counts: 
         origin="learned",
         provisional=False,
         n=sum(counts),
-        n_effective=sum(counts),
         learned_from=T0,
         learned_until=T0 + PANE,
         buckets=buckets,
