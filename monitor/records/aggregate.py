@@ -43,10 +43,6 @@ class _Timed:
     event_ms: I64
 
     @property
-    def offsets(self) -> I64:
-        return self.arrived.offsets[self.rows]
-
-    @property
     def clock_ms(self) -> I64:
         return self.arrived.clock_ms[self.rows]
 
@@ -173,14 +169,14 @@ class PartitionAggregator:
             *cells_and_sums(measured, (stream, version_slice, order.pane, order.evidence), self._names),
             versions(batch, stream, version_slice, version, timed.event_ms),
         )
-        hashes = record_hashes(self._topic, self._partition, timed.offsets)
+        hashes = record_hashes(self._topic, self._partition, timed.arrived.offsets[timed.rows])
         places = Places(stream, version_slice, order.pane, order.evidence, hashes)
         self._further(measured, columns, places)
         self._slots(measured, batch, stream, timed)
         self._candidates.add(_OUTPUT_LANGUAGE, batch, places)
         if self._settings.input_language:
             self._candidates.add(_INPUT_LANGUAGE, batch, places)
-        self._sample(timed, batch, stream)
+        self._sample(timed, batch, places)
 
     def _further(self, measured: list[Measured], columns: Columns, places: Places) -> None:
         for field in self._settings.further_slices:
@@ -203,16 +199,16 @@ class PartitionAggregator:
             slot = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, slot, self._names))
 
-    def _sample(self, timed: _Timed, batch: Batch, stream: I64) -> None:
-        plain = batch.of[Of.ALL]
-        failed = plain & (batch.error | batch.timeout)
-        for why, quota, chosen in (
-            ("error", ERRORS_A_STREAM, failed),
-            ("random", OTHERS_A_STREAM, plain & ~failed),
+    def _sample(self, timed: _Timed, batch: Batch, places: Places) -> None:
+        failed = batch.error | batch.timeout
+        failures = np.flatnonzero(batch.of[Of.ALL] & failed)
+        others = np.flatnonzero(batch.of[Of.ALL] & ~failed)
+        others = others[np.argsort(places.hashes[others])]
+        for why, quota, rows in (
+            ("error", ERRORS_A_STREAM, failures),
+            ("random", OTHERS_A_STREAM, others),
         ):
-            rows = np.flatnonzero(chosen)
-            for row in self._samples.offer(why, quota, rows, stream[rows]).tolist():
-                value = timed.arrived.values[timed.rows[row]] or b""
-                self._samples.keep(
-                    why, int(stream[row]), int(timed.event_ms[row]), int(timed.offsets[row]), value
-                )
+            for row in self._samples.offer(why, quota, rows, places.stream[rows]).tolist():
+                at = int(timed.rows[row])
+                offset, value = int(timed.arrived.offsets[at]), timed.arrived.values[at] or b""
+                self._samples.keep(why, int(places.stream[row]), int(timed.event_ms[row]), offset, value)

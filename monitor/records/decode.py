@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.records.lenient import Mender, Refused
+from monitor.records.lenient import Mender, Refused, parse
 from monitor.records.record import Record, record_type
 from monitor.records.settings import MeasureSettings
 from monitor.records.text import clean_name
+from monitor.records.timing import instant_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,29 @@ def _nameless(records: Sequence[Record | None], rows: Sequence[int]) -> dict[int
         for record, row in zip(records, rows, strict=True)
         if record is not None and not clean_name(record.model)
     }
+
+
+class _Stamped(msgspec.Struct):
+    ts: str | float | None = None
+
+
+_stamped: Final = msgspec.json.Decoder(_Stamped).decode
+
+
+def stated_ms(value: bytes) -> int | Refused:
+    """The `ts` of a value in ms, read as leniently as a record; why there is none otherwise.
+
+    >>> stated_ms(b'{"ts": 1731553911, "cost_usd": NaN}')
+    1731553911000
+    """
+    try:
+        ts: Any = _stamped(value).ts
+    except _REFUSALS:
+        parsed = parse(value)
+        if isinstance(parsed, Refused):
+            return parsed
+        ts = parsed[0].get("ts")
+    if isinstance(ts, bool) or not isinstance(ts, str | int | float):
+        return Refused("no_ts", "the record has no `ts`")
+    at_ms = instant_ms(ts)
+    return Refused("no_ts", f"`ts` is no time: {ts!r:.40}") if at_ms is None else at_ms

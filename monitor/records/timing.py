@@ -17,6 +17,7 @@ YEAR_MS: Final = 365 * 86_400_000
 
 _MS_ABOVE, _US_ABOVE, _NS_ABOVE = 1e11, 1e14, 1e17
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+_LARGEST_INT: Final = 2**63
 _OLDEST_MS: Final = 100 * YEAR_MS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEMPLATE: Final = np.frombuffer(b"0000-00-00T00:00:00", np.uint8)
@@ -121,6 +122,8 @@ def instant_ms(ts: str | float) -> int | None:
     >>> instant_ms("2024-11-14T03:11:51.5Z"), instant_ms(1731553911)
     (1731553911500, 1731553911000)
     """
+    if isinstance(ts, int) and abs(ts) > _LARGEST_INT:
+        return None
     stated = _stated((ts if isinstance(ts, str) else float(ts),))
     return None if stated is None or not np.isfinite(stated[0]) else int(stated[0])
 

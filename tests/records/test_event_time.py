@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from record_building import CLOCK_MS, START_MS, Counted, Partition, batch, count, value
+from record_building import CLOCK_MS, START_MS, Partition, batch, count, value
 
+from monitor.records.decode import stated_ms
 from monitor.records.delta import PANE_MS
+from monitor.records.lenient import Refused
 from monitor.records.settings import MeasureSettings
 from monitor.records.timing import YEAR_MS, event_times, instant_ms, lateness
 
@@ -77,8 +79,26 @@ def test_an_absent_ts_is_kafkas_timestamp() -> None:
     assert times([None, float(AT_MS - 5)], kafka_ms=AT_MS) == ([AT_MS, AT_MS - 5], 0)
 
 
-def pane_of(counted: Counted) -> list[int]:
-    return sorted(set(counted.intake.delta.cells.pane.tolist()))
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        (b'{"ts": "2024-11-14T03:11:51.123Z"}', AT_MS),
+        (b'{"ts": %d, "cost_usd": NaN}' % AT_MS, AT_MS),
+        (b'{"ts": %d, "x": %s}' % (AT_MS, b"[" * 1_000 + b"]" * 1_000), AT_MS),
+        (b'{"ts": null}', "no_ts"),
+        (b'{"ts": true}', "no_ts"),
+        (b'{"ts": "yesterday"}', "no_ts"),
+        (b'{"ts": NaN}', "no_ts"),
+        (b'{"ts": 1%s, "x": NaN}' % (b"0" * 400), "no_ts"),
+        (b"{}", "no_ts"),
+        (b"[]", "not_an_object"),
+        (b"{", "not_json"),
+        (b'{"ts": "\xff"}', "invalid_utf8"),
+    ],
+)
+def test_a_line_of_a_file_states_its_time_or_why_not(line: bytes, outcome: int | str) -> None:
+    found = stated_ms(line)
+    assert (found.reason if isinstance(found, Refused) else found) == outcome
 
 
 @pytest.mark.parametrize(

@@ -216,8 +216,9 @@ def test_the_bottom_is_of_each_stream_signal_and_evidence_pane() -> None:
     assert fold([]).languages.hash.size == 0
 
 
-@pytest.mark.parametrize(("model", "matches"), [("command-r", 0.997), ("command-r-base", 0.920)])
-def test_real_answers_match_their_expected_language_as_published(model: str, matches: float) -> None:
+@pytest.mark.parametrize(("model", "matches"), [("command-r", 0.999), ("command-r-base", 0.949)])
+def test_real_answers_in_a_known_language_match_the_expected_one(model: str, matches: float) -> None:
+    # The bare model matches .997 and .920 of all: below its confidence of .5, where we say unknown, it is mostly wrong.
     folder = os.environ.get("TOCSIN_REAL_DATA")
     if not folder:
         pytest.skip("TOCSIN_REAL_DATA names no folder with the real data sets")
@@ -227,5 +228,5 @@ def test_real_answers_match_their_expected_language_as_published(model: str, mat
     told = [(detector().detect(row["completion"]), row["language"]) for row in answers]
     known = [(found, expected) for found, expected in told if found]
 
-    assert sum(f == e for f, e in known) / len(known) == pytest.approx(matches, abs=0.03)
+    assert sum(f == e for f, e in known) / len(known) == pytest.approx(matches, abs=0.002)
     assert len(known) > 0.9 * len(told)

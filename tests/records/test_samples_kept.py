@@ -1,10 +1,13 @@
 """Samples: a few records a stream and checkpoint, clean and small."""
 
 import json
+from collections import Counter
 
+import numpy as np
 from record_building import CLOCK_MS, START_MS, Partition, batch, count, value
 
 from monitor.records.samples import BUDGET_BYTES, MOST, cleaned
+from monitor.records.sampling import record_hashes
 
 
 def test_the_first_three_failures_and_two_others_are_kept_of_each_stream() -> None:
@@ -14,11 +17,20 @@ def test_the_first_three_failures_and_two_others_are_kept_of_each_stream() -> No
     counted = count(*values, value(model="c", status="rejected"))
 
     kept = [(counted.names.stream(s.stream).key, s.why, s.record_id) for s in counted.intake.samples]
-    assert sorted(kept) == sorted(
-        [(m, "error", f"{m}{i}") for m in "ab" for i in range(3)]
-        + [(m, "random", f"{m}{i}") for m in "ab" for i in range(2)]
-        + [("c", "random", "")]
-    )
+    failures = [(m, "error", f"{m}{i}") for m in "ab" for i in range(3)]
+    assert [k for k in kept if k[1] == "error"] == failures
+    assert Counter(k[:2] for k in kept if k[1] == "random") == {
+        ("a", "random"): 2,
+        ("b", "random"): 2,
+        ("c", "random"): 1,
+    }
+
+
+def test_the_others_are_chosen_by_hash_and_not_by_their_place() -> None:
+    values = [value(id=str(i)) for i in range(1_000)]
+    hashes = record_hashes("predictions", 0, np.arange(1_000))
+    kept = {int(s.record_id) for s in count(*values).intake.samples}
+    assert kept == set(np.argsort(hashes)[:2].tolist())
 
 
 def test_the_quota_is_a_checkpoints_and_not_a_batchs() -> None:
