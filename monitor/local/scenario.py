@@ -9,7 +9,7 @@ from monitor.local.traffic import Batch, Drift, Phase, traffic
 Versions = tuple[tuple[str, float], ...]
 
 SPEED: Final = 300
-PER_SECOND: Final = 4.0
+PER_SECOND: Final = 2.0
 PARTITIONS: Final = 4
 MINUTE_MS: Final = 60_000
 
@@ -27,6 +27,7 @@ ACTS: Final[tuple[tuple[Drift | None, int], ...]] = (
 )
 CALM_MS: Final = 4_000
 OUTAGE_MS: Final = 60_000
+RETRIES: Final = 4.0
 OLD: Final[Versions] = (("v41", 1.0),)
 BOTH: Final[Versions] = (("v41", 0.5), ("v42", 0.5))
 
@@ -66,5 +67,6 @@ def scenario(starts_ms: int) -> Scenario:
         phases.append(Phase(at, at + minutes * MINUTE_MS, drift, versions))
         at += minutes * MINUTE_MS
     phases.append(Phase(at, at + CALM_MS, None, versions))
-    phases.append(Phase(at + CALM_MS, at + CALM_MS + OUTAGE_MS, Drift.ERRORS, versions))
+    outage_ms = at + CALM_MS
+    phases.append(Phase(outage_ms, outage_ms + OUTAGE_MS, Drift.ERRORS, versions, load=RETRIES))
     return Scenario(starts_ms, tuple(phases))

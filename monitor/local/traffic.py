@@ -18,7 +18,7 @@ Columns = dict[str, NDArray[Any]]
 
 DAY_MS: Final = 86_400_000
 STEP_MS: Final = 60_000
-MAX_TOKENS: Final = 1_024
+MAX_TOKENS: Final = 512
 TIMEOUT_MS: Final = 60_000.0
 SHARES: Final = {"en": 0.46, "fr": 0.20, "es": 0.12, "it": 0.09, "nl": 0.07, "pt": 0.04, "de": 0.02}
 COUNTRIES: Final = {"en": "IE", "fr": "FR", "es": "ES", "it": "IT", "nl": "NL", "pt": "PT", "de": "AT"}
@@ -38,7 +38,7 @@ class Drift(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Event time from `start_ms` up to `end_ms` under one drift or none.
+    """Event time from `start_ms` up to `end_ms` under one drift or none, at `load` times the usual rate.
 
     `versions` are the versions that answer with their shares; a LANGUAGE drift is the newest version's alone.
     """
@@ -47,6 +47,7 @@ class Phase:
     end_ms: int
     drift: Drift | None = None
     versions: tuple[tuple[str, float], ...] = (("v41", 1.0),)
+    load: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def traffic(
     rng = np.random.default_rng(seed)
     for phase in phases:
         for start in range(phase.start_ms, phase.end_ms, STEP_MS):
-            ts = _arrivals(start, min(start + STEP_MS, phase.end_ms), per_second, rng)
+            ts = _arrivals(start, min(start + STEP_MS, phase.end_ms), per_second * phase.load, rng)
             yield _batch(ts, phase, model, rng)
 
 
@@ -189,7 +190,7 @@ def _answered(asked: Columns, phase: Phase, rng: np.random.Generator) -> Names:
 
 
 def _output_tokens(ts: I64, input_tokens: I64, drift: Drift | None, rng: np.random.Generator) -> I64:
-    asked_for = 140 * (input_tokens / 36) ** 0.2 * (1 + 0.05 * swing(ts))
+    asked_for = 60 * (input_tokens / 36) ** 0.2 * (1 + 0.05 * swing(ts))
     tokens = asked_for * rng.lognormal(0.0, 0.55, len(ts))
     if drift is Drift.LENGTH:
         tokens = tokens * 0.45
@@ -198,7 +199,7 @@ def _output_tokens(ts: I64, input_tokens: I64, drift: Drift | None, rng: np.rand
 
 def _latency(ts: I64, ttft: F64, tokens: I64, drift: Drift | None, rng: np.random.Generator) -> F64:
     n = len(ts)
-    latency = (ttft + 3.8 * tokens * rng.lognormal(0.0, 0.12, n)) * (1 + 0.04 * swing(ts))
+    latency = (ttft + 8.5 * tokens * rng.lognormal(0.0, 0.12, n)) * (1 + 0.04 * swing(ts))
     latency = latency * np.where(rng.random(n) < 0.006, 1.5 + rng.pareto(3.0, n), 1.0)
     if drift is Drift.SLOW:
         latency = latency * np.where(rng.random(n) < 0.05, 6.0, 1.0)
