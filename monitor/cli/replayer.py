@@ -5,9 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import msgspec
-import numpy as np
-
 from monitor.config.model import Config, Severity
 from monitor.ingest.settings import measure_settings
 from monitor.judge.describe import describe
@@ -18,16 +15,16 @@ from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import Mark, Progress
 from monitor.ledger.facts import Facts
 from monitor.records.aggregate import PartitionAggregator, RawBatch
+from monitor.records.decode import stated_ms
 from monitor.records.language import LanguageDetector
+from monitor.records.lenient import Refused
 from monitor.records.names import Names
 from monitor.records.sampling import LanguageSampler
-from monitor.records.timing import event_times
 
 KEY: Final = ("replay", 0)
 CHUNK_RECORDS: Final = 5_000
 CHUNK_SPAN_MS: Final = 5_000
 LONGEST_BLOCK_MS: Final = 1_200_000
-_FAR_FUTURE_MS: Final = 1 << 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +62,11 @@ def lines_of(raw: Iterable[bytes], skipped: Counter[str]) -> Iterator[Line]:
         text = value.strip()
         if not text:
             continue
-        ts_ms = _time(text)
-        if ts_ms is None:
-            skipped["no_ts"] += 1
+        stated = stated_ms(text)
+        if isinstance(stated, Refused):
+            skipped[stated.reason] += 1
         else:
-            yield Line(number, ts_ms, text)
-
-
-class _Timed(msgspec.Struct):
-    ts: str | float | None = None
-
-
-_timed = msgspec.json.Decoder(_Timed)
-
-
-def _time(text: bytes) -> int | None:
-    """The line's `ts` in ms; 0 for what is no record at all, so that it is skipped with its own reason."""
-    try:
-        ts = _timed.decode(text).ts
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return 0
-    if ts is None:
-        return None
-    return int(event_times((ts,), np.full(1, _FAR_FUTURE_MS)).event_ms[0])
+            yield Line(number, stated, text)
 
 
 def chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:

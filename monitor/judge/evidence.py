@@ -80,16 +80,18 @@ def _counted(watch: Watch, state: WatchState, block: PaneBlock) -> Rows:
     return replace(rows, k=rows.k + k, n=rows.n + n)
 
 
-def count_rows(rows: Rows, counts: Counts, known: Mapping[int, I64]) -> tuple[F64, F64]:
-    """Events and records of each row in `counts`: float64[r] both."""
-    new = np.flatnonzero(rows.quantity == NEW).tolist() if known else []
-    left_out = [(i, known[int(rows.stream[i])]) for i in new]
+def count_rows(
+    rows: Rows, counts: Counts, known: Mapping[int, I64], only: I64 | slice = slice(None)
+) -> tuple[F64, F64]:
+    """Events and records of each row in `counts`, or of the rows `only`: float64[r] both."""
     columns = (rows.stream, rows.low, rows.high, rows.universe_low)
-    stream, low, high, universe_low = (c.astype(np.int32) for c in columns)
+    stream, low, high, universe_low = (c[only].astype(np.int32) for c in columns)
+    new = np.flatnonzero(rows.quantity[only] == NEW).tolist() if known else []
+    left_out = [(i, known[int(stream[i])]) for i in new]
     row = np.concatenate([np.full(len(b), i) for i, b in left_out]) if left_out else np.empty(0)
     bucket = np.concatenate([b for _, b in left_out]) if left_out else np.empty(0)
     table = events.EventTable(
-        stream, low, high, rows.negate, universe_low, row.astype(np.int32), bucket.astype(np.int32)
+        stream, low, high, rows.negate[only], universe_low, row.astype(np.int32), bucket.astype(np.int32)
     )
     k, n = events.count(table, counts.stream, counts.bucket, counts.count)
     return k.astype(np.float64), n.astype(np.float64)

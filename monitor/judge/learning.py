@@ -192,13 +192,13 @@ def _provisional(state: JudgeState, stream: int, watch: Watch) -> bool:
 
 
 def _noted(trial: Trial | None, watch: Watch, now: WatchState, stream: int, block: PaneBlock) -> Trial:
-    mine = rw.kept(now.rows, (now.rows.stream == stream) & (now.rows.tier == 0))
-    spread = np.unique(np.linspace(0, max(len(mine) - 1, 0), TRIAL_QUANTITIES).astype(int))
+    mine = np.flatnonzero((now.rows.stream == stream) & (now.rows.tier == 0))
+    spread = np.unique(np.linspace(0, max(len(mine) - 1, 0), TRIAL_QUANTITIES).astype(np.int64))
     counts = block.counts.get(watch.signal.code)
     k, n = np.zeros((1, len(spread))), np.zeros(1)
     if counts is not None and len(mine):
-        events, total = count_rows(mine, counts, now.known)
-        k, n = events[spread][None, :], total[:1]
+        events, total = count_rows(now.rows, counts, now.known, mine[spread])
+        k, n = events[None, :], total[:1]
     if trial is None or trial.k.shape[1] != k.shape[1]:
         return Trial(k, n)
     kept = slice(-MOST_TRIAL_PANES, None)

@@ -41,6 +41,7 @@ WRONG_LANGUAGE = BY_NAME["wrong_language"].code
 OUTPUT_LANGUAGE = BY_NAME["output_language"].code
 
 Table = TypeVar("Table", Cells, Sums, Languages, Slots)
+Paned = TypeVar("Paned", Cells, Languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +158,53 @@ def _begun(state: JudgeState, opened: Delta, progress: Progress) -> JudgeState:
 def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple[Memory, Cells]:
     """Close every evidence pane that the watermark has passed; returns the sampled cells that closing made."""
     reached, sampled = memory.progress.event_ms, []
+    if reached is None or memory.core.next_pane is None:
+        return memory, Cells()
+    waiting = _Waiting(_by_evidence(memory.open.cells), _by_evidence(memory.open.languages))
     quiet, patience = 0, _patience(context.plan)
-    while reached is not None and memory.core.next_pane is not None:
-        pane = memory.core.next_pane
-        if (pane + 1) * PANE_MS > reached:
-            break
-        memory, closed = _close(memory, pane, context, decisions)
+    while (pane := memory.core.next_pane or 0) + 1 <= reached // PANE_MS:
+        memory, closed = _close(memory, waiting, pane, context, decisions)
         sampled.append(closed)
-        quiet = quiet + 1 if not len(memory.open.cells.evidence) or _first_open(memory) > pane + 1 else 0
+        following = waiting.first_after(pane)
+        quiet = 0 if following == pane + 1 else quiet + 1
         if quiet > patience:
-            memory = _leap(memory, reached)
-    return memory, fold.concat(sampled, Cells)
+            memory = _leap(memory, reached, following)
+    return _without_closed(memory), fold.concat(sampled, Cells)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What is open, ordered by evidence pane: one pane's rows are a slice."""
+
+    cells: Cells
+    languages: Languages
+
+    def first_after(self, pane: int) -> int | None:
+        """The next evidence pane with cells."""
+        at = int(np.searchsorted(self.cells.evidence, pane, side="right"))
+        return int(self.cells.evidence[at]) if at < len(self.cells.evidence) else None
+
+
+def _by_evidence(table: Paned) -> Paned:
+    order = np.argsort(table.evidence, kind="stable")
+    return type(table)(*(getattr(table, f.name)[order] for f in fields(table)))
+
+
+def _of_pane(table: Paned, pane: int) -> Paned:
+    """The rows of one pane of a table ordered by evidence."""
+    low, high = np.searchsorted(table.evidence, (pane, pane + 1))
+    return type(table)(*(getattr(table, f.name)[low:high] for f in fields(table)))
+
+
+def _without_closed(memory: Memory) -> Memory:
+    first, opened = memory.core.next_pane or 0, memory.open
+    opened = replace(
+        opened,
+        cells=_where(opened.cells, opened.cells.evidence >= first),
+        sums=_where(opened.sums, opened.sums.evidence >= first),
+        languages=_where(opened.languages, opened.languages.evidence >= first),
+    )
+    return replace(memory, open=opened)
 
 
 def _patience(plan: Plan) -> int:
@@ -176,37 +213,25 @@ def _patience(plan: Plan) -> int:
     return max(LONGEST_BLOCK_PANES, silence // PANE_MS + 1)
 
 
-def _first_open(memory: Memory) -> int:
-    return int(memory.open.cells.evidence.min())
-
-
-def _leap(memory: Memory, reached: int) -> Memory:
+def _leap(memory: Memory, reached: int, following: int | None) -> Memory:
     """Empty panes change nothing any more: go to the next one with data, at most to the watermark."""
     last = reached // PANE_MS - 1
-    target = min(_first_open(memory), last) if len(memory.open.cells.evidence) else last
-    now = memory.core.next_pane or 0
-    return replace(memory, core=replace(memory.core, next_pane=max(target, now)))
+    target = last if following is None else min(following, last)
+    return replace(memory, core=replace(memory.core, next_pane=max(target, memory.core.next_pane or 0)))
 
 
-def _close(memory: Memory, pane: int, context: Context, decisions: list[Decision]) -> tuple[Memory, Cells]:
-    mine = memory.open.cells.evidence == pane
-    sampled = sample_cells(_where(memory.open.languages, memory.open.languages.evidence == pane))
-    cells = fold.concat([_where(memory.open.cells, mine), sampled], Cells)
-    counts = pane_counts(cells)
+def _close(
+    memory: Memory, waiting: _Waiting, pane: int, context: Context, decisions: list[Decision]
+) -> tuple[Memory, Cells]:
+    sampled = sample_cells(_of_pane(waiting.languages, pane))
+    counts = pane_counts(fold.concat([_of_pane(waiting.cells, pane), sampled], Cells))
     blind = context.deaf or not watermark.all_caught_up(memory.progress)
     block = PaneBlock(pane, counts, context.labels, blind, context.paused)
     state, found = core.pane_step(memory.core, block, context.plan)
     decisions += found
-    opened = memory.open
-    opened = replace(
-        opened,
-        cells=_where(opened.cells, ~mine),
-        sums=_where(opened.sums, opened.sums.evidence != pane),
-        languages=_where(opened.languages, opened.languages.evidence != pane),
-    )
     n, late = _late(counts)
     recent = (*memory.recent, (pane, n, late))[-RECENT_PANES:]
-    return replace(memory, core=state, open=opened, recent=recent, late=memory.late + late), sampled
+    return replace(memory, core=state, recent=recent, late=memory.late + late), sampled
 
 
 def _late(counts: Mapping[int, Counts]) -> tuple[int, int]:
