@@ -25,6 +25,7 @@ from monitor.local.daemon import Daemon, local_daemon
 from monitor.local.extra import locate_extra
 from monitor.local.feed import Feed, now_ms
 from monitor.local.kafka import KafkaServer, local_kafka
+from monitor.local.ports import HOST
 from monitor.local.postgres import local_postgres
 from monitor.local.receiver import local_receiver
 from monitor.local.scenario import PARTITIONS, scenario
@@ -56,6 +57,7 @@ def demo(once: bool) -> None:
 
 
 def _play(story: Story, servers: ExitStack, stay: bool) -> Score:
+    story.prologue()
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     receiver = servers.enter_context(local_receiver(secret))
     kafka = servers.enter_context(local_kafka())
@@ -63,7 +65,7 @@ def _play(story: Story, servers: ExitStack, stay: bool) -> Score:
     url = postgres.create_database("tocsin")
     upgrade(url)
     _create_topic(kafka)
-    story.opening(kafka.bootstrap_servers, f"{postgres.port}", OVERRIDES)
+    story.opening(kafka.bootstrap_servers, f"{HOST}:{postgres.port}", OVERRIDES)
     places = Places(kafka.bootstrap_servers, url, receiver, secret)
     daemon = servers.enter_context(local_daemon(places.alerts_yaml))
     engine = connect(url, name="tocsin demo")

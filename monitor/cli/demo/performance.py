@@ -8,6 +8,7 @@ from monitor.cli.demo.ledger import Ledger
 from monitor.cli.demo.score import OWN, Incident, Injection, Score, cause, score
 from monitor.cli.demo.story import Story
 from monitor.errors import ServerStartFailed
+from monitor.ledger.moments import moment
 from monitor.local.daemon import Daemon
 from monitor.local.feed import Feed, now_ms
 from monitor.local.receiver import KILL, Received, Receiver
@@ -49,14 +50,20 @@ class Performance:
 
         Raises KafkaUnavailable if no traffic can be written, ServerStartFailed if the daemon ends by itself.
         """
-        while not self._over():
-            time.sleep(LOOK_EVERY_S)
-            self._feed.check()
-            if not self._daemon.pid:
-                last = telling_line(self._daemon.log.read_text(errors="replace"))
-                raise ServerStartFailed(f"the daemon ended in the middle of the demo: {last}")
-            self._look()
+        with self._story.live() as show:
+            while not self._over():
+                time.sleep(LOOK_EVERY_S)
+                self._check()
+                self._look()
+                event = moment(self._plot.event_ms(now_ms()))
+                show(f"event time {event:%H:%M:%S}, {self._feed.sent:,} records written")
         return self._score()
+
+    def _check(self) -> None:
+        self._feed.check()
+        if not self._daemon.pid:
+            last = telling_line(self._daemon.log.read_text(errors="replace"))
+            raise ServerStartFailed(f"the daemon ended in the middle of the demo: {last}")
 
     def _over(self) -> bool:
         last_ms = self._plot.phases[-1].end_ms if self._kill is None else self._kill.at_ms

@@ -1,7 +1,9 @@
 """The demo's story, told on the console as it happens."""
 
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
@@ -26,9 +28,9 @@ NON_TERMINAL_WIDTH: Final = 150
 
 
 def story_console() -> Console:
-    """Standard output; wide where no terminal says how wide it is."""
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, width=NON_TERMINAL_WIDTH)
+    """Standard output; tables are wide where no terminal says how wide it is."""
+    width = None if sys.stdout.isatty() else NON_TERMINAL_WIDTH
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 class Story:
@@ -43,10 +45,20 @@ class Story:
         event = f"{moment(event_ms):%H:%M:%S}" if event_ms is not None else ""
         self._console.print(f"{(clock_ms - self._began_ms) / 1000:6.1f} s  {event:8}  {text}")
 
+    @contextmanager
+    def live(self) -> Iterator[Callable[[str], None]]:
+        """A last line that the caller keeps up to date while the story goes on; only in a terminal."""
+        if not self._console.is_terminal:
+            yield lambda _: None
+            return
+        with self._console.status("") as status:
+            yield status.update
+
+    def prologue(self) -> None:
+        self._console.print("Starting Apache Kafka, PostgreSQL and the daemon on this machine.")
+
     def opening(self, kafka: str, postgres: str, overrides: Sequence[str]) -> None:
-        self._console.print(
-            f"Apache Kafka at {kafka} and PostgreSQL at {postgres} run on this machine, out of wheels."
-        )
+        self._console.print(f"Apache Kafka serves at {kafka}, PostgreSQL at {postgres}: both out of wheels.")
         self._console.print("alerts.yaml is the one at the top of the project, but for:")
         for line in overrides:
             self._console.print(f"    {line}", markup=False)
