@@ -71,7 +71,8 @@ def store(
                     announce(connection)
     except (SQLAlchemyError, ValueError, OverflowError) as error:
         if refused(error):
-            raise CheckpointRefused(f"{checkpoint.name}: {error}") from error
+            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            raise CheckpointRefused(f"{checkpoint.name}: {reason}") from error
         raise
 
 

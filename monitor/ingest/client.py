@@ -36,6 +36,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "max_poll_interval_ms": 60_000,
     "metadata_max_age_ms": 5_000,
     "max_poll_records": 5_000,
+    "fetch_max_wait_ms": 250,
     "fetch_max_bytes": 16 * 1024 * 1024,
     "reconnect_backoff_max_ms": 2_000,
     "bootstrap_timeout_ms": BOOTSTRAP_MS,

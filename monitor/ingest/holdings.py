@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 # At most this often with data, at least this often without: an idle partition has to say that it is (rule 3).
 DATA_S: Final = 0.5
 IDLE_S: Final = 1.0
+MOST_FAULTS: Final = 3
+DETAIL_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Holdings:
         self._board = board
         self._on = callbacks
         self._owned: dict[TopicPartition, OwnedPartition] = {}
+        self._faults: dict[TopicPartition, tuple[int, int]] = {}
 
     @property
     def weight(self) -> int:
@@ -111,17 +114,44 @@ class Holdings:
         clock_ms = self._clock()
         for tp, polled in records.items():
             owned = self._owned.get(tp)
-            if owned is not None:
+            if owned is None:
+                continue
+            try:
                 owned.add(polled, clock_ms)
+            except Exception as error:
+                self._unmeasured(owned, polled[-1].offset + 1, error)
+
+    def _unmeasured(self, owned: OwnedPartition, until: int, error: Exception) -> None:
+        """Find the record that measuring fails on, as if the ledger had refused it; the others still count."""
+        if owned.flight is not None:
+            owned.retry()
+        else:
+            if owned.bisection.until is None:
+                log.exception("records could not be measured", partition=owned.name, until=until)
+            end = until if owned.bisection.until is None else min(until, owned.bisection.until)
+            owned.refused(owned.stored, end, f"{type(error).__name__}: {error}"[:DETAIL_CHARS])
+            self._check_faults(owned, error)
+        self._reader.seek(owned.tp, owned.expected)
+
+    def _check_faults(self, owned: OwnedPartition, error: Exception) -> None:
+        """One record that cannot be measured is the record's fault, several in a row are ours: lose no more."""
+        if not owned.bisection.given_up:
+            return
+        before, n = self._faults.get(owned.tp, (-1, 0))
+        n = n + 1 if owned.expected == before + 1 else 1
+        self._faults[owned.tp] = (owned.expected, n)
+        if n >= MOST_FAULTS:
+            raise error
 
     def skip(self, bad: BadBatchError) -> None:
         """Pass over a batch that nobody can read."""
-        log.warning("unreadable batch skipped", why=str(bad))
         owned = self._owned.get(bad.tp)
-        if owned is not None:
-            n = bad.last - bad.first + 1
-            owned.skip(SkippedRange(bad.first, bad.last, n, bad.reason, bad.detail, self._clock()))
-            self._reader.seek(bad.tp, bad.last + 1)
+        if owned is None:
+            return
+        n = bad.last - bad.first + 1
+        if owned.skip(SkippedRange(bad.first, bad.last, n, bad.reason, bad.detail, self._clock())):
+            log.warning("unreadable batch skipped", why=str(bad))
+        self._reader.seek(bad.tp, bad.last + 1)
 
     def submit_due(self, now: float) -> None:
         """Send the checkpoints whose time has come."""
@@ -152,7 +182,11 @@ class Holdings:
         self, owned: OwnedPartition, position: int, now: float, announcements: tuple[Announce, ...] = ()
     ) -> None:
         weight = owned.weight
-        checkpoint = owned.take(position, self._clock(), now)
+        try:
+            checkpoint = owned.take(position, self._clock(), now)
+        except Exception as error:
+            self._unmeasured(owned, position, error)
+            return
         work = partial(store, self._engine, checkpoint, self._measuring.translate, announcements)
         ticket = self._writer.submit(work, partial(self._answered, owned, checkpoint))
         owned.flight = Flight(checkpoint, ticket, weight)
@@ -179,7 +213,7 @@ class Holdings:
 
     def _stored(self, checkpoint: Checkpoint) -> None:
         intake = checkpoint.intake
-        self._board.count(checkpoint.topic, intake.counted, intake.skipped_count)
+        self._board.count(checkpoint.topic, intake)
         self._on.committed((checkpoint.topic_id, checkpoint.partition), intake.next_offset)
         self._on.stored()
 
@@ -187,7 +221,5 @@ class Holdings:
         """Read the same offsets again, in halves, until the record that Postgres refuses is found."""
         intake = checkpoint.intake
         log.error("checkpoint refused", why=str(error))
-        if intake.next_offset > intake.from_offset:
-            owned.bisection.refused(intake.from_offset, intake.next_offset)
-        owned.rewind()
-        self._reader.seek(owned.tp, owned.stored)
+        owned.refused(intake.from_offset, intake.next_offset, str(error)[:DETAIL_CHARS])
+        self._reader.seek(owned.tp, owned.expected)

@@ -120,8 +120,9 @@ class IngestLoop:
             self._start_over(now)
         self._holdings.keep_only(self._reader.assigned())
         self._ownership.step(now)
-        full = self._pressure.update(self._holdings.weight)
-        self._board.write(paused=full)
+        held = self._holdings.weight
+        full = self._pressure.update(held)
+        self._board.write(paused=full, held_bytes=held)
         self._reader.read_only(frozenset() if full else self._holdings.readable())
 
     def _start_over(self, now: float) -> None:

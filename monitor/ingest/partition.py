@@ -73,6 +73,8 @@ class OwnedPartition:
     skips: list[SkippedRange] = field(default_factory=list)
     bisection: Bisection = field(default_factory=Bisection)
     flight: Flight | None = None
+    waits: bool = False
+    why: str = ""
 
     @classmethod
     def begin(
@@ -96,9 +98,14 @@ class OwnedPartition:
         )
 
     @property
+    def name(self) -> str:
+        return f"{self.tp.topic}[{self.tp.partition}]"
+
+    @property
     def held(self) -> bool:
-        """Whether nothing may be read for now, because a part of a bisection is on its way."""
-        return self.bisection.until is not None and (self.flight is not None or self.bisection.given_up)
+        """Whether nothing may be read before the checkpoint in flight has arrived, or one record was given up."""
+        in_parts = self.waits or self.bisection.until is not None
+        return self.bisection.given_up or (in_parts and self.flight is not None)
 
     @property
     def weight(self) -> int:
@@ -123,19 +130,20 @@ class OwnedPartition:
             self.last_record_ms = clock_ms
             self.dirty = True
 
-    def skip(self, skipped: SkippedRange) -> None:
-        """Records that cannot be read, between those added so far and those to come."""
+    def skip(self, skipped: SkippedRange) -> bool:
+        """Pass over records that cannot be read; whether they are not just more of the last such range."""
         until = self.bisection.until
         if until is not None and skipped.last >= until:
             # The rest of the batch comes again with the next part.
             last = until - 1
             skipped = replace(skipped, last=last, count=last - skipped.first + 1)
-        before = self.skips[-1] if self.skips else None
-        if before is not None and before.last + 1 == skipped.first and before.reason == skipped.reason:
-            self.skips[-1] = replace(before, last=skipped.last, count=before.count + skipped.count)
-        else:
-            self.skips.append(skipped)
         self.dirty = True
+        before = self.skips[-1] if self.skips else None
+        if before is None or before.last + 1 != skipped.first or before.reason != skipped.reason:
+            self.skips.append(skipped)
+            return True
+        self.skips[-1] = replace(before, last=skipped.last, count=before.count + skipped.count)
+        return False
 
     def due(self, position: int, now: float, data_s: float, idle_s: float) -> bool:
         """Whether to send a checkpoint up to `position`; in a bisection, when its part is complete."""
@@ -179,29 +187,36 @@ class OwnedPartition:
         taken: Intake = self.aggregator.take()
         skipped = sorted([*taken.skipped, *self.skips], key=lambda r: r.first)
         if self.bisection.given_up:
-            detail = "Postgres refuses what this record says; see the log of the time"
-            skipped = [SkippedRange(self.expected, position - 1, 1, REFUSED, detail, clock_ms)]
+            skipped = [SkippedRange(self.expected, position - 1, 1, REFUSED, self.why, clock_ms)]
         return replace(taken, from_offset=self.expected, next_offset=position, skipped=tuple(skipped))
 
     def landed(self, checkpoint: Checkpoint) -> None:
         """The checkpoint in flight is in the ledger."""
-        self.flight = None
+        self.flight, self.waits = None, False
         self.counted += checkpoint.intake.counted
         self.skipped += checkpoint.intake.skipped_count
         self.stored = checkpoint.intake.next_offset
         self.stored_largest = Largest(checkpoint.max_event_ms, checkpoint.max_kafka_ms)
         self.bisection.stored(self.stored)
 
-    def rewind(self) -> None:
-        """Forget what the ledger does not have; the caller seeks to `stored`."""
+    def refused(self, start: int, until: int, why: str) -> None:
+        """[start, until) cannot be stored as it is: try it in halves; the caller seeks to `expected`."""
+        if until > start:
+            self.bisection.refused(start, until)
+            self.why = why
         self.flight = None
-        self.expected = self.stored
-        self.largest = self.stored_largest
+        self._empty(self.stored, self.stored_largest)
+
+    def retry(self) -> None:
+        """Forget what came after the checkpoint in flight, and wait for that; the caller seeks to `expected`."""
+        self.waits = True
+        self._empty(self.expected, self.largest)
+
+    def _empty(self, offset: int, largest: Largest) -> None:
+        self.expected, self.largest = offset, largest
         self.skips = []
         self.dirty = False
-        self.aggregator = self.make(
-            self.tp.topic, self.tp.partition, self.stored, self.stored_largest.event_ms
-        )
+        self.aggregator = self.make(self.tp.topic, self.tp.partition, offset, largest.event_ms)
 
     def status(self, position: int, now: float) -> PartitionStatus:
         return PartitionStatus(

@@ -213,7 +213,8 @@ class Reader:
             partitions = cluster.partitions_for_topic(topic)
             if partitions:
                 # Brokers before 2.8 have no topic ids; a topic made anew is then seen by its offsets only.
-                topic_id = str(cluster.topic_id(topic) or f"name:{topic}")
+                known = cluster.topic_id(topic)
+                topic_id = str(known) if known is not None and known.int else f"name:{topic}"
                 found.append(TopicListing(topic, topic_id, tuple(sorted(partitions))))
         return found
 

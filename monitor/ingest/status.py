@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from monitor.records.delta import Intake
+
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
@@ -35,14 +37,19 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True)
 class IngestStatus:
-    """One moment of ingest. `records` counts what this process stored, by (topic, "counted" or "skipped");
-    `dropped_fields` fields of a wrong type or range, by name; `paused` says that memory is full."""
+    """One moment of ingest.
+
+    `records` counts what this process stored, by (topic, "counted" or the reason of the skip); `dropped_fields`
+    fields of a wrong type or range, by name. `held_bytes` of memory, about, wait for the ledger; `paused` says
+    that they are too many to read on.
+    """
 
     kafka: Dependency = field(default_factory=Dependency)
     postgres: Dependency = field(default_factory=Dependency)
     partitions: tuple[PartitionStatus, ...] = ()
     records: Mapping[tuple[str, str], int] = field(default_factory=dict)
     dropped_fields: Mapping[str, int] = field(default_factory=dict)
+    held_bytes: int = 0
     paused: bool = False
     running: bool = False
 
@@ -73,7 +80,9 @@ class StatusBoard:
     def postgres(self, why: str | None) -> None:
         self.write(postgres=Dependency(why is None, why or ""))
 
-    def count(self, topic: str, counted: int, skipped: int) -> None:
+    def count(self, topic: str, intake: Intake) -> None:
+        """Add a stored checkpoint to what this process has done."""
         with self._lock:
-            self._records[topic, "counted"] += counted
-            self._records[topic, "skipped"] += skipped
+            self._records[topic, "counted"] += intake.counted
+            for skipped in intake.skipped:
+                self._records[topic, skipped.reason] += skipped.count

@@ -1,8 +1,10 @@
 """What the tests of ingest have in common: records in a topic, an Ingest on it, and SQL to count by."""
 
 import json
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,13 +15,12 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine, text
 
 from monitor.config.loading import load
-from monitor.config.model import Config
 from monitor.ingest import Ingest
 from monitor.ledger.engine import connect
 
 ALERTS = """
 name: test
-source: {{bootstrap_servers: "{servers}", topic: {topic}, group: {topic}, start: {start}}}
+source: {source}
 store: {{url: "{url}"}}
 receivers: {{default: {{slack: {{url: "http://127.0.0.1:9/"}}}}}}
 rules:
@@ -61,13 +62,12 @@ class Bench:
     def __post_init__(self) -> None:
         self.engine = connect(self.url)
 
-    def alerts(self, topic: str, *, start: str = "earliest") -> Path:
+    def alerts(self, topic: str, **source: str) -> Path:
+        """An alerts.yaml for `topic`; `source` is further keys of its source."""
+        keys = {"bootstrap_servers": self.servers, "topic": topic, "group": topic, "start": "earliest"}
         path = self.folder / f"{topic}.yaml"
-        path.write_text(ALERTS.format(servers=self.servers, topic=topic, url=self.url, start=start))
+        path.write_text(ALERTS.format(source=json.dumps(keys | source), url=self.url))
         return path
-
-    def config(self, topic: str, *, start: str = "earliest") -> Config:
-        return load(self.alerts(topic, start=start), environ={})
 
     def produce(self, topic: str, values: Iterable[bytes | None], partition: int = 0, **options: Any) -> None:
         with closing(KafkaProducer(bootstrap_servers=self.servers, linger_ms=5, **options)) as producer:
@@ -76,7 +76,9 @@ class Bench:
             producer.flush()
 
     @contextmanager
-    def ingesting(self, topic: str, *, start: str = "earliest", **options: Any) -> Iterator[Ingest]:
+    def ingesting(
+        self, topic: str, *, source: Mapping[str, str] | None = None, **options: Any
+    ) -> Iterator[Ingest]:
         """An Ingest that runs for the length of the block and then stops in order."""
         engine = connect(self.url)
         settings = {
@@ -85,7 +87,8 @@ class Bench:
             "accept_new_topic": False,
             "on_checkpoint": lambda: None,
         }
-        ingest = Ingest(self.config(topic, start=start), engine, **(settings | options))
+        config = load(self.alerts(topic, **(source or {})), environ={})
+        ingest = Ingest(config, engine, **(settings | options))
         ingest.start()
         try:
             yield ingest
@@ -135,6 +138,19 @@ class Bench:
         for chain in chains.values():
             assert [seq for seq, _, _ in chain] == list(range(1, len(chain) + 1))
             assert all(before[2] == after[1] for before, after in pairwise(chain))
+
+
+@contextmanager
+def process(alerts: Path, *instance: str) -> "Iterator[subprocess.Popen[bytes]]":
+    script = Path(__file__).with_name("ingest_process.py")
+    running = subprocess.Popen(
+        [sys.executable, str(script), str(alerts), *instance], stderr=subprocess.DEVNULL
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
 
 
 @contextmanager

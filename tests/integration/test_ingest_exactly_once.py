@@ -1,8 +1,6 @@
 """Invariant 1 on real servers: a record counts exactly once, whatever is killed and whenever."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from ingest_bench import Bench, bench_of, record, records, until
+from ingest_bench import Bench, bench_of, process, record, records, until
 from kafka import KafkaAdminClient, KafkaProducer
 from sqlalchemy import select
 
@@ -25,19 +23,6 @@ Topic = Callable[..., str]
 def bench(kafka: KafkaServer, ledger_url: str, tmp_path: Path) -> Iterator[Bench]:
     with bench_of(kafka.bootstrap_servers, ledger_url, tmp_path) as made:
         yield made
-
-
-@contextmanager
-def process(alerts: Path, *instance: str) -> "Iterator[subprocess.Popen[bytes]]":
-    script = Path(__file__).with_name("ingest_process.py")
-    running = subprocess.Popen(
-        [sys.executable, str(script), str(alerts), *instance], stderr=subprocess.DEVNULL
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait()
 
 
 @contextmanager
@@ -154,7 +139,7 @@ def test_rules_3_and_11_a_partition_added_with_records_in_it_is_read_from_its_be
 ) -> None:
     name = topic()
     bench.produce(name, records(100))
-    with bench.ingesting(name, start="latest"):
+    with bench.ingesting(name, source={"start": "latest"}):
         until(lambda: bench.rows("SELECT 1 FROM tocsin_ledger.checkpoint"))
         kafka_admin.create_partitions({name: 2})
         bench.produce(name, records(150), partition=1)

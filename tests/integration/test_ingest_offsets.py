@@ -48,7 +48,7 @@ def ends_with(ingest: Ingest, within_s: float = 20.0) -> Exception:
 def test_start_latest_counts_only_what_comes_after(bench: Bench, topic: Topic) -> None:
     name = topic(partitions=2)
     bench.produce(name, records(50))
-    with bench.ingesting(name, start="latest"):
+    with bench.ingesting(name, source={"start": "latest"}):
         until(lambda: bench.rows("SELECT 1 FROM tocsin_ledger.topic_partition"))
         bench.produce(name, records(30), 0)
         bench.produce(name, records(20), 1)
@@ -66,7 +66,7 @@ def test_a_relative_start_is_found_by_kafkas_timestamps(bench: Bench, topic: Top
         producer.send(name, record(minutes), partition=0, timestamp_ms=clock_ms() - minutes * 60_000 + 1_000)
     producer.flush()
     producer.close()
-    with bench.ingesting(name, start="-30m"):
+    with bench.ingesting(name, source={"start": "-30m"}):
         until(lambda: bench.accounted() == 30)
         bench.produce(name, records(5), 1)
         until(lambda: bench.accounted() == 35)
@@ -95,7 +95,7 @@ def test_rule_11_with_leave_a_topic_made_anew_is_read_from_its_beginning(
     count(bench, name, 100)
     make_anew(kafka_admin, name)
     bench.produce(name, records(150))
-    with bench.ingesting(name, start="latest", accept_new_topic=True):
+    with bench.ingesting(name, source={"start": "latest"}, accept_new_topic=True):
         until(lambda: bench.accounted() == 250)
 
 

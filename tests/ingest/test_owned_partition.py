@@ -1,0 +1,177 @@
+"""A partition's memory: which offsets it takes up, what a checkpoint covers, when it has caught up."""
+
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+from kafka.structs import TopicPartition
+
+from monitor.ingest.partition import Flight, OwnedPartition
+from monitor.ingest.progress import Progress
+from monitor.ingest.writer import Ticket
+from monitor.records.aggregate import PartitionAggregator
+from monitor.records.delta import SkippedRange
+from monitor.records.language import LanguageDetector
+from monitor.records.names import Names
+from monitor.records.sampling import LanguageSampler
+from monitor.records.settings import MeasureSettings
+
+NOW_MS = 1_700_000_000_000
+SETTINGS = MeasureSettings()
+NAMES = Names(SETTINGS.by, SETTINGS.max_streams)
+SAMPLER = LanguageSampler(LanguageDetector())
+
+
+class Record(NamedTuple):
+    """The part of kafka-python's ConsumerRecord that ingest reads."""
+
+    offset: int
+    timestamp: int = NOW_MS
+    value: bytes | None = b'{"model": "chat"}'
+
+
+def aggregator(topic: str, partition: int, offset: int, max_event_ms: int | None) -> PartitionAggregator:
+    return PartitionAggregator(
+        SETTINGS, NAMES, SAMPLER, topic, partition, from_offset=offset, max_event_ms=max_event_ms
+    )
+
+
+@pytest.fixture
+def owned() -> OwnedPartition:
+    """Owned from offset 100 on, at 0.0 of the monotonic clock."""
+    row = Progress("id", 0, 100, 90, 10, NOW_MS - 5_000, NOW_MS - 4_000)
+    return OwnedPartition.begin(TopicPartition("t", 0), uuid4(), row, 100, aggregator, 0.0)
+
+
+def batch(first: int, until: int) -> list[Record]:
+    return [Record(offset) for offset in range(first, until)]
+
+
+def fly(owned: OwnedPartition, position: int) -> Flight:
+    checkpoint = owned.take(position, NOW_MS, 0.0)
+    owned.flight = Flight(checkpoint, Ticket(), 0)
+    return owned.flight
+
+
+def test_a_record_below_the_next_one_expected_is_not_taken_up_again(owned: OwnedPartition) -> None:
+    owned.add(batch(95, 105), NOW_MS)
+    assert owned.take(105, NOW_MS, 1.0).intake.counted == 5
+
+
+def test_rule_3_a_checkpoint_reaches_to_the_position_past_control_records_and_gaps(
+    owned: OwnedPartition,
+) -> None:
+    owned.add(batch(100, 103), NOW_MS)
+    checkpoint = owned.take(110, NOW_MS, 1.0)
+    assert (checkpoint.intake.from_offset, checkpoint.intake.next_offset) == (100, 110)
+    assert owned.take(111, NOW_MS, 2.0).intake.from_offset == 110
+
+
+def test_the_largest_times_go_on_from_the_ledgers(owned: OwnedPartition) -> None:
+    assert owned.take(100, NOW_MS, 1.0).max_event_ms == NOW_MS - 5_000
+    owned.add([Record(100, NOW_MS - 60_000)], NOW_MS)
+    assert owned.take(101, NOW_MS, 2.0).max_kafka_ms == NOW_MS - 4_000
+    owned.add([Record(101, NOW_MS)], NOW_MS)
+    later = owned.take(102, NOW_MS, 3.0)
+    assert (later.max_event_ms, later.max_kafka_ms, later.last_record_ms) == (NOW_MS, NOW_MS, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("position", "end", "sampled_at", "caught_up"),
+    [
+        (100, 100, 8.0, True),
+        (101, 100, 8.0, True),
+        (99, 100, 8.0, False),
+        (100, 100, 7.9, False),
+        (100, None, 8.0, False),
+    ],
+)
+def test_rule_3_caught_up_is_an_end_reached_that_was_sampled_at_most_two_seconds_ago(
+    owned: OwnedPartition, position: int, end: int | None, sampled_at: float, caught_up: bool
+) -> None:
+    owned.end, owned.end_at = end, sampled_at
+    assert owned.caught_up(position, 10.0) is caught_up
+
+
+def test_checkpoints_come_every_500_ms_with_data_every_second_without_one_at_a_time(
+    owned: OwnedPartition,
+) -> None:
+    assert not owned.due(100, 0.9, 0.5, 1.0)
+    assert owned.due(100, 1.0, 0.5, 1.0)
+    assert owned.due(101, 0.5, 0.5, 1.0)
+    owned.add(batch(100, 110), NOW_MS)
+    assert not owned.due(110, 0.4, 0.5, 1.0)
+    assert owned.due(110, 0.5, 0.5, 1.0)
+    fly(owned, 110)
+    owned.add(batch(110, 120), NOW_MS)
+    assert not owned.due(120, 9.0, 0.5, 1.0)
+
+
+def test_neighbouring_bad_batches_are_one_range(owned: OwnedPartition) -> None:
+    for first in (100, 150, 300):
+        owned.skip(SkippedRange(first, first + 49, 50, "bad_batch", "", NOW_MS))
+    ranges = owned.take(350, NOW_MS, 1.0).intake.skipped
+    assert [(r.first, r.last, r.count) for r in ranges] == [(100, 199, 100), (300, 349, 50)]
+
+
+def test_skipped_batches_stand_between_the_records_around_them(owned: OwnedPartition) -> None:
+    owned.add([Record(100, value=None)], NOW_MS)
+    owned.skip(SkippedRange(101, 150, 50, "bad_batch", "", NOW_MS))
+    owned.add([Record(151, value=None)], NOW_MS)
+    ranges = owned.take(152, NOW_MS, 1.0).intake.skipped
+    assert [(r.first, r.reason) for r in ranges] == [
+        (100, "tombstone"),
+        (101, "bad_batch"),
+        (151, "tombstone"),
+    ]
+
+
+def test_rule_8_after_a_refusal_the_first_half_is_tried_alone_from_the_ledgers_state(
+    owned: OwnedPartition,
+) -> None:
+    owned.add(batch(100, 180), NOW_MS)
+    flight = fly(owned, 180)
+    owned.add(batch(180, 200), NOW_MS)
+    owned.refused(flight.checkpoint.intake.from_offset, flight.checkpoint.intake.next_offset, "why")
+    assert owned.expected == 100
+    owned.add(batch(100, 200), NOW_MS)
+    half = owned.take(200, NOW_MS, 1.0)
+    assert (half.intake.from_offset, half.intake.next_offset, half.intake.counted) == (100, 140, 40)
+
+
+def test_rule_8_a_bad_batch_that_reaches_beyond_the_part_is_cut_there(owned: OwnedPartition) -> None:
+    owned.refused(100, 200, "why")
+    owned.skip(SkippedRange(140, 189, 50, "bad_batch", "", NOW_MS))
+    (skipped,) = owned.take(190, NOW_MS, 1.0).intake.skipped
+    assert (skipped.first, skipped.last, skipped.count) == (140, 149, 10)
+
+
+def test_rule_8_the_one_record_is_skipped_with_the_reason(owned: OwnedPartition) -> None:
+    owned.refused(100, 101, "invalid byte sequence")
+    assert owned.held
+    owned.add(batch(100, 101), NOW_MS)
+    intake = owned.take(101, NOW_MS, 1.0).intake
+    assert intake.counted == 0
+    assert intake.skipped == (SkippedRange(100, 100, 1, "refused", "invalid byte sequence", NOW_MS),)
+
+
+def test_what_fails_behind_a_checkpoint_in_flight_waits_for_it_and_is_read_again(
+    owned: OwnedPartition,
+) -> None:
+    owned.add(batch(100, 110), NOW_MS)
+    flight = fly(owned, 110)
+    owned.add(batch(110, 120), NOW_MS)
+    owned.retry()
+    assert owned.held
+    assert owned.expected == 110
+    owned.landed(flight.checkpoint)
+    assert not owned.held
+    owned.add(batch(110, 125), NOW_MS)
+    assert owned.take(125, NOW_MS, 1.0).intake.counted == 15
+
+
+def test_the_ledgers_totals_go_on(owned: OwnedPartition) -> None:
+    owned.add([Record(100), Record(101, value=None)], NOW_MS)
+    owned.landed(fly(owned, 102).checkpoint)
+    status = owned.status(102, 1.0)
+    assert (status.counted, status.skipped, status.next_offset) == (91, 11, 102)
