@@ -58,6 +58,8 @@ class LanguageSampler:
         keys = [(signal, s, e) for s, e in zip(*(k.tolist() for k in groups.keys), strict=True)]
         possible = hashes <= np.array([self.limit(key) for key in keys], np.uint64)[groups.code]
         rows = np.flatnonzero(possible)
+        if rows.size == 0:
+            return possible
         order = rows[np.argsort(groups.code[rows], kind="stable")]
         touched, starts = np.unique(groups.code[order], return_index=True)
         for at, part in zip(touched.tolist(), np.split(hashes[order], starts[1:]), strict=True):

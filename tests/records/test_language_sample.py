@@ -188,6 +188,14 @@ def test_a_process_detects_little_more_than_the_sample() -> None:
     assert np.sort(found.hash).tolist() == hashes[:300].tolist()
 
 
+def test_a_batch_of_which_nothing_is_among_the_smallest_adds_nothing() -> None:
+    sampler = LanguageSampler(detector(), SMALL)
+    pane, ten = np.zeros(10, np.int64), np.arange(10, dtype=np.uint64)
+
+    assert sampler.offer(OUTPUT, pane, pane, ten).sum() == SMALL
+    assert sampler.offer(OUTPUT, pane, pane, ten + np.uint64(10)).tolist() == [False] * 10
+
+
 def test_a_partition_read_again_sends_its_sample_again() -> None:
     names, sampler = Names(("model",), 10), LanguageSampler(detector())
     log = [value(output=GERMAN)] * 400
