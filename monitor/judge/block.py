@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.records import fold
 from monitor.records.delta import I64, PANE_MS, Cells, Slots
 from monitor.records.signals import WHOLE
 
@@ -58,13 +59,8 @@ class SlotBlock:
 
 def folded(stream: I64, bucket: I64, count: I64) -> Counts:
     """Sum the counts of equal (stream, bucket), sorted by them."""
-    if not len(stream):
-        return Counts(stream, bucket, count)
-    order = np.lexsort((bucket, stream))
-    s, b, c = stream[order], bucket[order], count[order]
-    first = np.r_[True, (s[1:] != s[:-1]) | (b[1:] != b[:-1])]
-    starts = np.flatnonzero(first)
-    return Counts(s[starts], b[starts], np.add.reduceat(c, starts))
+    keys, added = fold.add_up([stream, bucket], count)
+    return Counts(keys[0], keys[1], added)
 
 
 def pane_counts(cells: Cells) -> dict[int, Counts]:
@@ -79,11 +75,15 @@ def slot_counts(slots: Slots) -> dict[int, Counts]:
 
 
 def _by_signal(signal: I64, stream: I64, bucket: I64, count: I64) -> dict[int, Counts]:
-    found = {}
-    for code in np.unique(signal):
-        mine = signal == code
-        found[int(code)] = folded(stream[mine], bucket[mine], count[mine])
-    return found
+    if not len(signal):
+        return {}
+    (code, streams, buckets), counts = fold.add_up([signal, stream, bucket], count)
+    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
+    ends = np.append(starts[1:], len(code))
+    return {
+        int(code[a]): Counts(streams[a:b], buckets[a:b], counts[a:b])
+        for a, b in zip(starts, ends, strict=True)
+    }
 
 
 def of_stream(counts: Counts, stream: int) -> tuple[I64, I64]:

@@ -150,7 +150,7 @@ def _alarm(rows: Rows, i: int, level: float) -> Alarm:
 
 
 def _seen(seen: Mapping[int, int], rows: Rows, due: Flags, pane: int) -> Mapping[int, int]:
-    streams = np.unique(rows.stream[due & (rows.n > 0)]).tolist()
+    streams = set(rows.stream[due & (rows.n > 0)].tolist())
     return {**seen, **dict.fromkeys(streams, pane)} if streams else seen
 
 

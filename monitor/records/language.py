@@ -15,7 +15,7 @@ from monitor.records.text import without_surrogates
 MIN_LETTERS: Final = 12
 MIN_CONFIDENCE: Final = 0.5
 MAX_SYMBOLS: Final = 0.25
-MAX_CHARS: Final = 1_000
+MAX_CHARS: Final = 200
 
 UNKNOWN: Final = ""
 """No language: the text is too short, code, mixed, or the model is not sure."""
@@ -72,7 +72,7 @@ class LanguageDetector:
         return fasttext.load_model(str(_model_path()))
 
     def detect(self, text: str) -> str:
-        """The language of `text`, or `UNKNOWN`. Looks at the first 1,000 characters."""
+        """The language of `text`, or `UNKNOWN`. Looks at the first 200 characters: more cost time and told no more."""
         prose = _prose(text[:MAX_CHARS])
         if not _readable(prose):
             return UNKNOWN
