@@ -137,7 +137,10 @@ def main(names: Sequence[str]) -> int:
         print("TOCSIN_REAL_DATA must name the folder of real data sets", file=sys.stderr)
         return 2
     chosen = [s for s in streams(Path(folder)) if not names or any(n in s.name for n in names)]
-    rows = [row for stream in chosen for row in measured(stream)]
+    rows: list[Row] = []
+    for number, stream in enumerate(chosen, 1):
+        print(f"{number} of {len(chosen)}: {stream.name}", file=sys.stderr, flush=True)
+        rows += measured(stream)
     print(f"One configuration (`learn` is half the quiet part), a record every {SPACING_MS // 1000} s:\n")
     print("```yaml\n" + CONFIGURATION.format(learn="HALF") + "```\n", flush=True)
     print(table(rows))
@@ -167,7 +170,9 @@ def encoded(predictions: Iterable[Prediction]) -> list[bytes]:
 
 def replayed(log: Path, config: Path) -> Iterable[Alarm]:
     command = [sys.executable, "-m", "monitor.cli", "replay", str(log), "--json", "-c", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"tocsin replay ended with {done.returncode}: {done.stderr.strip()}")
     for line in done.stdout.splitlines():
         incident: Mapping[str, Any] = json.loads(line)
         detected_ms = datetime.fromisoformat(incident["detected_at"]).timestamp() * 1_000

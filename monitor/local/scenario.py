@@ -16,13 +16,13 @@ MINUTE_MS: Final = 60_000
 # Minutes of event time. The first act is long enough to learn a reference and then to watch nothing happen.
 ACTS: Final[tuple[tuple[Drift | None, int], ...]] = (
     (None, 185),
-    (Drift.LENGTH, 14),
-    (None, 18),
-    (Drift.LANGUAGE, 14),
-    (None, 18),
-    (Drift.CONFIDENCE, 14),
-    (None, 18),
-    (Drift.SLOW, 20),
+    (Drift.LENGTH, 13),
+    (None, 17),
+    (Drift.LANGUAGE, 13),
+    (None, 17),
+    (Drift.CONFIDENCE, 13),
+    (None, 17),
+    (Drift.SLOW, 28),
     (None, 20),
 )
 CALM_MS: Final = 4_000

@@ -31,7 +31,7 @@ def test_the_five_drifts_come_in_order_with_recoveries_and_the_outage_last():
 def test_event_time_runs_300_times_as_fast_until_it_is_the_clocks():
     assert PLOT.event_ms(START) == PLOT.phases[0].start_ms
     assert PLOT.event_ms(START + 1_000) - PLOT.event_ms(START) == SPEED * 1_000
-    assert CAUGHT_UP == START + 64_200
+    assert CAUGHT_UP == START + 64_600
     assert PLOT.event_ms(CAUGHT_UP) == CAUGHT_UP
     assert PLOT.event_ms(CAUGHT_UP + 1_000) == CAUGHT_UP + 1_000
 
