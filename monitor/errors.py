@@ -27,6 +27,8 @@ class TocsinError(Exception):
 
 
 class UsageError(TocsinError):
+    """The command line or a configuration is wrong."""
+
     exit_code = 2
 
 
@@ -39,38 +41,48 @@ class ConfigError(UsageError):
 
 
 class DependencyError(TocsinError):
+    """Something that Tocsin needs refuses or cannot be reached."""
+
     exit_code = 3
 
 
 class KafkaUnavailable(DependencyError):
+    """Kafka does not answer, or does not let us in."""
+
     retry = True
 
 
 class TopicChanged(DependencyError):
-    pass
+    """The topic is not the one that the ledger knows, or has lost what was read."""
 
 
 class LedgerUnavailable(DependencyError):
+    """Postgres does not answer, or not now."""
+
     retry = True
 
 
 class SchemaMismatch(DependencyError):
-    pass
+    """The database or the stored state is of another version than this program."""
 
 
 class DownloadFailed(DependencyError):
-    pass
+    """A file from outside cannot be had."""
 
 
 class ServerStartFailed(DependencyError):
-    pass
+    """A server that we start ourselves does not come up."""
 
 
 class OwnershipLost(TocsinError):
+    """Another process owns the partition now."""
+
     retry = True
 
 
 class LeaseLost(TocsinError):
+    """Another process judges now."""
+
     retry = True
 
 
@@ -81,7 +93,9 @@ class CheckpointRefused(TocsinError):
 class DeliveryError(TocsinError):
     """A receiver did not take a message; `retry_after_s` is the receiver's own wish."""
 
-    def __init__(self, message: str, *, permanent: bool, retry_after_s: float | None = None, response: str = "") -> None:
+    def __init__(
+        self, message: str, *, permanent: bool, retry_after_s: float | None = None, response: str = ""
+    ) -> None:
         self.retry = not permanent
         self.permanent = permanent
         self.retry_after_s = retry_after_s
