@@ -119,7 +119,7 @@ class Holdings:
             try:
                 owned.add(polled, clock_ms)
             except Exception as error:
-                self._unmeasured(owned, polled[-1].offset + 1, error)
+                self._unmeasured(owned, polled[-1][0] + 1, error)
 
     def _unmeasured(self, owned: OwnedPartition, until: int, error: Exception) -> None:
         """Find the record that measuring fails on, as if the ledger had refused it; the others still count."""

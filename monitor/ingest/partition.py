@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from kafka.structs import TopicPartition
@@ -11,6 +11,7 @@ from monitor.ingest.bisect import REFUSED, Bisection
 from monitor.ingest.checkpoint import Checkpoint
 from monitor.ingest.progress import Progress
 from monitor.ingest.status import PartitionStatus
+from monitor.ingest.unpack import Polled
 from monitor.ingest.writer import Ticket
 from monitor.records.aggregate import PartitionAggregator
 from monitor.records.decode import RawBatch
@@ -112,21 +113,17 @@ class OwnedPartition:
         """Bytes of memory, about."""
         return int(self.aggregator.weight) + (self.flight.weight if self.flight else 0)
 
-    def add(self, records: list[Any], clock_ms: int) -> None:
+    def add(self, records: list[Polled], clock_ms: int) -> None:
         """Take up records that Kafka returned, none below the expected one or beyond a bisection's end."""
-        until = self.bisection.until
         if self.bisection.given_up:
             return
-        low, high = self.expected, records[-1].offset + 1 if until is None else until
-        if records[0].offset < low or records[-1].offset >= high:
-            records = [r for r in records if low <= r.offset < high]
+        until = self.bisection.until
+        low, high = self.expected, records[-1][0] + 1 if until is None else until
+        if records[0][0] < low or records[-1][0] >= high:
+            records = [record for record in records if low <= record[0] < high]
         if records:
-            batch = RawBatch(
-                offsets=[r.offset for r in records],
-                timestamps_ms=[r.timestamp for r in records],
-                values=[r.value for r in records],
-            )
-            self.aggregator.add(batch, clock_ms)
+            offsets, timestamps_ms, values = zip(*records, strict=True)
+            self.aggregator.add(RawBatch(offsets, timestamps_ms, values), clock_ms)
             self.last_record_ms = clock_ms
             self.dirty = True
 

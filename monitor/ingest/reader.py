@@ -25,13 +25,14 @@ from monitor.errors import KafkaUnavailable
 from monitor.ingest.batches import BadBatchError, guard
 from monitor.ingest.client import connect
 from monitor.ingest.membership import Membership
+from monitor.ingest.unpack import Polled
 
 log = structlog.get_logger(__name__)
 
 ASK_MS: Final = 1_000
 CLOSE_MS: Final = 1_000
 
-Records = Mapping[TopicPartition, list[Any]]
+Records = Mapping[TopicPartition, list[Polled]]
 
 
 class PositionLostError(Exception):

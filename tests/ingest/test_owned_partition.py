@@ -1,6 +1,5 @@
 """A partition's memory: which offsets it takes up, what a checkpoint covers, when it has caught up."""
 
-from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -8,6 +7,7 @@ from kafka.structs import TopicPartition
 
 from monitor.ingest.partition import Flight, OwnedPartition
 from monitor.ingest.progress import Progress
+from monitor.ingest.unpack import Polled
 from monitor.ingest.writer import Ticket
 from monitor.records.aggregate import PartitionAggregator
 from monitor.records.delta import SkippedRange
@@ -22,12 +22,8 @@ NAMES = Names(SETTINGS.by, SETTINGS.max_streams)
 SAMPLER = LanguageSampler(LanguageDetector())
 
 
-class Record(NamedTuple):
-    """The part of kafka-python's ConsumerRecord that ingest reads."""
-
-    offset: int
-    timestamp: int = NOW_MS
-    value: bytes | None = b'{"model": "chat"}'
+def record(offset: int, timestamp: int = NOW_MS, value: bytes | None = b'{"model": "chat"}') -> Polled:
+    return offset, timestamp, value
 
 
 def aggregator(topic: str, partition: int, offset: int, max_event_ms: int | None) -> PartitionAggregator:
@@ -43,8 +39,8 @@ def owned() -> OwnedPartition:
     return OwnedPartition.begin(TopicPartition("t", 0), uuid4(), row, 100, aggregator, 0.0)
 
 
-def batch(first: int, until: int) -> list[Record]:
-    return [Record(offset) for offset in range(first, until)]
+def batch(first: int, until: int) -> list[Polled]:
+    return [record(offset) for offset in range(first, until)]
 
 
 def fly(owned: OwnedPartition, position: int) -> Flight:
@@ -69,9 +65,9 @@ def test_rule_3_a_checkpoint_reaches_to_the_position_past_control_records_and_ga
 
 def test_the_largest_times_go_on_from_the_ledgers(owned: OwnedPartition) -> None:
     assert owned.take(100, NOW_MS, 1.0).max_event_ms == NOW_MS - 5_000
-    owned.add([Record(100, NOW_MS - 60_000)], NOW_MS)
+    owned.add([record(100, NOW_MS - 60_000)], NOW_MS)
     assert owned.take(101, NOW_MS, 2.0).max_kafka_ms == NOW_MS - 4_000
-    owned.add([Record(101, NOW_MS)], NOW_MS)
+    owned.add([record(101, NOW_MS)], NOW_MS)
     later = owned.take(102, NOW_MS, 3.0)
     assert (later.max_event_ms, later.max_kafka_ms, later.last_record_ms) == (NOW_MS, NOW_MS, NOW_MS)
 
@@ -115,9 +111,9 @@ def test_neighbouring_bad_batches_are_one_range(owned: OwnedPartition) -> None:
 
 
 def test_skipped_batches_stand_between_the_records_around_them(owned: OwnedPartition) -> None:
-    owned.add([Record(100, value=None)], NOW_MS)
+    owned.add([record(100, value=None)], NOW_MS)
     owned.skip(SkippedRange(101, 150, 50, "bad_batch", "", NOW_MS))
-    owned.add([Record(151, value=None)], NOW_MS)
+    owned.add([record(151, value=None)], NOW_MS)
     ranges = owned.take(152, NOW_MS, 1.0).intake.skipped
     assert [(r.first, r.reason) for r in ranges] == [
         (100, "tombstone"),
@@ -171,7 +167,7 @@ def test_what_fails_behind_a_checkpoint_in_flight_waits_for_it_and_is_read_again
 
 
 def test_the_ledgers_totals_go_on(owned: OwnedPartition) -> None:
-    owned.add([Record(100), Record(101, value=None)], NOW_MS)
+    owned.add([record(100), record(101, value=None)], NOW_MS)
     owned.landed(fly(owned, 102).checkpoint)
     status = owned.status(102, 1.0)
     assert (status.counted, status.skipped, status.next_offset) == (91, 11, 102)

@@ -70,7 +70,8 @@ class Bench:
         return path
 
     def produce(self, topic: str, values: Iterable[bytes | None], partition: int = 0, **options: Any) -> None:
-        with closing(KafkaProducer(bootstrap_servers=self.servers, linger_ms=5, **options)) as producer:
+        settings = {"bootstrap_servers": self.servers, "linger_ms": 5} | options
+        with closing(KafkaProducer(**settings)) as producer:
             for value in values:
                 producer.send(topic, value, key=b"key" if value is None else None, partition=partition)
             producer.flush()

@@ -64,8 +64,9 @@ def set_codec(kafka: KafkaServer, topic: str, batch: int, codec: int) -> None:
 
 
 def produce_batches(bench: Bench, topic: str, n: int, size: int) -> None:
+    """`n` batches of `size` records each, as nothing is sent before the flush."""
     for _ in range(n):
-        bench.produce(topic, records(size), batch_size=1 << 20)
+        bench.produce(topic, records(size), batch_size=1 << 20, linger_ms=60_000)
 
 
 POISON: dict[str, tuple[bytes | None, str | None]] = {
