@@ -1,4 +1,4 @@
-"""What happens in the demo and when: hours of event time in about a minute, then an outage."""
+"""What happens in the demo and when: hours of event time in about a minute, then the present."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ ACTS: Final[tuple[tuple[Drift | None, int], ...]] = (
     (Drift.SLOW, 28),
     (None, 20),
 )
-CALM_MS: Final = 4_000
-OUTAGE_MS: Final = 60_000
 RETRIES: Final = 4.0
 OLD: Final[Versions] = (("v41", 1.0),)
 BOTH: Final[Versions] = (("v41", 0.5), ("v42", 0.5))
@@ -34,10 +32,15 @@ BOTH: Final[Versions] = (("v41", 0.5), ("v42", 0.5))
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Phases without gaps, played from `starts_ms` of the clock on at `SPEED`, at last at the clock's own."""
+    """Phases without gaps, played from `starts_ms` of the clock on at `SPEED`; they end when they meet the clock."""
 
     starts_ms: int
     phases: tuple[Phase, ...]
+
+    @property
+    def caught_up_ms(self) -> int:
+        """When event time has become the clock's."""
+        return self.phases[-1].end_ms
 
     def event_ms(self, clock_ms: int) -> int:
         """The event time that has come when the clock shows `clock_ms`; never ahead of the clock."""
@@ -55,9 +58,15 @@ class Scenario:
         """All records of all phases, the same for the same start."""
         return traffic(self.phases, per_second=PER_SECOND)
 
+    def present(self, start_ms: int, end_ms: int, *, failing: bool) -> Iterator[Batch]:
+        """Records of a moment after the phases: healthy, or a total failure with the retries that it brings."""
+        drift, load = (Drift.ERRORS, RETRIES) if failing else (None, 1.0)
+        phase = Phase(start_ms, end_ms, drift, self.phases[-1].versions, load)
+        return traffic([phase], per_second=PER_SECOND, seed=start_ms)
+
 
 def scenario(starts_ms: int) -> Scenario:
-    """The demo's story from `starts_ms` of the clock on: quiet, four drifts with recoveries, an outage."""
+    """The demo's history from `starts_ms` of the clock on: quiet, then four drifts with recoveries."""
     played_ms = MINUTE_MS * sum(minutes for _, minutes in ACTS)
     caught_up_ms = starts_ms + played_ms // SPEED
     phases: list[Phase] = []
@@ -66,7 +75,4 @@ def scenario(starts_ms: int) -> Scenario:
         versions = BOTH if drift is Drift.LANGUAGE else versions
         phases.append(Phase(at, at + minutes * MINUTE_MS, drift, versions))
         at += minutes * MINUTE_MS
-    phases.append(Phase(at, at + CALM_MS, None, versions))
-    outage_ms = at + CALM_MS
-    phases.append(Phase(outage_ms, outage_ms + OUTAGE_MS, Drift.ERRORS, versions, load=RETRIES))
     return Scenario(starts_ms, tuple(phases))

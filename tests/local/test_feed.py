@@ -48,13 +48,32 @@ def test_records_bear_their_event_time_as_kafka_timestamp_and_none_comes_early(k
 
 def test_the_clock_is_noted_when_the_first_record_of_a_drift_is_sent(kafka, topic):
     start = now_ms()
-    phases = (Phase(start - 60_000, start - 1_000), Phase(start - 1_000, start + 200, Drift.ERRORS))
+    phases = (Phase(start - 60_000, start - 1_000), Phase(start - 1_000, start + 200, Drift.SLOW))
     feed = Feed(kafka.bootstrap_servers, topic(), Scenario(start, phases))
     feed.start()
     time.sleep(1.0)
     feed.stop()
-    assert feed.began.keys() == {Drift.ERRORS}
-    assert start <= feed.began[Drift.ERRORS] <= now_ms()
+    assert feed.began.keys() == {Drift.SLOW}
+    assert start <= feed.began[Drift.SLOW] <= now_ms()
+
+
+def test_the_present_follows_at_the_clocks_speed_and_fails_from_the_moment_it_is_told_to(kafka, topic):
+    start, name = now_ms(), topic()
+    feed = Feed(kafka.bootstrap_servers, name, Scenario(start, (Phase(start - 1_000, start),)))
+    feed.start()
+    time.sleep(3.0)
+    asked_ms = now_ms()
+    feed.fail()
+    time.sleep(2.0)
+    feed.stop()
+    feed.check()
+    present = [r for r in read_all(kafka.bootstrap_servers, name) if r.timestamp >= start]
+    failing = [r for r in present if r.timestamp >= feed.failing_since_ms]
+    assert abs(feed.failing_since_ms - asked_ms) < 1_000
+    assert feed.failing_since_ms <= feed.began[Drift.ERRORS] <= now_ms()
+    assert {json.loads(r.value)["status"] for r in failing} <= {"timeout", "error", "ok"}
+    assert sum(json.loads(r.value)["status"] == "timeout" for r in failing) > 0.8 * len(failing) > 3
+    assert sum(json.loads(r.value)["status"] == "ok" for r in present) >= len(present) - len(failing) - 1
 
 
 def test_records_that_cannot_be_written_are_told_in_one_sentence(kafka):

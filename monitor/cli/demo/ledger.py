@@ -47,6 +47,11 @@ class Ledger:
         rows = self._rows("SELECT state, learned FROM tocsin.streams WHERE stream = :stream", stream=stream)
         return Learning(rows[0].state, rows[0].learned) if rows else None
 
+    def watermark_ms(self) -> int | None:
+        """How far the judge has come in the partition where it is furthest; None before it began."""
+        (row,) = self._rows("SELECT max(watermark) AS watermark FROM tocsin.progress")
+        return None if row.watermark is None else millis(row.watermark)
+
     def counted(self) -> tuple[int, int]:
         """Records counted and skipped so far, over all partitions."""
         (row,) = self._rows(

@@ -1,7 +1,6 @@
 """The demo from the first record to the kill: what is seen of it, told as it comes."""
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 from monitor.cli.demo.ledger import Ledger
@@ -17,7 +16,11 @@ from monitor.local.server import telling_line
 from monitor.local.traffic import Drift
 
 LOOK_EVERY_S: Final = 0.25
-AFTER_KILL_S: Final = 5.0
+AFTER_KILL_MS: Final = 5_000
+OUTAGE_MS: Final = 60_000
+CALM_MS: Final = 4_000
+BEHIND_MS: Final = 8_000
+PATIENCE_MS: Final = 90_000
 STREAM: Final = "chat-eu"
 TRIPPED: Final = "kill_switch.tripped"
 
@@ -55,6 +58,7 @@ class Performance:
                 time.sleep(LOOK_EVERY_S)
                 self._check()
                 self._look()
+                self._break_if_due()
                 event = moment(self._plot.event_ms(now_ms()))
                 show(f"event time {event:%H:%M:%S}, {self._feed.sent:,} records written")
         return self._score()
@@ -66,13 +70,19 @@ class Performance:
             raise ServerStartFailed(f"the daemon ended in the middle of the demo: {last}")
 
     def _over(self) -> bool:
-        last_ms = self._plot.phases[-1].end_ms if self._kill is None else self._kill.at_ms
-        if now_ms() > last_ms + 1_000 * AFTER_KILL_S:
-            return True
-        return self._kill is not None and self._found().keys() == set(Drift)
+        if self._kill is not None:
+            return now_ms() > self._kill.at_ms + AFTER_KILL_MS or self._score().found.keys() == set(Drift)
+        began_ms = self._feed.began.get(Drift.ERRORS)
+        return began_ms is not None and now_ms() > began_ms + OUTAGE_MS
 
-    def _found(self) -> Mapping[Drift, Incident]:
-        return self._score().found
+    def _break_if_due(self) -> None:
+        """The outage begins once the judge has come to the present, on a busy machine some time after the feed."""
+        caught_up_ms, now = self._plot.caught_up_ms, now_ms()
+        if now < caught_up_ms + CALM_MS or Drift.ERRORS in self._feed.began:
+            return
+        watermark_ms = self._ledger.watermark_ms() or 0
+        if watermark_ms > now - BEHIND_MS or now > caught_up_ms + PATIENCE_MS:
+            self._feed.fail()
 
     def _score(self) -> Score:
         kill_ms = None if self._kill is None else self._kill.at_ms
@@ -89,9 +99,14 @@ class Performance:
         began = self._feed.began
         for phase in self._plot.injections():
             if phase.drift is not None and phase.drift in began and phase.drift not in known:
-                injection = Injection(phase.drift, phase.start_ms, phase.end_ms, began[phase.drift])
-                self._injections.append(injection)
-                self._story.injected(injection)
+                self._inject(Injection(phase.drift, phase.start_ms, phase.end_ms, began[phase.drift]))
+        since_ms = self._feed.failing_since_ms
+        if since_ms is not None and Drift.ERRORS in began and Drift.ERRORS not in known:
+            self._inject(Injection(Drift.ERRORS, since_ms, since_ms + OUTAGE_MS, began[Drift.ERRORS]))
+
+    def _inject(self, injection: Injection) -> None:
+        self._injections.append(injection)
+        self._story.injected(injection)
 
     def _look_for_learning(self) -> None:
         learning = self._ledger.learning(STREAM)
