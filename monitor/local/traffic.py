@@ -202,7 +202,7 @@ def _latency(ts: I64, ttft: F64, tokens: I64, drift: Drift | None, rng: np.rando
     latency = (ttft + 8.5 * tokens * rng.lognormal(0.0, 0.12, n)) * (1 + 0.04 * swing(ts))
     latency = latency * np.where(rng.random(n) < 0.006, 1.5 + rng.pareto(3.0, n), 1.0)
     if drift is Drift.SLOW:
-        latency = latency * np.where(rng.random(n) < 0.05, 6.0, 1.0)
+        latency = latency * np.where(rng.random(n) < 0.05, 10.0, 1.0)
     return latency.clip(max=TIMEOUT_MS).round(1)
 
 

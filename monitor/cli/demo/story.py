@@ -21,7 +21,7 @@ INJECTED: Final[Mapping[Drift, str]] = {
     Drift.LENGTH: "answers get shorter: 0.45 of their length",
     Drift.LANGUAGE: "version v42 appears and answers German: 30 points more of all answers",
     Drift.CONFIDENCE: "the model grows unsure: median confidence 0.87 -> 0.58",
-    Drift.SLOW: "one request in twenty takes six times as long, the median stays",
+    Drift.SLOW: "one request in twenty takes ten times as long, the median stays",
     Drift.ERRORS: "total failure: 97 of 100 requests time out",
 }
 NON_TERMINAL_WIDTH: Final = 150
