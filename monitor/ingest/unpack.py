@@ -3,15 +3,11 @@
 kafka-python 3.0.12 decompresses and checks the batch; its own loop over the records is half of all work on a record.
 """
 
-from typing import Final
-
 from kafka.errors import CorruptRecordError
 from kafka.record.util import decode_varint
 
 Polled = tuple[int, int, bytes | None]
 """Offset, timestamp in ms, value."""
-
-_NO_KEY: Final = 1
 
 
 def unpack(
@@ -29,8 +25,8 @@ def unpack(
             end = at + size
             delta_ms, at = _varint(data, at + 1)
             offset, at = _varint(data, at)
-            at = at + 1 if data[at] == _NO_KEY else _after_key(data, at)
-            length, at = _varint(data, at)
+            key, at = _varint(data, at)
+            length, at = _varint(data, at + key if key > 0 else at)
             if not at + length < end <= len(data):
                 raise CorruptRecordError(f"record {base_offset + offset} does not end where it says")
             value = data[at : at + length] if length >= 0 else None
@@ -43,11 +39,6 @@ def unpack(
     if at != len(data):
         raise CorruptRecordError(f"{len(data) - at} bytes are left over in the batch at offset {base_offset}")
     return polled
-
-
-def _after_key(data: bytes, at: int) -> int:
-    length, at = _varint(data, at)
-    return at + max(length, 0)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
