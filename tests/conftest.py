@@ -31,6 +31,9 @@ class TopicFactory(Protocol):
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python 3.0.12 reads its protocol definitions by functions that Python calls deprecated.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    # It also leaves the sockets of failed connections to the garbage collector, which blames a later test.
+    config.addinivalue_line("filterwarnings", "ignore:unclosed:ResourceWarning")
+    config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="session")
