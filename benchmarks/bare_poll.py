@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 from kafka import KafkaConsumer
 
@@ -35,14 +35,19 @@ def read_all(servers: str, topic: str, records: int) -> dict[str, float]:
             came = time.monotonic() if polled else came
             seen += polled
             if time.monotonic() - came > SILENT_S:
-                raise TimeoutError(
-                    f"{seen} of {records} records of {topic} came, then none for {SILENT_S:.0f} s"
-                )
+                raise TimeoutError(_silence(consumer, topic, seen, records))
         return {
             "records": seen,
             "seconds": time.perf_counter() - began,
             "cpu_s": time.process_time() - cpu_began,
         }
+
+
+def _silence(consumer: Any, topic: str, seen: int, records: int) -> str:
+    """Why nothing comes, as far as the consumer shows it."""
+    where = {tp.partition: consumer.position(tp, timeout_ms=POLL_MS) for tp in consumer.assignment()}
+    last = f"it has partitions at offsets {where}" if where else "it was assigned no partition"
+    return f"{seen} of {records} records of {topic} came, then none for {SILENT_S:.0f} s; {last}"
 
 
 if __name__ == "__main__":

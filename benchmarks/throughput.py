@@ -106,7 +106,8 @@ def followed(daemon: Daemon, engine: Engine, done: Callable[[Progress], bool]) -
         now = progress(engine)
         moved_at = time.monotonic() if now != before else moved_at
         if time.monotonic() - moved_at > STANDS_STILL_S:
-            raise TocsinError(f"the daemon stands still at {now}")
+            last = telling_line(daemon.log.read_text(errors="replace"))
+            raise TocsinError(f"the daemon stands still at {now}; the last it said: {last}")
         yield now
         if done(now):
             return
