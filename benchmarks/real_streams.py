@@ -226,10 +226,10 @@ class _Meter:
 def _learned(cells: Cells, plan: Plan) -> JudgeState:
     """The judge's state after the quiet part."""
     state = JudgeState()
+    labels = {stream: {"model": "real"} for stream in np.unique(cells.stream).tolist()}
     for pane in range(int(cells.evidence.min()), int(cells.evidence.max()) + 1):
         mine = cells.evidence == pane
         columns = {name: getattr(cells, name)[mine] for name in Cells.__dataclass_fields__}
-        labels = {stream: {"model": "real"} for stream in np.unique(cells.stream).tolist()}
         state, _ = pane_step(state, PaneBlock(pane, pane_counts(Cells(**columns)), labels), plan)
     return state
 
