@@ -59,6 +59,7 @@ def connect(
         max_overflow=pool_size,
         pool_timeout=10,
         use_native_hstore=False,
+        executemany_mode="values_plus_batch",
         hide_parameters=True,
     )
     settings = {
