@@ -35,6 +35,7 @@ from monitor.records.signals import BY_NAME, WHOLE
 
 LONGEST_BLOCK_PANES: Final = 120
 RECENT_PANES: Final = 60
+MOST_UNWRITTEN: Final = 5_000
 GROUP: Final = ("stream", "slice", "signal", "pane", "evidence")
 LATE = BY_NAME["late"].code
 WRONG_LANGUAGE = BY_NAME["wrong_language"].code
@@ -58,6 +59,7 @@ class Memory:
     """All that the judge must remember: the core's state, the watermark, and what is counted but not yet judged.
 
     `recent` holds (pane, records, late records) of the last closed panes, `late` counts late records so far.
+    `unwritten` are cells of open panes whose rows were not stored yet, one by one as they came.
     """
 
     progress: Progress
@@ -65,13 +67,14 @@ class Memory:
     open: Delta = field(default_factory=Delta)
     recent: tuple[tuple[int, int, int], ...] = ()
     late: int = 0
+    unwritten: Cells = field(default_factory=Cells)
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
     """What one tick came to; `cells` and `sums` are the pane rows to store, whole groups of what changed.
 
-    `sampled` are those of them that came from closed language samples.
+    `sampled` are those of them that came from closed language samples. `complete` says that no row is left unwritten.
     """
 
     memory: Memory
@@ -81,12 +84,17 @@ class Advance:
     sampled: Cells
     versions: Versions
 
+    @property
+    def complete(self) -> bool:
+        return not len(self.memory.unwritten.stream)
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the core is told of the world: labels of streams, switches, and streams whose switch is tripped.
 
-    `deaf` keeps silence from being news, as at the end of a file.
+    `deaf` keeps silence from being news, as at the end of a file. Unless `rows_due`, the rows of panes still open may
+    wait where they are many and nothing was decided.
     """
 
     plan: Plan
@@ -94,6 +102,7 @@ class Context:
     switches: Mapping[str, Switch]
     paused: frozenset[int] = frozenset()
     deaf: bool = False
+    rows_due: bool = True
 
 
 def advance(
@@ -104,14 +113,15 @@ def advance(
     fresh = _joining(memory, _fresh(consumed), progress)
     opened = fold.fold([memory.open, fresh])
     memory = replace(memory, progress=progress, open=opened, core=_begun(memory.core, opened, progress))
-    dirty = fresh.cells
+    unwritten = fold.concat([memory.unwritten, fresh.cells], Cells)
     decisions: list[Decision] = []
     memory, closed_cells = _panes(memory, context, decisions)
     memory = _windows(memory, context, decisions)
     memory = _kills(memory, context, decisions)
-    cells = _whole_groups(opened.cells, dirty)
+    due = _due(unwritten, memory, whole=context.rows_due or bool(decisions))
+    cells = _whole_groups(opened.cells, _where(unwritten, due))
     return Advance(
-        memory=memory,
+        memory=replace(memory, unwritten=_where(unwritten, ~due)),
         decisions=tuple(decisions),
         cells=fold.concat([cells, closed_cells], Cells),
         sums=_sums_of(opened.sums, cells),
@@ -292,6 +302,13 @@ def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memor
             switches[trip.switch] = replace(switches.get(trip.switch, core.SERVING), tripped=True)
     state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))
     return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
+
+
+def _due(unwritten: Cells, memory: Memory, whole: bool) -> Flags:
+    """Which unwritten cells' rows are stored now: of closed panes always, of open ones if few or `whole`."""
+    if whole or len(unwritten.stream) <= MOST_UNWRITTEN:
+        return np.ones(len(unwritten.stream), np.bool_)
+    return np.asarray(unwritten.evidence < (memory.core.next_pane or 0))
 
 
 def _whole_groups(cells: Cells, touched: Cells) -> Cells:

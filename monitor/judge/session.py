@@ -28,6 +28,7 @@ from monitor.records.delta import SLOT_MS, Delta
 MOST_BYTES: Final = 64 << 20
 MOST_CHECKPOINTS: Final = 1000
 SLOW_TICK_S: Final = 2.0
+ROWS_EVERY_S: Final = 2.0
 QUICK_TICK_S: Final = 0.5
 
 log = structlog.get_logger("judge")
@@ -58,6 +59,7 @@ class Session:
         self._held: Held | None = None
         self._most = MOST_CHECKPOINTS
         self._days: set[int] = set()
+        self._rows_at = -ROWS_EVERY_S
 
     @property
     def leads(self) -> bool:
@@ -84,6 +86,8 @@ class Session:
             fresh = store.read(conn, held.cursors, self._most, MOST_BYTES)
             known = store.labels(conn, held.labels)
             listed, context = store.listed(conn), self._context(conn, held, known)
+        grown = fresh.cursors.keys() != held.cursors.keys()
+        context = replace(context, rows_due=grown or began - self._rows_at >= ROWS_EVERY_S)
         self._held = held = replace(held, labels={**held.labels, **known})
         consumed = tuple(
             replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed
@@ -158,10 +162,13 @@ class Session:
             happened = effects.apply(scene, moved.decisions)
             store.write_streams(conn, stream_rows(moved, self._plan))
             troubles = self._health(scene, held)
-            store.move_cursors(conn, held.cursors, fresh.cursors, watermarks(moved.memory))
+            cursors = judged(held.cursors, fresh.cursors, moved)
+            store.move_cursors(conn, held.cursors, cursors, watermarks(moved.memory))
             if fresh.consumed:
                 store.save(conn, moved.memory)
-        self._held = replace(held, cursors=fresh.cursors, troubles=troubles)
+        self._held = replace(held, cursors=cursors, troubles=troubles)
+        if moved.complete:
+            self._rows_at = monotonic()
         return happened
 
     def _health(self, scene: Scene, held: Held) -> frozenset[tuple[str, str]]:
@@ -223,6 +230,19 @@ def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
         watch,
         reason="rule_removed",
     )
+
+
+def judged(
+    before: Mapping[PartitionKey, Cursor], after: Mapping[PartitionKey, Cursor], moved: Advance
+) -> dict[PartitionKey, Cursor]:
+    """Cursors after a tick: the judged offset waits until the pane rows tell all that was consumed."""
+    if not moved.complete:
+        return {key: replace(c, judged_offset=before[key].judged_offset) for key, c in after.items()}
+    marks = {key: p.mark for key, p in moved.memory.progress.known.items()}
+    return {
+        key: replace(c, judged_offset=mark.next_offset if (mark := marks.get(key)) else c.judged_offset)
+        for key, c in after.items()
+    }
 
 
 def watermarks(memory: Memory) -> dict[PartitionKey, int | None]:

@@ -26,7 +26,7 @@ OPEN_PART: Final = "open"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last checkpoint consumed of a partition."""
+    """The last checkpoint consumed of a partition, and the offset up to which the pane rows tell everything."""
 
     seq: int
     judged_offset: int
@@ -130,7 +130,7 @@ def load(conn: Connection) -> Memory | None:
         return None
     core = codec.decode(parts[CORE_PART].state_version, bytes(parts[CORE_PART].state))
     opened = delta_codec.decode(bytes(parts[OPEN_PART].state))
-    return Memory(core.progress, core.core, opened, core.recent)
+    return Memory(core.progress, core.core, opened, core.recent, unwritten=opened.cells)
 
 
 def save(conn: Connection, memory: Memory) -> None:
