@@ -1,5 +1,7 @@
-"""The judge's state as a stored part: msgpack with arrays as bytes, compressed, and the grid it was made for."""
+"""The judge's state as stored parts: msgpack with arrays as bytes, compressed, and the grid they were made for."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -8,13 +10,16 @@ import zstandard
 
 from detectors.bets import COMPONENTS
 from monitor.errors import SchemaMismatch
+from monitor.judge.evidence import WatchState
+from monitor.judge.reference import Key, Learner, Reference
 from monitor.judge.state import JudgeState
+from monitor.judge.trial import Trial
 from monitor.judge.watermark import Progress
 from monitor.ledger.models import STATE_VERSION
 
 
-class Stored(msgspec.Struct, frozen=True):
-    """One stored part: what the core and the watermark remember, with the grid their arrays were made for."""
+class Core(msgspec.Struct, frozen=True):
+    """What changes from second to second: incidents, windows, kill evidence, the watermark."""
 
     components: int
     core: JudgeState
@@ -22,24 +27,46 @@ class Stored(msgspec.Struct, frozen=True):
     recent: tuple[tuple[int, int, int], ...] = ()
 
 
-def encode(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
-    """The state as one compressed blob."""
-    raw = _encoder.encode(Stored(COMPONENTS, core, progress, recent))
+class Evidence(msgspec.Struct, frozen=True):
+    """What changes with every closed pane: evidence, references and what they are learned from."""
+
+    watches: Mapping[str, WatchState]
+    learners: Mapping[Key, Learner]
+    references: Mapping[Key, Reference]
+    trials: Mapping[int, Trial]
+
+
+def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
+    """Everything but the evidence, as one compressed blob."""
+    rest = replace(core, watches={}, learners={}, references={}, trials={})
+    return _compressed(_encoder.encode(Core(COMPONENTS, rest, progress, recent)))
+
+
+def encode_evidence(core: JudgeState) -> bytes:
+    """The evidence as one compressed blob."""
+    return _compressed(_encoder.encode(Evidence(core.watches, core.learners, core.references, core.trials)))
+
+
+def _compressed(raw: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1).compress(raw)
 
 
-def decode(version: int, blob: bytes) -> Stored:
-    """The state from a blob; raises SchemaMismatch where this program does not know its version or grid."""
+def decode(version: int, core: bytes, evidence: bytes) -> Core:
+    """The whole state from its two blobs; raises SchemaMismatch for another version or grid than this program's."""
     if version != STATE_VERSION:
         raise SchemaMismatch(
             f"the judge's state has version {version}, this program knows {STATE_VERSION}: run the newer tocsin"
         )
-    stored = _decoder.decode(zstandard.ZstdDecompressor().decompress(blob))
+    stored = _core_decoder.decode(zstandard.ZstdDecompressor().decompress(core))
     if stored.components != COMPONENTS:
         raise SchemaMismatch(
             f"the judge's state has {stored.components} alternatives, this program {COMPONENTS}"
         )
-    return stored
+    e = _evidence_decoder.decode(zstandard.ZstdDecompressor().decompress(evidence))
+    whole = replace(
+        stored.core, watches=e.watches, learners=e.learners, references=e.references, trials=e.trials
+    )
+    return msgspec.structs.replace(stored, core=whole)
 
 
 def _array_out(value: Any) -> Any:
@@ -58,4 +85,5 @@ def _array_in(_: type, value: Any) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_array_out)
-_decoder = msgspec.msgpack.Decoder(Stored, dec_hook=_array_in)
+_core_decoder = msgspec.msgpack.Decoder(Core, dec_hook=_array_in)
+_evidence_decoder = msgspec.msgpack.Decoder(Evidence, dec_hook=_array_in)

@@ -30,7 +30,7 @@ def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeSta
     for watch in plan.watches:
         if watch.key not in state.quarantined:
             state = _guarded(state, watch.key, decisions, partial(_look, block, watch, plan))
-    state = learning.on_trial(state, block, plan)
+    state = learning.on_trial(state, block)
     for rule in plan.absent:
         state = _listen(state, block, rule, decisions)
     return state, decisions

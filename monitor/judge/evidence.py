@@ -184,6 +184,8 @@ def after_resolve(state: WatchState, stream: int) -> WatchState:
 
 def rested(state: WatchState, stream: int, fresh: Rows, reference_id: int, known: I64) -> WatchState:
     """Replace a stream's rows by `fresh` ones that rest on another reference with the categories `known`."""
-    rows = rw.joined(rw.kept(state.rows, state.rows.stream != stream), fresh)
+    mine = state.rows.stream == stream
+    fresh = rw.carried(fresh, rw.kept(state.rows, mine))
+    rows = rw.joined(rw.kept(state.rows, ~mine), fresh)
     resting = {**state.resting, stream: reference_id}
     return replace(state, rows=rows, resting=resting, known={**state.known, stream: known})

@@ -16,7 +16,7 @@ from monitor.config.model import LimitKind, Severity
 from monitor.judge.evidence import NEW
 from monitor.judge.kill import limited
 from monitor.judge.plan import KillWatch, Tier, Watch, WatchKind, tolerance_of
-from monitor.judge.reference import Reference
+from monitor.judge.reference import UNKNOWN_CORRELATION, Correlation, Reference
 from monitor.judge.rows import Event
 from monitor.records.signals import UNKNOWN_CATEGORY, Kind, Side, Signal
 
@@ -26,19 +26,18 @@ NEVER_SEEN_EVENTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the events of one stream rest on: its reference (None: absolute limits only), bounds and correlation.
-
-    `alpha` is for each bound; `phi` the design effect of the reference, `rho` the correlation inside a block.
-    """
+    """What the events of one stream rest on: its reference (None: absolute limits only), and `alpha` for each bound."""
 
     reference: Reference | None
     alpha: float
-    phi: float = 1.0
-    rho: float = 0.0
+
+    @property
+    def correlation(self) -> Correlation:
+        return self.reference.correlation if self.reference else UNKNOWN_CORRELATION
 
     @property
     def n_effective(self) -> float:
-        return self.reference.n / self.phi if self.reference else 0.0
+        return self.reference.n / self.correlation.phi if self.reference else 0.0
 
 
 def events_of(watch: Watch, stream: int, ground: Ground) -> list[Event]:
@@ -163,8 +162,8 @@ def _rare(found: RareEvents, stream: int, ground: Ground, i: int, tier: Tier) ->
             m=float(found.m[j]),
             p_ref=float(found.p_ref[j]),
             share=tier.share * float(share[j]),
-            rho=ground.rho,
-            phi=ground.phi,
+            rho=ground.correlation.rho,
+            phi=ground.correlation.phi,
             min_events=NEVER_SEEN_EVENTS if found.p_ref[j] == 0 else 0,
         )
         for j in np.flatnonzero(keep)
@@ -202,10 +201,8 @@ def _one(
 ) -> list[Event]:
     if not 0 < m <= M_MAX:
         return []
-    event = Event(
-        stream, tier, quantity, low, high, False, LOWEST, m, p_ref, share, ground.rho, ground.phi, min_events
-    )
-    return [event]
+    rho, phi = ground.correlation.rho, ground.correlation.phi
+    return [Event(stream, tier, quantity, low, high, False, LOWEST, m, p_ref, share, rho, phi, min_events)]
 
 
 def kill_event(watch: KillWatch, stream: int, reference: Reference | None) -> list[Event]:
@@ -246,10 +243,10 @@ def known_categories(watch: Watch, reference: Reference | None) -> Sequence[int]
     return tuple(sorted({int(b) for b in found.left_out_bucket}))
 
 
-def block_panes(watch: Watch, requests_per_s: float, choice: blocks.BlockChoice | None) -> tuple[int, bool]:
+def block_panes(watch: Watch, requests_per_s: float, reference: Reference | None) -> tuple[int, bool]:
     """Block length in panes and whether the promise covers it: the reference's choice, else the one before learning."""
-    if choice is not None:
-        return choice.seconds // blocks.PANE_SECONDS, choice.guaranteed
+    if reference is not None and reference.correlation.block_s is not None:
+        return reference.correlation.block_s // blocks.PANE_SECONDS, True
     return fallback_seconds(watch, requests_per_s) // blocks.PANE_SECONDS, False
 
 

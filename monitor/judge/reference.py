@@ -25,6 +25,22 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Correlation:
+    """How a reference's records hang together, as far as its panes tell.
+
+    `block_s` is the length of a block beyond which nothing reaches, None where none was found; `phi` the design effect
+    of such blocks, `rho` the correlation of records inside one.
+    """
+
+    block_s: int | None = None
+    phi: float = 1.0
+    rho: float = 0.0
+
+
+UNKNOWN_CORRELATION = Correlation()
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A histogram to hold a stream's signal against; `learned` counts the stream's predictions behind it.
 
@@ -38,6 +54,7 @@ class Reference:
     until_ms: int
     buckets: I64
     counts: I64
+    correlation: Correlation = UNKNOWN_CORRELATION
 
     @property
     def n(self) -> int:
@@ -85,7 +102,9 @@ def stage(learner: Learner, wanted: int, at_least_ms: int) -> Stage:
     return Stage.WATCHED if done else Stage.PROVISIONAL
 
 
-def settle(learner: Learner, reference_id: int, provisional: bool) -> Reference:
+def settle(
+    learner: Learner, reference_id: int, provisional: bool, correlation: Correlation = UNKNOWN_CORRELATION
+) -> Reference:
     """The reference that a learner has come to."""
     return Reference(
         reference_id,
@@ -95,6 +114,7 @@ def settle(learner: Learner, reference_id: int, provisional: bool) -> Reference:
         learner.until_ms,
         learner.buckets,
         learner.counts,
+        correlation,
     )
 
 

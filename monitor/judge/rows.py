@@ -125,6 +125,32 @@ _COLUMNS = tuple(f for f in fields(Rows) if f.name != "onset")
 _ONSET = fields(cusum.Onset)
 
 
+def carried(fresh: Rows, before: Rows) -> Rows:
+    """Fresh rows of one stream with the evidence that `before` has on equal events and limits."""
+    at = {key: i for i, key in enumerate(_event_keys(before))}
+    pairs = [(i, at[key]) for i, key in enumerate(_event_keys(fresh)) if key in at]
+    if not pairs:
+        return fresh
+    new, old = np.array(pairs, np.int64).T
+    columns = {name: _copied(getattr(fresh, name), getattr(before, name), new, old) for name in EVIDENCE}
+    onset = [_copied(getattr(fresh.onset, f.name), getattr(before.onset, f.name), new, old) for f in _ONSET]
+    return replace(fresh, **columns, onset=cusum.Onset(*onset))
+
+
+EVIDENCE = ("k", "n", "log_m", "log_r", "alarmed", "muted")
+
+
+def _event_keys(rows: Rows) -> list[tuple[Any, ...]]:
+    columns = (rows.tier, rows.quantity, rows.low, rows.high, rows.negate, rows.universe_low, rows.m)
+    return list(zip(*(c.tolist() for c in columns), strict=True))
+
+
+def _copied(fresh: NDArray[Any], before: NDArray[Any], new: I64, old: I64) -> NDArray[Any]:
+    after = fresh.copy()
+    after[new] = before[old]
+    return after
+
+
 def muted(rows: Rows, mask: Flags) -> Rows:
     """Rows of `mask` bool[r] stop collecting evidence: their M is 0."""
     return replace(rows, muted=rows.muted | mask, log_m=np.where(mask[:, None], -np.inf, rows.log_m))

@@ -40,6 +40,7 @@ class Held:
 
     lease: Lease
     memory: Memory
+    saved: Memory | None
     cursors: Mapping[PartitionKey, Cursor]
     labels: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     troubles: frozenset[tuple[str, str]] = frozenset()
@@ -105,13 +106,13 @@ class Session:
             memory = store.load(conn) or Memory(Progress(self._plan.lateness_ms))
             memory = replace(memory, progress=replace(memory.progress, lateness_ms=self._plan.lateness_ms))
             memory, gone = forgotten(memory, self._plan)
-            held = Held(taken, memory, store.load_cursors(conn), store.labels(conn, ()))
+            held = Held(taken, memory, None, store.load_cursors(conn), store.labels(conn, ()))
             for happened in effects.expire_removed(self._scene(conn, held), gone):
                 log.info(
                     happened.event, rule=happened.rule, stream=happened.stream, incident=happened.incident_id
                 )
             if gone:
-                store.save(conn, memory)
+                store.save(conn, memory, None)
         self._held = held
         log.info("leading", owner=str(self._owner))
         return True
@@ -165,7 +166,8 @@ class Session:
             cursors = judged(held.cursors, fresh.cursors, moved)
             store.move_cursors(conn, held.cursors, cursors, watermarks(moved.memory))
             if fresh.consumed:
-                store.save(conn, moved.memory)
+                store.save(conn, moved.memory, held.saved)
+                held = replace(held, saved=moved.memory)
         self._held = replace(held, cursors=cursors, troubles=troubles)
         if moved.complete:
             self._rows_at = monotonic()

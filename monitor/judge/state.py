@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from monitor.judge.evidence import WatchState
 from monitor.judge.kill import KillState
 from monitor.judge.reference import Key, Learner, Reference, Stage
+from monitor.judge.trial import Trial
 from monitor.judge.verdicts import Open
 from monitor.judge.window import WindowState
-from monitor.records.delta import F64
 
 IncidentKey = tuple[str, int]
 
@@ -30,19 +30,11 @@ class StreamState:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """Block rates of a watch's stream while its reference is provisional: they decide the block length.
-
-    `k` float64[panes, quantities], `n` float64[panes].
-    """
-
-    k: F64
-    n: F64
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeState:
-    """Everything that the core remembers. `next_pane` is the first evidence pane not judged yet."""
+    """Everything that the core remembers. `next_pane` is the first evidence pane not judged yet.
+
+    `trials` are by signal code.
+    """
 
     next_pane: int | None = None
     next_slot: int | None = None
@@ -52,7 +44,7 @@ class JudgeState:
     learners: Mapping[Key, Learner] = field(default_factory=dict)
     references: Mapping[Key, Reference] = field(default_factory=dict)
     watches: Mapping[str, WatchState] = field(default_factory=dict)
-    trials: Mapping[str, Mapping[int, Trial]] = field(default_factory=dict)
+    trials: Mapping[int, Trial] = field(default_factory=dict)
     kills: Mapping[str, KillState] = field(default_factory=dict)
     windows: Mapping[str, WindowState] = field(default_factory=dict)
     incidents: Mapping[IncidentKey, Open] = field(default_factory=dict)

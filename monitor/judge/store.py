@@ -21,6 +21,7 @@ from monitor.records import fold
 from monitor.records.delta import PANE_MS, Cells, Delta, Sums, Versions
 
 CORE_PART: Final = "core"
+EVIDENCE_PART: Final = "evidence"
 OPEN_PART: Final = "open"
 
 
@@ -128,15 +129,21 @@ def load(conn: Connection) -> Memory | None:
     parts = {row.part: row for row in conn.execute(select(judge_state))}
     if CORE_PART not in parts:
         return None
-    core = codec.decode(parts[CORE_PART].state_version, bytes(parts[CORE_PART].state))
+    version, core = parts[CORE_PART].state_version, bytes(parts[CORE_PART].state)
+    stored = codec.decode(version, core, bytes(parts[EVIDENCE_PART].state))
     opened = delta_codec.decode(bytes(parts[OPEN_PART].state))
-    return Memory(core.progress, core.core, opened, core.recent, unwritten=opened.cells)
+    return Memory(stored.progress, stored.core, opened, stored.recent, unwritten=opened.cells)
 
 
-def save(conn: Connection, memory: Memory) -> None:
-    """Store the judge's memory in the transaction that moves its cursors."""
-    _save_part(conn, CORE_PART, codec.encode(memory.core, memory.progress, memory.recent))
+def save(conn: Connection, memory: Memory, before: Memory | None) -> None:
+    """Store the judge's memory in the transaction that moves its cursors; `before` is as it was stored last.
+
+    The evidence, which grows with streams, is stored only when a pane has closed or a trip has muted some.
+    """
+    _save_part(conn, CORE_PART, codec.encode_core(memory.core, memory.progress, memory.recent))
     _save_part(conn, OPEN_PART, delta_codec.encode(memory.open))
+    if before is None or before.core.watches is not memory.core.watches:
+        _save_part(conn, EVIDENCE_PART, codec.encode_evidence(memory.core))
 
 
 def _save_part(conn: Connection, part: str, blob: bytes) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors import blocks
+from detectors import blocks, bounds
 from detectors.errors import DetectorError
 
 
@@ -14,41 +14,84 @@ def bursty(length, panes=6 * 60 * 24, seed=12):
     return rng.binomial(20, rate), np.full(panes, 20)
 
 
+def chosen(k, n):
+    return blocks.choose(blocks.tally_of(k, n))
+
+
+def ten_seconds(k, n):
+    """The lag-1 autocorrelation of panes."""
+    return blocks.lag1s(blocks.tally_of(k, n))[0, 0]
+
+
+def test_pane_by_pane_comes_to_the_same_as_the_whole_history():
+    rng = np.random.default_rng(19)
+    n = rng.poisson(3, (2, 1500))
+    k = rng.binomial(n, 0.3)
+    tally = blocks.start(2)
+    for pane in range(1500):
+        tally = blocks.tallied(tally, k[:, pane], n[:, pane])
+    whole = blocks.tally_of(k, n)
+    np.testing.assert_allclose(tally.sums, whole.sums, rtol=1e-12)
+    np.testing.assert_array_equal(tally.panes, whole.panes)
+
+
+def test_lag_one_is_that_of_the_scores_around_the_pooled_rate():
+    rng = np.random.default_rng(20)
+    n = rng.poisson(3, 400)
+    k = rng.binomial(n, rng.beta(1, 2, 400))
+    score = (k - n * k.sum() / n.sum()) / np.sqrt(np.maximum(n, 1))
+    both = (n[:-1] > 0) & (n[1:] > 0)
+    earlier, later = score[:-1][both], score[1:][both]
+    assert ten_seconds(k, n) == pytest.approx(
+        (earlier * later).sum() / np.sqrt((earlier**2).sum() * (later**2).sum())
+    )
+
+
+def test_the_design_effect_is_that_of_the_blocks():
+    rng = np.random.default_rng(21)
+    n = rng.poisson(20, 600)
+    k = rng.binomial(n, rng.beta(1, 9, 600))
+    merged_k, merged_n = k.reshape(-1, 6).sum(axis=1), n.reshape(-1, 6).sum(axis=1)
+    effects = blocks.design_effects(blocks.tally_of(k, n))[0]
+    assert effects[0] == pytest.approx(bounds.design_effect(k, n))
+    assert effects[1] == pytest.approx(bounds.design_effect(merged_k, merged_n))
+
+
 def test_independent_panes_are_blocks_of_ten_seconds():
     rng = np.random.default_rng(13)
-    passed = [blocks.choose_block(rng.binomial(20, 0.02, 600), np.full(600, 20)) for _ in range(100)]
+    passed = [chosen(rng.binomial(20, 0.02, 600), np.full(600, 20)) for _ in range(100)]
     assert sum(choice.seconds == 10 for choice in passed) >= 84
     assert all(choice.guaranteed for choice in passed if choice.seconds == 10)
 
 
 def test_bursts_of_a_minute_need_longer_blocks():
-    choice = blocks.choose_block(*bursty(6))
+    choice = chosen(*bursty(6))
     assert choice.seconds > 10
     assert choice.guaranteed
     assert choice.lag1 <= 0.1
 
 
 def test_bursts_as_long_as_the_reference_allow_no_guarantee():
-    choice = blocks.choose_block(*bursty(1000), fallback=300)
-    assert (choice.seconds, choice.guaranteed) == (300, False)
+    choice = chosen(*bursty(1000))
+    assert not choice.guaranteed
     assert choice.lag1 > 0.1
 
 
 def test_fifty_blocks_that_hold_requests_are_needed():
     k, n = np.tile([0, 1], 300), np.full(600, 20)
-    assert blocks.choose_block(k, n).guaranteed
+    assert chosen(k, n).guaranteed
     mostly_empty = np.where(np.arange(600) % 15 == 0, n, 0)
-    assert not blocks.choose_block(np.minimum(k, mostly_empty), mostly_empty).guaranteed
+    assert not chosen(np.minimum(k, mostly_empty), mostly_empty).guaranteed
 
 
 def test_an_event_that_never_happened_has_no_bursts():
-    assert blocks.choose_block(np.zeros(100), np.full(100, 20)).guaranteed
+    assert chosen(np.zeros(100), np.full(100, 20)).guaranteed
 
 
 def test_blocks_without_neighbours_are_too_short_to_tell():
     n = np.where(np.arange(60 * 60) % 30 == 0, 20, 0)
     k = np.random.default_rng(18).binomial(n, 0.02)
-    choice = blocks.choose_block(k, n)
+    choice = chosen(k, n)
     assert choice.seconds == 300
     assert choice.guaranteed
 
@@ -56,7 +99,7 @@ def test_blocks_without_neighbours_are_too_short_to_tell():
 def test_the_events_of_a_tube_decide_together():
     k, n = bursty(6)
     steady = np.random.default_rng(14).binomial(20, 0.3, k.size)
-    together = blocks.choose_block(np.stack([k, steady]), np.stack([n, n]))
+    together = chosen(np.stack([k, steady]), np.stack([n, n]))
     assert together.seconds > 10
 
 
@@ -67,12 +110,12 @@ def test_lag_one_is_near_that_of_an_autoregression():
         level = 0.5 * level + rng.normal() * 0.05
         path.append(np.clip(0.5 + level, 0, 1))
     n = np.full(20_000, 100_000)
-    assert blocks.lag1(np.round(np.array(path) * n), n) == pytest.approx(0.5, abs=0.03)
+    assert ten_seconds(np.round(np.array(path) * n), n) == pytest.approx(0.5, abs=0.03)
 
 
 def test_gaps_are_not_bridged():
     k, n = np.array([9, 0, 9, 0, 9, 0, 0, 1]), np.array([10, 0, 10, 0, 10, 0, 10, 10])
-    only_pair = blocks.lag1(k, n)
+    only_pair = ten_seconds(k, n)
     assert only_pair == pytest.approx(1.0)
 
 
@@ -96,8 +139,9 @@ def test_blocks_before_learning(kind, per_s, quantile, seconds):
     [
         lambda: blocks.before_learning("traffic", 1.0),
         lambda: blocks.before_learning("rate", -1.0),
-        lambda: blocks.choose_block([3], [2]),
-        lambda: blocks.lag1([np.nan], [2]),
+        lambda: blocks.tally_of([3], [2]),
+        lambda: blocks.tallied(blocks.start(1), [np.nan], [2]),
+        lambda: blocks.tallied(blocks.start(1), [3], [2]),
     ],
 )
 def test_what_is_no_count_is_refused(refused):

@@ -105,7 +105,7 @@ def test_streams_that_come_and_go_share_one_budget():
 
 def test_retries_over_a_minute_break_ten_second_panes_and_not_the_block_chosen_for_them():
     day = _retries(np.random.default_rng(6), 1, 8640)[0]
-    chosen = blocks.choose_block(day, np.full(day.shape, 20))
+    chosen = blocks.choose(blocks.tally_of(day, np.full(day.shape, 20)))
     assert chosen.guaranteed
     assert chosen.seconds >= 60
     failing = _retries(np.random.default_rng(7), 500, 3000)

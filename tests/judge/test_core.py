@@ -11,7 +11,7 @@ from judging import LABELS, errors, pane, plan_of
 from monitor.config.model import Severity
 from monitor.judge import core
 from monitor.judge.block import PaneBlock
-from monitor.judge.codec import decode, encode
+from monitor.judge.codec import decode, encode_core, encode_evidence
 from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Learned, Quarantined, Verdict
@@ -41,6 +41,10 @@ def verdicts(decisions: Iterable[Decision]) -> list[Verdict]:
 def stationary(panes: range, n: int, rate: float, seed: int = 11) -> list[PaneBlock]:
     draws = np.random.default_rng(seed).binomial(n, rate, len(panes))
     return [errors(p, n, int(k)) for p, k in zip(panes, draws, strict=True)]
+
+
+def stored(state: JudgeState) -> tuple[bytes, bytes]:
+    return encode_core(state, Progress(3_000), ()), encode_evidence(state)
 
 
 @pytest.fixture
@@ -129,13 +133,13 @@ def test_rule_8_a_rule_that_raises_is_quarantined_and_the_others_go_on(tmp_path:
 
 def test_the_core_does_not_change_the_state_it_was_given(plan: Plan) -> None:
     state, _ = judged(plan, stationary(range(320), 100, 0.01))
-    before = encode(state, Progress(3_000), ())
+    before = stored(state)
     core.pane_step(state, errors(320, 100, 90), plan)
-    assert encode(state, Progress(3_000), ()) == before
+    assert stored(state) == before
 
 
 def test_the_stored_state_judges_on_as_the_one_in_memory(plan: Plan) -> None:
     state, _ = judged(plan, stationary(range(320), 100, 0.01) + stationary(range(320, 325), 100, 0.2))
-    restored = decode(1, encode(state, Progress(3_000), ())).core
+    restored = decode(1, *stored(state)).core
     rest = stationary(range(325, 400), 100, 0.2)
     assert repr(judged(plan, rest, restored)[1]) == repr(judged(plan, rest, state)[1])
