@@ -1,12 +1,17 @@
 """Small rows that are written by the clock."""
 
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Engine, text
 from sqlalchemy.dialects.postgresql import insert
 
 from monitor.config.model import Config
+from monitor.ingest.internal import OFFSETS_LOST, WENT_BACK
+from monitor.ledger import announcements
 from monitor.ledger.models import config as config_table
+
+EVENTS_LAST: Final = timedelta(hours=1)
 
 # One row a minute and partition, whichever replica comes first.
 _LAG: Final = text("""
@@ -23,6 +28,12 @@ def keep_lag(engine: Engine) -> None:
     """Note how far each partition is behind, a row a minute."""
     with engine.begin() as conn:
         conn.execute(_LAG)
+
+
+def end_events(engine: Engine) -> None:
+    """End the incidents that tell of one event, an hour after it."""
+    with engine.begin() as conn:
+        announcements.end_events(conn, (OFFSETS_LOST, WENT_BACK), EVENTS_LAST)
 
 
 def note_config(engine: Engine, config: Config, host: str) -> None:

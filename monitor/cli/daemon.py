@@ -12,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.cli.chores import keep_lag, note_config
+from monitor.cli.chores import end_events, keep_lag, note_config
 from monitor.cli.log import Conditions
 from monitor.cli.snapshot import Snapshot
 from monitor.config.model import Config
@@ -108,6 +108,7 @@ class Daemon:
             lambda: _quietly(_tidy, engine, self._config.streams.retire_after_ms), minutes=10, **every
         )
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
+        self._chores.add_job(lambda: _quietly(end_events, engine), minutes=5, **every)
         self._chores.start()
 
     def stop(self, within_s: float) -> None:

@@ -9,9 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.errors import CheckpointRefused, OwnershipLost
 from monitor.ledger import models
-from monitor.ledger.engine import refused
+from monitor.ledger.engine import missing_partition, refused
 from monitor.ledger.models import topic_partition
 from monitor.ledger.moments import moment
+from monitor.ledger.tables import ensure_partitions
 from monitor.records.codec import encode
 from monitor.records.delta import Intake, Sample, SkippedRange
 
@@ -73,6 +74,9 @@ def store(
         if refused(error):
             reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
             raise CheckpointRefused(f"{checkpoint.name}: {reason}") from error
+        if missing_partition(error):
+            # A process that slept for hours wakes before the chore that makes them.
+            ensure_partitions(engine)
         raise
 
 

@@ -10,6 +10,7 @@ from monitor.judge import store
 from monitor.judge.describe import Described, describe, rules_by_watch
 from monitor.judge.history import History
 from monitor.judge.plan import Plan
+from monitor.judge.reference import Reference
 from monitor.judge.verdicts import Decision, Learned, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
@@ -43,6 +44,7 @@ class Happened:
 def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
     """Write all decisions, in their order."""
     happened: list[Happened] = []
+    learned: list[Learned] = []
     for decision in decisions:
         match decision:
             case Verdict():
@@ -51,10 +53,10 @@ def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
                 happened += _trip(scene, decision)
             case Learned():
                 store.write_reference(scene.conn, decision)
-                happened.append(_learned(scene, decision))
+                learned.append(decision)
             case Quarantined():
                 happened.append(_quarantine(scene, decision))
-    return happened
+    return happened + _learned(scene, learned)
 
 
 def _move(scene: Scene, verdict: Verdict) -> list[Happened]:
@@ -167,11 +169,21 @@ def _trip(scene: Scene, trip: Trip) -> list[Happened]:
     return [Happened(f"switch {outcome.action}", trip.rule, stream, reason, firing)]
 
 
-def _learned(scene: Scene, learned: Learned) -> Happened:
-    r = learned.reference
-    stage = "provisional" if r.provisional else "learned"
-    summary = f"reference #{r.reference_id} of {r.n:,} values is {stage}"
-    return Happened("reference", "", scene.history.stream_key(learned.stream), summary)
+def _learned(scene: Scene, learned: Iterable[Learned]) -> list[Happened]:
+    """One line a stream: all its signals come far enough together."""
+    found: dict[tuple[int, str], list[Reference]] = {}
+    for one in learned:
+        stage = "provisional" if one.reference.provisional else "learned"
+        found.setdefault((one.stream, stage), []).append(one.reference)
+    return [
+        Happened(
+            "reference",
+            "",
+            scene.history.stream_key(stream),
+            f"{len(references)} signals are {stage} from {references[0].learned:,} predictions",
+        )
+        for (stream, stage), references in found.items()
+    ]
 
 
 def _quarantine(scene: Scene, quarantined: Quarantined) -> Happened:

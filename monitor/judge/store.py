@@ -14,7 +14,7 @@ from monitor.judge import codec
 from monitor.judge.memory import GROUP, Consumed, Memory
 from monitor.judge.verdicts import Learned
 from monitor.judge.watermark import Mark, PartitionKey
-from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, stream, topic_partition
+from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, stream
 from monitor.ledger.moments import moment
 from monitor.records import codec as delta_codec
 from monitor.records import fold
@@ -86,10 +86,15 @@ def _consumed(key: PartitionKey, row: Any) -> Consumed:
     return Consumed(key, mark, delta)
 
 
+_LISTED: Final = text("""
+    SELECT topic_id, partition FROM tocsin_ledger.topic_partition WHERE topic_id IN (
+        SELECT DISTINCT ON (topic) topic_id FROM tocsin_ledger.topic_partition ORDER BY topic, listed_at DESC)
+""")
+
+
 def listed(conn: Connection) -> list[PartitionKey]:
-    """All partitions that ingest has listed."""
-    rows = conn.execute(select(topic_partition.c.topic_id, topic_partition.c.partition))
-    return [(row.topic_id, row.partition) for row in rows]
+    """All partitions that ingest has listed; of a topic made anew those of the newest id only."""
+    return [(row.topic_id, row.partition) for row in conn.execute(_LISTED)]
 
 
 def load_cursors(conn: Connection) -> dict[PartitionKey, Cursor]:

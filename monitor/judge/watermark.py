@@ -67,13 +67,14 @@ class Progress:
 
 
 def listed(progress: Progress, keys: Iterable[PartitionKey]) -> Progress:
-    """Take up partitions that the ledger lists, once there is a clock; one without a checkpoint holds all back."""
+    """Rest on the partitions that the ledger lists, once there is a clock, and on no others.
+
+    One without a checkpoint holds all back; those of a topic that was made anew are gone.
+    """
     if progress.now_ms < 0:
         return progress
-    known = dict(progress.known)
-    for key in keys:
-        known.setdefault(key, Partition(progress.now_ms, progress.now_ms))
-    return replace(progress, partitions=known)
+    fresh = Partition(progress.now_ms, progress.now_ms)
+    return replace(progress, partitions={key: progress.known.get(key, fresh) for key in keys})
 
 
 def consumed(progress: Progress, key: PartitionKey, mark: Mark) -> Progress:

@@ -1,7 +1,7 @@
 """Messages about incidents into the outbox, and the incidents that Tocsin opens about itself."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -108,6 +108,18 @@ def resolve_internal(conn: Connection, *, rule: str, key: str, detail: str) -> s
         return None
     announce(conn, found, "resolved")
     return found
+
+
+def end_events(conn: Connection, rules: Iterable[str], after: timedelta) -> list[str]:
+    """End Tocsin's own incidents of `rules` that tell what happened once, when nothing was added for `after`."""
+    about = (
+        incident.c.rule.in_(rules) & (incident.c.stream == INTERNAL_STREAM) & (incident.c.state == "firing")
+    )
+    over = select(incident.c.incident_id).where(about & (incident.c.opened_at < func.now() - after))
+    ended = [i for i in conn.execute(over).scalars() if incidents.resolve(conn, i, "it happened once")]
+    for incident_id in ended:
+        announce(conn, incident_id, "resolved")
+    return ended
 
 
 def _one_at_a_time(conn: Connection, rule: str, key: str) -> None:

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 from ingest_bench import Bench, bench_of, clock_ms, record, records, until
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import CheckpointRefused, OwnershipLost
 from monitor.ingest import progress
@@ -56,6 +58,22 @@ def owned(bench: Bench) -> object:
 
 def same(intake: Intake) -> Intake:
     return intake
+
+
+def test_rule_13_a_checkpoint_table_that_is_missing_is_made_and_the_checkpoint_stored_again(
+    bench: Bench,
+) -> None:
+    owner = owned(bench)
+    with bench.engine.begin() as connection:
+        parent = "'tocsin_ledger.checkpoint'::regclass"
+        names = text(f"SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = {parent}")
+        for name in connection.execute(names).scalars().all():
+            connection.execute(text(f"DROP TABLE {name}"))
+    first = checkpoint(owner, 0, 10)
+    with pytest.raises(IntegrityError):
+        store(bench.engine, first, same)
+    store(bench.engine, first, same)
+    assert bench.one("SELECT count(*) FROM tocsin_ledger.checkpoint") == 1
 
 
 def test_a_checkpoint_moves_the_offset_and_numbers_without_a_gap(bench: Bench) -> None:

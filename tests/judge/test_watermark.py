@@ -29,7 +29,7 @@ def after(*steps: dict[tuple[str, int], Mark], listed: tuple[tuple[str, int], ..
         since = progress.now_ms
         for key, one in step.items():
             progress = watermark.consumed(progress, key, one)
-        progress = watermark.listed(progress, listed)
+        progress = watermark.listed(progress, listed or tuple(progress.known))
         progress = watermark.advance(progress, since)
     return progress
 
@@ -54,6 +54,14 @@ def test_an_idle_partition_does_not_hold_the_others() -> None:
 
 def test_a_listed_partition_that_nobody_has_read_holds_everything_back() -> None:
     assert after({A: mark(event=0)}, listed=(A, B)).event_ms is None
+
+
+def test_rule_11_partitions_of_a_topic_that_was_made_anew_are_gone() -> None:
+    old = ("old", 0)
+    waiting = [{A: mark(clock=s * 1_000, event=s * 1_000)} for s in range(62)]
+    progress = after({old: mark(event=0)}, *waiting, listed=(A,))
+    assert list(progress.known) == [A]
+    assert progress.event_ms == NOW + 58_000
 
 
 def test_it_is_stuck_after_a_minute_and_then_left_out() -> None:

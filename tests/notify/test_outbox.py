@@ -2,12 +2,13 @@
 
 import re
 import threading
+from datetime import timedelta
 
 import pytest
 from incident_facts import BASE, GERMAN
 from sqlalchemy import func, select
 
-from monitor.ledger.announcements import announce, open_internal, resolve_internal
+from monitor.ledger.announcements import announce, end_events, open_internal, resolve_internal
 from monitor.ledger.facts import Facts, facts_of
 from monitor.ledger.incidents import (
     Acknowledgement,
@@ -227,6 +228,18 @@ def test_tocsins_own_incident_resolves_and_can_come_again_in_the_same_pane(ledge
         assert resolve_internal(conn, rule="tocsin.behind", key="predictions/0", detail="x") is None
         events = conn.execute(select(delivery.c.event).order_by(delivery.c.position)).scalars().all()
     assert events == ["opened", "resolved"] * 3
+
+
+def test_an_incident_of_one_event_ends_by_itself_and_says_so(ledger, config):
+    with ledger.begin() as conn:
+        first = behind(conn, config)
+        assert end_events(conn, ["tocsin.behind"], timedelta(hours=1)) == []
+        conn.execute(incident.update().values(opened_at=func.now() - timedelta(hours=2)))
+        assert end_events(conn, ["tocsin.other"], timedelta(hours=1)) == []
+        assert end_events(conn, ["tocsin.behind"], timedelta(hours=1)) == [first]
+        assert row_of(conn, first).state == "resolved"
+        events = conn.execute(select(delivery.c.event).order_by(delivery.c.position)).scalars().all()
+    assert events == ["opened", "resolved"]
 
 
 def test_replicas_that_notice_the_same_at_once_open_one_incident(ledger, config):
