@@ -3,7 +3,7 @@
 import pytest
 
 from detectors.errors import DetectorError
-from detectors.weights import injection, severity_share, threshold
+from detectors.weights import expected_alarms, injection, rule_shares, severity_share, threshold
 
 WEEKLY, QUARTERLY = 1 / 60_480, 1 / 777_600
 
@@ -18,6 +18,15 @@ def test_each_severity_keeps_its_own_promise():
     assert sum(shares.values()) == pytest.approx(1)
     for name, rate in promised.items():
         assert shares[name] / threshold(promised) == pytest.approx(rate)
+
+
+def test_a_severity_that_few_rules_use_is_spent_in_full_by_them():
+    promised = {"warning": WEEKLY, "critical": QUARTERLY}
+    shares = rule_shares(promised, [["warning"], ["warning", "critical"], ["warning"]])
+    for name in promised:
+        spent = sum(rule.get(name, 0.0) for rule in shares)
+        assert expected_alarms(spent, threshold(promised), 1) == pytest.approx(promised[name])
+    assert shares[0]["warning"] == pytest.approx(shares[1]["warning"])
 
 
 def test_weights_over_rules_streams_tiers_edges_and_time_sum_to_one_a_pane():
@@ -39,6 +48,10 @@ def test_weights_over_rules_streams_tiers_edges_and_time_sum_to_one_a_pane():
         lambda: threshold({"warning": 0.0}),
         lambda: threshold({"warning": float("nan")}),
         lambda: severity_share({"warning": 1.0}, "critical"),
+        lambda: rule_shares({"warning": 1.0}, [["critical"]]),
+        lambda: expected_alarms(1.1, 1e5, 1),
+        lambda: expected_alarms(0.5, 0.0, 1),
+        lambda: expected_alarms(0.5, 1e5, 0),
         lambda: injection(1.5, 1, 1.0, 1.0, 10),
         lambda: injection(1.0, 0, 1.0, 1.0, 10),
         lambda: injection(1.0, 1, 1.0, 1.0, 0),
