@@ -3,10 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from monitor.config.limits import SEVERITIES
+from monitor.config.matching import read_namings
 from monitor.config.model import FalseAlarms, Learning, Rule, Severity, Streams
 from monitor.config.problem import WrongError, meant
 from monitor.config.rules import Defaults, receiver_name
@@ -46,9 +48,10 @@ def read_streams(root: Section) -> Streams:
     both = [field for field in streams.slices if field in streams.by]
     if both and "slices" in section:
         section.wrong(f"{both[0]} is in by already, and cannot be a slice too", "remove one", at="slices")
-    section.close(frozenset({"labels"}))
+    namings = read_namings(section, streams.by)
+    section.close()
     slices = tuple(field for field in streams.slices if field not in streams.by)
-    return Streams(streams.by, slices, streams.max, streams.retire_after_ms)
+    return replace(streams, slices=slices, namings=namings)
 
 
 def _fields(section: Section, node: Node, *, may_be_empty: bool = False) -> tuple[str, ...]:
@@ -80,8 +83,11 @@ def read_learning(root: Section) -> Learning:
     return learning
 
 
-def read_false_alarms(root: Section) -> FalseAlarms:
-    """Expected false alarms: one number over everything, or one for each severity and for kills."""
+def read_false_alarms(root: Section, labels: Collection[str]) -> FalseAlarms:
+    """Expected false alarms: one number over everything, or one for each severity and for kills.
+
+    `labels` are those of `streams`, of which `per` can be one.
+    """
     node = root.node.values.get("false_alarms")
     if not isinstance(node, Mapping):
         return root.take("false_alarms", lambda n: FalseAlarms({"any": _per(n)}, None, text(n)), PROMISE)
@@ -92,11 +98,26 @@ def read_false_alarms(root: Section) -> FalseAlarms:
     rates = {str(key): rate for key, rate in taken.items() if rate is not None and key != "kill"}
     if not node.values:
         section.wrong("there is no number", "write false_alarms: 1 per 30d")
-    section.close(frozenset({"per"}))
-    words = ", ".join(
-        f"{key} {value.text}" for key, value in node.values.items() if isinstance(value, Scalar)
-    )
-    return FalseAlarms(rates or PROMISE.rates, taken["kill"], words)
+    per = section.take("per", partial(_label, labels=labels), None)
+    section.close()
+    return FalseAlarms(rates or PROMISE.rates, taken["kill"], _in_words(node, bool(rates), per), per)
+
+
+def _in_words(node: Mapping, any_rate: bool, per: str | None) -> str:
+    said = [f"{k} {v.text}" for k, v in node.values.items() if k != "per" and isinstance(v, Scalar)]
+    words = ", ".join(said if any_rate else [PROMISE.text, *said])
+    return f"{words}, within each {per}" if per else words
+
+
+def _label(node: Node, labels: Collection[str]) -> str:
+    name = text(node)
+    if name not in labels:
+        near = meant(name, labels)
+        advice = "add it to streams.by, or give it to streams in streams.labels"
+        raise WrongError(
+            f"{named(node)} is not a label of a stream", near if near.startswith("did") else advice
+        )
+    return name
 
 
 def _per(node: Node) -> float:

@@ -105,12 +105,12 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     store_url = _store(root, needed="store" in need)
     streams = general.read_streams(root)
     learning = general.read_learning(root)
-    promise = general.read_false_alarms(root)
+    promise = general.read_false_alarms(root, streams.labels)
     receivers = read_receivers(root, needed="receivers" in need)
     switches = read_switches(root, _names(root, "receivers"), needed="kill_switches" in need)
     defaults = general.read_defaults(root, _names(root, "receivers"))
     rules = read_rules(
-        root, Known(_names(root, "receivers"), _names(root, "kill_switches"), streams.by, defaults)
+        root, Known(_names(root, "receivers"), _names(root, "kill_switches"), streams, defaults)
     )
     general.check_promise(root, promise, rules)
     if rules and not receivers and "receivers" not in root:

@@ -61,12 +61,17 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Label globs; every label must match one of its globs, and none of its `!` globs."""
+    """Label globs; every label must match one of its globs, and none of its `!` globs.
+
+    `namings` are there where a glob is of a label that only `streams.labels` gives.
+    """
 
     labels: Mapping[str, tuple[str, ...]]
+    namings: "tuple[Naming, ...]" = ()
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
-        return all(_accepts(globs, labels.get(label, "")) for label, globs in self.labels.items())
+        known = labelled(labels, self.namings)
+        return all(_accepts(globs, known.get(label, "")) for label, globs in self.labels.items())
 
 
 def _accepts(globs: tuple[str, ...], value: str) -> bool:
@@ -75,6 +80,25 @@ def _accepts(globs: tuple[str, ...], value: str) -> bool:
     if any(fnmatchcase(value, g) for g in denied):
         return False
     return not wanted or any(fnmatchcase(value, g) for g in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """One line of `streams.labels`: the labels that streams accepted by `match` are given."""
+
+    match: Match
+    given: Mapping[str, str]
+
+
+def labelled(labels: Mapping[str, str], namings: tuple[Naming, ...]) -> Mapping[str, str]:
+    """A stream's own `labels` and those that `namings` give it; later lines win."""
+    if not namings:
+        return labels
+    known = dict(labels)
+    for naming in namings:
+        if naming.match.accepts(labels):
+            known.update(naming.given)
+    return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +146,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What makes a stream, and what is counted within one."""
+    """What makes a stream, what is counted within one, and the labels that streams are given beside `by`."""
 
     by: tuple[str, ...]
     slices: tuple[str, ...]
     max: int
     retire_after_ms: int
+    namings: tuple[Naming, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of all labels that a stream can have."""
+        return tuple(dict.fromkeys((*self.by, *(label for n in self.namings for label in n.given))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +170,15 @@ class Learning:
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarms:
-    """Expected false alarms per ms, by severity; a single number stands under `any`."""
+    """Expected false alarms per ms, by severity; a single number stands under `any`.
+
+    With `per`, all but `kill` holds for the streams of each value of that label by themselves.
+    """
 
     rates: Mapping[str, float]
     kill: float | None
     text: str
+    per: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Final
 
 from monitor.config import bounds
-from monitor.config.model import Bound, Match, Rule, RuleKind, Severity
-from monitor.config.problem import Report, WrongError, listed, meant
+from monitor.config.matching import read_globs
+from monitor.config.model import Bound, Match, Rule, RuleKind, Severity, Streams
+from monitor.config.problem import Report, WrongError, meant
 from monitor.config.rule_checks import check_rule
 from monitor.config.section import Section, each
 from monitor.config.signal_names import quantile, read_signals
-from monitor.config.tree import Mapping, Node, Scalar, scalars, shown
+from monitor.config.tree import Mapping, Node, Scalar, scalars
 from monitor.config.tree import Sequence as ListNode
 from monitor.config.values import MS, duration, flag, link, named, one_of, plain_text, text, whole
 
@@ -38,7 +39,7 @@ class Known:
 
     receivers: Collection[str]
     switches: Collection[str]
-    labels: Collection[str]
+    streams: Streams
     defaults: Defaults
 
 
@@ -108,7 +109,7 @@ class _Reader:
             kind=kind,
             signals=("requests",) if kind is RuleKind.ABSENT else tuple(s.name for s in terms.signals),
             bounds=limits,
-            match=Match(self._match()),
+            match=self._match(),
             quantile=terms.quantile,
             window_ms=take("window", _window, None),
             absent_ms=take("absent", duration("10s"), None),
@@ -158,22 +159,10 @@ class _Reader:
         read = bounds.drift if kind is RuleKind.DRIFT else bounds.threshold
         return read(self.section, terms)
 
-    def _match(self) -> dict[str, tuple[str, ...]]:
-        section = self.section.inner("match")
-        if section is None:
-            return {}
-        for label in section.node.values.keys() - set(self.known.labels):
-            advice = f"a stream is told by {listed(self.known.labels)}, see streams.by"
-            section.wrong(f"{shown(label)} is not a label", advice, at=label)
-        given = [label for label in self.known.labels if label in section]
-        if not section.node.values:
-            self.section.wrong("there is nothing to match", "write {model: chat-eu}", at="match")
-        return {label: section.take(label, self._globs, ()) for label in given}
-
-    def _globs(self, node: Node) -> tuple[str, ...]:
-        if isinstance(node, ListNode) and not node.items:
-            raise WrongError("there is nothing to match", "remove it, or name a glob such as chat-*")
-        return each(node, _glob, self.section.report)
+    def _match(self) -> Match:
+        streams = self.known.streams
+        globs = read_globs(self.section, streams.labels)
+        return Match(globs, () if globs.keys() <= set(streams.by) else streams.namings)
 
     def _switch(self, node: Node) -> str | None:
         if isinstance(node, Scalar) and node.empty:
@@ -201,13 +190,6 @@ def _name(node: Node) -> str:
         raise WrongError("names that begin with `tocsin.` are Tocsin's own", "choose another")
     if len(value.encode()) > 100:
         raise WrongError("a name has at most 100 bytes", "put the rest into title")
-    return value
-
-
-def _glob(node: Node) -> str:
-    value = plain_text(node)
-    if not value.removeprefix("!"):
-        raise WrongError("there is nothing after `!`", 'write "!chat-*" for all but those')
     return value
 
 

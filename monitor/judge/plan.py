@@ -1,14 +1,29 @@
 """The rules of alerts.yaml as the judge's core reads them: watches, their tiers and their share of the budget."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import numpy as np
+
 from detectors import tolerance, weights
 from detectors.tolerance import Tolerance
-from monitor.config.model import Bound, Config, Guard, Limit, LimitKind, Rule, RuleKind, Severity
-from monitor.records.delta import PANE_MS
+from monitor.config.model import (
+    Bound,
+    Config,
+    Guard,
+    Limit,
+    LimitKind,
+    Match,
+    Naming,
+    Rule,
+    RuleKind,
+    Severity,
+    labelled,
+)
+from monitor.records.delta import F64, I64, PANE_MS
 from monitor.records.signals import BY_NAME, Kind, Side, Signal
 
 WatchKind = Literal["rate", "quantile", "tube", "category"]
@@ -34,11 +49,37 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """Which streams share one promise: all of them, or those with the same value of the label `per`.
+
+    Streams without the label share one among themselves. `namings` give streams labels beside their own.
+    """
+
+    per: str | None = None
+    namings: tuple[Naming, ...] = ()
+
+    def value(self, labels: Mapping[str, str]) -> str:
+        """What tells the group of a stream with these `labels`."""
+        return "" if self.per is None else labelled(labels, self.namings).get(self.per, "")
+
+    def sharers(self, streams: I64, active: Sequence[int], labels: Mapping[int, Mapping[str, str]]) -> F64:
+        """With how many `active` streams, itself included, each of `streams` int64[r] shares: float64[r].
+
+        0 for a stream that is not active: it injects nothing. `labels` are by stream.
+        """
+        group = {stream: self.value(labels.get(stream, {})) for stream in active}
+        size = Counter(group.values())
+        known, at = np.unique(streams, return_inverse=True)
+        each = [float(size[group[s]]) if s in group else 0.0 for s in known.tolist()]
+        return np.array(each, np.float64)[at]
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """One rule on one signal, kept to the false-alarm budget by evidence.
 
     `identity` is a hash of all that its evidence rests on: where it changes, evidence restarts. `weight` is the share
-    of the budget over all streams.
+    of the budget over all streams of one promise, see `sharing`; the shares of its tiers sum to 1.
     """
 
     key: str
@@ -48,6 +89,7 @@ class Watch:
     kind: WatchKind
     tiers: tuple[Tier, ...]
     weight: float
+    sharing: Sharing = Sharing()
 
     @property
     def needs_reference(self) -> bool:
@@ -116,7 +158,7 @@ def compile_plan(config: Config) -> Plan:
     return Plan(
         name=config.name,
         config_hash=config.config_hash,
-        watches=_weighted([_watch(r, s, rates) for r, s in judged]),
+        watches=_weighted([_watch(r, s) for r, s in judged], rates, _sharing(config)),
         kills=kills,
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
         absent=tuple(r for r in rules if r.kind is RuleKind.ABSENT),
@@ -129,16 +171,46 @@ def compile_plan(config: Config) -> Plan:
     )
 
 
-def _weighted(watches: list[Watch]) -> tuple[Watch, ...]:
-    return tuple(replace(w, weight=1 / len(watches)) for w in watches)
+def _sharing(config: Config) -> Sharing:
+    per = config.false_alarms.per
+    return Sharing(per, () if per is None or per in config.streams.by else config.streams.namings)
 
 
-def _watch(rule: Rule, signal: Signal, rates: Mapping[str, float]) -> Watch:
+def _weighted(watches: Sequence[Watch], rates: Mapping[str, float], sharing: Sharing) -> tuple[Watch, ...]:
+    """Every watch with its weight, and each of its tiers with its share of that."""
+    claimed = _claimed([list(dict.fromkeys(t.severity for t in w.tiers)) for w in watches], rates)
+    return tuple(
+        replace(w, weight=sum(claims.values()), tiers=_shared(w.tiers, claims), sharing=sharing)
+        for w, claims in zip(watches, claimed, strict=True)
+    )
+
+
+def _claimed(uses: Sequence[Sequence[Severity]], rates: Mapping[str, float]) -> list[dict[Severity, float]]:
+    """What each watch may inject for each of its severities: one number is shared evenly over the watches.
+
+    With a map each severity shares its own; one without a promise of its own spends the first one's.
+    """
+    if "any" in rates:
+        return [{severity: 1 / len(uses) / len(used) for severity in used} for used in uses]
+    spends = {s: str(s) if str(s) in rates else next(iter(rates)) for s in Severity}
+    shares = weights.rule_shares(rates, [{spends[s] for s in used} for used in uses])
+    alike = [Counter(spends[s] for s in used) for used in uses]
+    return [
+        {s: share[spends[s]] / same[spends[s]] for s in used}
+        for used, share, same in zip(uses, shares, alike, strict=True)
+    ]
+
+
+def _watch(rule: Rule, signal: Signal) -> Watch:
     kind = _watch_kind(rule, signal)
     tiers = tuple(t for bound in rule.bounds for t in _tiers(bound, rule, kind, signal))
-    tiers = _shared(tiers, rates)
-    identity = _identity(rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, rule.match.labels)
+    identity = _identity(rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match))
     return Watch(f"{rule.name}/{signal.name}", identity, rule, signal, kind, tiers, 1.0)
+
+
+def _told(match: Match) -> tuple[object, ...]:
+    """What the streams of a rule are told by."""
+    return (match.labels, *match.namings)
 
 
 def _watch_kind(rule: Rule, signal: Signal) -> WatchKind:
@@ -195,26 +267,16 @@ def _described(found: Tolerance) -> str:
     return f"{found.amount * 100:g}pp" if found.form == "points" else f"{found.amount:g}x"
 
 
-def _shared(tiers: tuple[Tier, ...], rates: Mapping[str, float]) -> tuple[Tier, ...]:
-    """Each severity gets its promised share, split over sides, then mostly to what the user wrote."""
-    severities = {t.severity for t in tiers}
-    out = []
+def _shared(tiers: tuple[Tier, ...], claims: Mapping[Severity, float]) -> tuple[Tier, ...]:
+    """Each severity's part of the watch, split over sides, then mostly to what the user wrote."""
+    out, weight = [], sum(claims.values())
     for tier in tiers:
         alike = [t for t in tiers if t.severity == tier.severity]
         extra = [t for t in alike if t.wider]
         part = CONFIGURED_SHARE if extra and not tier.wider else (1 - CONFIGURED_SHARE) if tier.wider else 1.0
         peers = extra if tier.wider else [t for t in alike if not t.wider]
-        share = _severity_share(rates, tier.severity, len(severities))
-        out.append(replace(tier, share=share * part / len(peers)))
+        out.append(replace(tier, share=claims[tier.severity] / weight * part / len(peers)))
     return tuple(out)
-
-
-def _severity_share(rates: Mapping[str, float], severity: Severity, severities: int) -> float:
-    """One number is shared evenly; with a map, a severity without a promise of its own spends the mildest one's."""
-    if "any" in rates:
-        return 1 / severities
-    named = str(severity) if str(severity) in rates else next(iter(rates))
-    return weights.severity_share(rates, named) / (severities if named != str(severity) else 1)
 
 
 def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
@@ -222,13 +284,13 @@ def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
     limit = next(
         lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL
     )
-    identity = _identity(limit, rule.quantile, rule.kind, signal.name, rule.match.labels, rule.kill)
+    identity = _identity(limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill)
     key = f"{rule.name}/{signal.name}"
     return KillWatch(key, identity, rule, signal, limit, switch.name, switch.guard)
 
 
 def _window_watch(rule: Rule, signal: Signal) -> WindowWatch:
-    identity = _identity(rule.bounds, rule.quantile, signal.name, rule.match.labels, rule.window_ms)
+    identity = _identity(rule.bounds, rule.quantile, signal.name, *_told(rule.match), rule.window_ms)
     key = f"{rule.name}/{signal.name}"
     return WindowWatch(key, identity, rule, signal, rule.window_ms or 0, rule.bounds)
 

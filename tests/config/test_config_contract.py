@@ -49,12 +49,10 @@ PLANNED = {
         "for: 5m",
         "dry_run: true",
     ],
-    "streams": ["labels: []"],
     "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}", "labels: {}", "signals: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "kill_switches.chat": ["per: [model]", "trip: auto"],
     "reference": ["hour_of_week: true"],
-    "false_alarms": ["per: team"],
     "receivers.default": ["alertmanager: {}", "email: {}"],
     "receivers.default.slack": ["mention: x"],
 }
