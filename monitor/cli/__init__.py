@@ -1,35 +1,23 @@
-"""The command line: `tocsin COMMAND`. Every command is one file and one row here."""
+"""The command line: `tocsin COMMAND`. Every command is one file and one row of the registry."""
 
 import sys
-from typing import Final
 
 import click
 
 from monitor import __version__
-from monitor.cli.ack import ack
-from monitor.cli.check import check
-from monitor.cli.db import db
-from monitor.cli.demo.command import demo
-from monitor.cli.kill import kill
-from monitor.cli.replay import replay
-from monitor.cli.run import run
-from monitor.cli.status import status
+from monitor.cli.registry import COMMANDS, Registry
 from monitor.errors import TocsinError
 
-COMMANDS: Final[tuple[click.Command, ...]] = (run, demo, check, replay, status, ack, kill, db)
+__all__ = ["COMMANDS", "cli", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Registry, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="tocsin")
 def cli() -> None:
     """Watch the prediction log of an ML or LLM service: drift, silent failure, and a kill switch.
 
     Exit codes: 0 good, 1 the check or test says no, 2 wrong use, 3 a dependency refuses or cannot be reached.
     """
-
-
-for command in COMMANDS:
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor import config
 from monitor.config.model import Config
 from monitor.ledger.engine import connect, unavailable
-from monitor.ledger.migrate import check_schema
 
 Command = Callable[..., Any]
 
@@ -35,6 +34,9 @@ def loaded(path: str | None, need: Set[str]) -> Config:
 @contextmanager
 def ledger(settings: Config) -> Iterator[Connection]:
     """A transaction on the ledger; raises LedgerUnavailable or SchemaMismatch in one sentence."""
+    # Alembic takes longer to import than `--help` to print.
+    from monitor.ledger.migrate import check_schema
+
     engine = connect(settings.store_url, name="tocsin")
     try:
         with engine.begin() as conn:
