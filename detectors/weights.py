@@ -12,6 +12,9 @@ from detectors.checks import positive
 from detectors.errors import DetectorError
 
 PANE_SECONDS = 10
+KILL_THRESHOLD = 1e8
+"""A of the evidence that can kill, in slots of one second, unless `false_alarms` says otherwise: one in 3.2 years."""
+
 ROUNDING = 1e-9
 
 

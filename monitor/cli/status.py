@@ -7,8 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, text
 
+from monitor.cli.marked import LONGEST_LIST, FalselyAlarmed, falsely_alarmed
 from monitor.cli.options import config_option, ledger, loaded
 from monitor.config import LEDGER
+
+NEED: Final = LEDGER | {"false_alarms", "streams"}
 
 _SECTIONS: Final = (
     (
@@ -40,23 +43,49 @@ _SECTIONS: Final = (
 @click.command()
 @config_option
 def status(path: str | None) -> None:
-    """What is watched, how far it has come, what fires, and what could not be told."""
+    """What is watched, how far it has come, what fires, what could not be told, and what was a false alarm."""
     console = Console(width=None if Console().is_terminal else 200)
-    with ledger(loaded(path, LEDGER)) as conn:
+    settings = loaded(path, NEED)
+    with ledger(settings) as conn:
         for title, query in _SECTIONS:
-            console.print(_table(conn, title, query))
+            console.print(_queried(conn, title, query))
+        found = falsely_alarmed(conn, settings)
+    _tell(console, found)
 
 
-def _table(conn: Connection, title: str, query: str) -> Table | str:
+def _tell(console: Console, found: FalselyAlarmed) -> None:
+    """The promise against what people marked; silence about outcomes must not look like their absence."""
+    console.print("False alarms", style="bold")
+    for tally in found.tallies:
+        console.print(str(tally), highlight=False, markup=False)
+    shown = found.unmarked[:LONGEST_LIST]
+    if not shown:
+        return
+    console.print(
+        "What were these? Say it: tocsin ack INCIDENT --outcome true|false_alarm|expected", highlight=False
+    )
+    columns = ("incident_id", "severity", "rule", "detected_at", "summary")
+    table = _table(f"Unmarked, {len(shown)} of {len(found.unmarked)}", columns)
+    for incident in shown:
+        table.add_row(*(_shown(getattr(incident, column)) for column in columns))
+    console.print(table)
+
+
+def _queried(conn: Connection, title: str, query: str) -> Table | str:
     result = conn.execute(text(query))
     rows = result.all()
     if not rows:
         return f"{title}: none"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in list(result.keys()):
-        table.add_column(column, overflow="fold")
+    table = _table(title, tuple(result.keys()))
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
+    return table
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     return table
 
 

@@ -28,7 +28,6 @@ from monitor.records.signals import BY_NAME, Kind, Side, Signal
 
 WatchKind = Literal["rate", "quantile", "tube", "category"]
 
-DEFAULT_KILL_THRESHOLD: Final = 1e8
 CONFIGURED_SHARE: Final = 0.8
 
 
@@ -163,7 +162,7 @@ def compile_plan(config: Config) -> Plan:
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
         absent=tuple(r for r in rules if r.kind is RuleKind.ABSENT),
         threshold=weights.threshold(rates),
-        kill_threshold=weights.threshold({"kill": kill_rate * 1000}) if kill_rate else DEFAULT_KILL_THRESHOLD,
+        kill_threshold=weights.threshold({"kill": kill_rate * 1000}) if kill_rate else weights.KILL_THRESHOLD,
         learn=config.learning.learn,
         at_least_ms=config.learning.at_least_ms,
         fresh_ms=config.fresh_ms,
