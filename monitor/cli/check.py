@@ -1,21 +1,100 @@
 """`tocsin check`."""
 
+from typing import Any, Final
+
 import click
+import msgspec
 
 from monitor import config
+from monitor.cli import effect
 from monitor.cli.options import config_option
 from monitor.config import CHECK
 from monitor.config.model import Config
 
+MOST_PER_SECOND: Final = 1e6
+
+
+class Share(click.ParamType[float]):
+    """`1%` or `0.01`, between none and half of all."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            found = float("nan")
+        if not 0 < found < 0.5:
+            self.fail(f"{text} is no share: write 1% or 0.01, less than 50%", param, ctx)
+        return found
+
 
 @click.command()
+@click.option(
+    "--false-alarms", is_flag=True, help="How the promise is shared, and how soon a change is seen."
+)
+@click.option("--stream", "given", metavar="K=V", multiple=True, help="The rules in effect for a stream.")
+@click.option(
+    "--per-second",
+    type=click.FloatRange(0, MOST_PER_SECOND, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="With --false-alarms: requests a second of a stream.",
+)
+@click.option(
+    "--rate",
+    type=Share(),
+    default="1%",
+    show_default=True,
+    help="With --false-alarms: what rates usually are.",
+)
+@click.option(
+    "--streams",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="With --false-alarms: how many streams share the promise.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
 @click.pass_context
-def check(context: click.Context, path: str | None) -> None:
+def check(
+    context: click.Context,
+    false_alarms: bool,
+    given: tuple[str, ...],
+    per_second: float,
+    rate: float,
+    streams: int,
+    as_json: bool,
+    path: str | None,
+) -> None:
     """Check alerts.yaml: every mistake at once, with its line and what to do.
 
     Exits 1 where something is wrong. No variable need be set, nothing is connected to.
     """
+    settings = _good(context, path)
+    found: dict[str, Any] = {}
+    only = None
+    if given:
+        found["stream"] = stream = effect.rules_in_effect(settings, given)
+        only = {rule.rule for rule in stream.rules if not rule.idle}
+    if false_alarms:
+        # Only this needs the judge and what it computes with.
+        from monitor.cli.promise.foresight import Volume
+        from monitor.cli.promise.report import made
+
+        found["false_alarms"] = made(settings, Volume(per_second, rate, streams), only)
+    if not found:
+        found = _summary(settings)
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    else:
+        _tell(found)
+
+
+def _good(context: click.Context, path: str | None) -> Config:
+    """The configuration; exits 1 after all problems were told."""
     found = config.find(path)
     problems = config.problems(found, need=CHECK)
     for problem in problems:
@@ -23,20 +102,43 @@ def check(context: click.Context, path: str | None) -> None:
     if problems:
         click.echo(f"{found}: {len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
         context.exit(1)
-    click.echo(_summary(config.load(found, need=CHECK)))
+    return config.load(found, need=CHECK)
 
 
-def _summary(settings: Config) -> str:
+def _summary(settings: Config) -> dict[str, Any]:
     enabled = [r for r in settings.rules if r.enabled]
-    killing = [r.name for r in enabled if r.kill]
-    plain = [r.name for r in enabled if r.window_ms]
+    return {
+        "path": settings.path,
+        "rules": [r.name for r in enabled],
+        "receivers": list(settings.receivers),
+        "kill_switches": list(settings.kill_switches),
+        "promise": settings.false_alarms.text,
+        "per": settings.false_alarms.per,
+        "outside": [r.name for r in enabled if r.window_ms],
+        "can_kill": [r.name for r in enabled if r.kill],
+    }
+
+
+def _tell(found: dict[str, Any]) -> None:
+    if "rules" in found:
+        click.echo(_in_words(found))
+    if "stream" in found:
+        effect.show(found["stream"])
+    if "false_alarms" in found:
+        from monitor.cli.promise.show import show
+
+        show(found["false_alarms"])
+
+
+def _in_words(summary: dict[str, Any]) -> str:
+    rules, receivers, switches = (len(summary[key]) for key in ("rules", "receivers", "kill_switches"))
+    over = "rules and streams" if summary["per"] is None else "rules and streams of it"
     lines = [
-        f"{settings.path}: good, {len(enabled)} rules, {len(settings.receivers)} receivers, "
-        f"{len(settings.kill_switches)} kill switches",
-        f"promise: {settings.false_alarms.text} expected false alarms over all rules and streams",
+        f"{summary['path']}: good, {rules} rules, {receivers} receivers, {switches} kill switches",
+        f"promise: {summary['promise']} expected false alarms over all {over}",
     ]
-    if plain:
-        lines.append(f"outside the promise, plain thresholds: {', '.join(plain)}")
-    if killing:
-        lines.append(f"can pull a kill switch: {', '.join(killing)}")
+    if summary["outside"]:
+        lines.append(f"outside the promise, plain thresholds: {', '.join(summary['outside'])}")
+    if summary["can_kill"]:
+        lines.append(f"can pull a kill switch: {', '.join(summary['can_kill'])}")
     return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""`tocsin check --stream`: the rules in effect for a stream with given labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from monitor.config.model import Bound, Config, Rule, RuleKind, Streams, labelled
+from monitor.config.problem import listed, meant
+from monitor.errors import UsageError
+from monitor.ledger.wording import duration
+
+WIDTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class InEffect:
+    """A rule as it holds for a stream; `idle` says why it does not, "" where it does."""
+
+    rule: str
+    line: int
+    watches: str
+    condition: str
+    notify: tuple[str, ...]
+    kill: str | None
+    idle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream by its `labels`, those of `streams.labels` included, with every rule in the order of the file."""
+
+    labels: Mapping[str, str]
+    rules: tuple[InEffect, ...]
+
+
+def rules_in_effect(settings: Config, given: Sequence[str]) -> Stream:
+    """Every rule as it holds for the stream that `given`, such as ["model=chat-eu"], tells; raises UsageError."""
+    labels = _labels(given, settings.streams)
+    return Stream(labels, tuple(_in_effect(rule, labels) for rule in settings.rules))
+
+
+def show(stream: Stream) -> None:
+    """Print it, 100 columns wide."""
+    console = Console(width=WIDTH, highlight=False, markup=False)
+    held = [rule for rule in stream.rules if not rule.idle]
+    named = ", ".join(f"{label}={value}" for label, value in stream.labels.items())
+    table = Table(
+        title=f"{named}: {len(held)} of {len(stream.rules)} rules are in effect",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in ("rule", "line", "watches", "condition", "tells", "kills"):
+        table.add_column(column, overflow="fold")
+    for rule in held:
+        table.add_row(
+            rule.rule, str(rule.line), rule.watches, rule.condition, ", ".join(rule.notify), rule.kill or "-"
+        )
+    console.print(table)
+    for rule in stream.rules:
+        if rule.idle:
+            console.print(f"not in effect: {rule.rule} (line {rule.line}, {rule.idle})")
+
+
+def _labels(given: Sequence[str], streams: Streams) -> Mapping[str, str]:
+    """All labels of the stream that `model=chat-eu` and the like stand for; raises UsageError in one sentence."""
+    found = {}
+    for pair in given:
+        label, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--stream {pair} is no label with a value: write --stream {streams.by[0]}=NAME")
+        if label not in streams.by:
+            raise UsageError(f"--stream {pair}: {label} is not in streams.by: {meant(label, streams.by)}")
+        found[label] = value
+    missing = [label for label in streams.by if label not in found]
+    if missing:
+        needs = " ".join(f"--stream {label}=VALUE" for label in missing)
+        raise UsageError(f"a stream is told by {listed(streams.by)}: add {needs}")
+    return labelled(found, streams.namings)
+
+
+def _in_effect(rule: Rule, labels: Mapping[str, str]) -> InEffect:
+    return InEffect(
+        rule=rule.name,
+        line=rule.line,
+        watches=_watched(rule),
+        condition=_condition(rule),
+        notify=rule.notify,
+        kill=rule.kill,
+        idle=_idle(rule, labels),
+    )
+
+
+def _idle(rule: Rule, labels: Mapping[str, str]) -> str:
+    if not rule.enabled:
+        return "enabled: false"
+    if rule.match.accepts(labels):
+        return ""
+    return "match " + ", ".join(f"{k} {' or '.join(globs)}" for k, globs in rule.match.labels.items())
+
+
+def _watched(rule: Rule) -> str:
+    if rule.kind is RuleKind.ABSENT:
+        return "all records"
+    names = ", ".join(rule.signals)
+    return names if rule.quantile is None else f"p{100 * rule.quantile:g} of {names}"
+
+
+def _condition(rule: Rule) -> str:
+    if rule.kind is RuleKind.ABSENT:
+        return f"nothing for {duration(rule.absent_ms or 0)} ({rule.severity})"
+    drift = rule.kind is RuleKind.DRIFT
+    said = ", ".join(_bound(bound, drift) for bound in rule.bounds)
+    return f"{said}, over {duration(rule.window_ms)}" if rule.window_ms else said
+
+
+def _bound(bound: Bound, drift: bool) -> str:
+    word = f"drift {bound.side}, tolerance" if drift else {"up": "above", "down": "below"}[bound.side.value]
+    return f"{word} " + " or ".join(f"{limit.text} ({severity})" for severity, limit in bound.tiers)
