@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import islice
 from math import isfinite
 from typing import Any, Final
@@ -102,17 +103,30 @@ def _text(value: Any) -> str:
 
 
 def cleaned(fields: Mapping[str, Any]) -> str:
-    """A record as JSON text that any database takes, without its long texts; whole members, up to 4 KiB."""
+    """A record as JSON text that any database takes, without its long texts; whole members, up to 4 KiB.
+
+    `user` is hashed: it is there to count distinct ones.
+
+    >>> cleaned({"model": "chat", "user": "ada@example.com", "output": "..."})
+    '{"model":"chat","user":"673b3797ca651be7"}'
+    """
     members: list[str] = []
     room = _RECORD_BYTES - 2
     for name, value in fields.items():
         if name not in _LEFT_OUT:
-            member = f"{_json(_clean(name, 0))}:{_json(_clean(value, _DEPTH))}"
+            kept = _pseudonym(value) if name == "user" else _clean(value, _DEPTH)
+            member = f"{_json(_clean(name, 0))}:{_json(kept)}"
             size = len(member.encode()) + 1
             if size <= room:
                 members.append(member)
                 room -= size
     return "{" + ",".join(members) + "}"
+
+
+def _pseudonym(value: Any) -> str | None:
+    if not isinstance(value, str | int | float):
+        return None
+    return blake2b(without_surrogates(str(value)).encode(), digest_size=8).hexdigest()
 
 
 def _json(value: Any) -> str:
