@@ -18,16 +18,19 @@ from monitor.config.secrets import database_url, read_secret
 from monitor.config.section import Section
 from monitor.config.source import read_source
 from monitor.config.tree import Mapping, parse
+from monitor.config.user_signals import read_user_signals
 from monitor.config.values import text
 from monitor.config.variables import expand
 from monitor.errors import ConfigError, UsageError
 
 CHECK: Final[frozenset[str]] = frozenset()
-REPLAY: Final = frozenset({"streams", "reference", "false_alarms", "defaults", "feedback", "rules"})
+REPLAY: Final = frozenset(
+    {"streams", "reference", "false_alarms", "defaults", "feedback", "signals", "rules"}
+)
 RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http"}
 LEDGER: Final = frozenset({"store"})
 
-PLANNED: Final = frozenset({"links", "include", "heartbeat", "samples", "labels", "signals"})
+PLANNED: Final = frozenset({"links", "include", "heartbeat", "samples", "labels"})
 _VARIABLE: Final = "TOCSIN_CONFIG"
 
 
@@ -109,9 +112,9 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     receivers = read_receivers(root, needed="receivers" in need)
     switches = read_switches(root, _names(root, "receivers"), needed="kill_switches" in need)
     defaults = general.read_defaults(root, _names(root, "receivers"))
-    rules = read_rules(
-        root, Known(_names(root, "receivers"), _names(root, "kill_switches"), streams, defaults)
-    )
+    signals, vocabulary = read_user_signals(root)
+    known = Known(_names(root, "receivers"), _names(root, "kill_switches"), streams, defaults, vocabulary)
+    rules = read_rules(root, known)
     general.check_promise(root, promise, rules)
     if rules and not receivers and "receivers" not in root:
         root.wrong(
@@ -139,6 +142,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         http_token=token,
         config_hash=file.config_hash,
         redacted=file.redacted,
+        signals=signals,
     )
 
 

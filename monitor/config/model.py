@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from monitor.records.signals import Side
+from monitor.records.signals import BY_NAME, Side, Signal
+from monitor.records.user_signals import UserSignal
 
 
 class Severity(StrEnum):
@@ -235,3 +236,9 @@ class Config:
     http_token: str | None
     config_hash: str
     redacted: str
+    signals: tuple[UserSignal, ...] = ()
+
+    def signal(self, name: str) -> Signal:
+        """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""
+        own = {s.name: s for user in self.signals for s in (user.signal, user.missing)}
+        return own[name] if name in own else BY_NAME[name]

@@ -11,10 +11,11 @@ from monitor.config.model import Bound, Match, Rule, RuleKind, Severity, Streams
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.rule_checks import check_rule
 from monitor.config.section import Section, each
-from monitor.config.signal_names import quantile, read_signals
+from monitor.config.signal_names import Vocabulary, quantile, read_signals
 from monitor.config.tree import Mapping, Node, Scalar, scalars
 from monitor.config.tree import Sequence as ListNode
 from monitor.config.values import MS, duration, flag, link, named, one_of, plain_text, text, whole
+from monitor.records.signals import Signal
 
 PLANNED: Final = frozenset({"objective", "over", "total", "each", "overrides", "during", "for", "dry_run"})
 CONDITIONS: Final = ("above", "below", "drift", "absent")
@@ -41,6 +42,7 @@ class Known:
     switches: Collection[str]
     streams: Streams
     defaults: Defaults
+    signals: Vocabulary
 
 
 def read_rules(root: Section, known: Known) -> tuple[Rule, ...]:
@@ -133,12 +135,15 @@ class _Reader:
     def _terms(self) -> bounds.Terms:
         take = self.section.take
         return bounds.Terms(
-            signals=take("signal", partial(read_signals, report=self.section.report), ()),
+            signals=take("signal", self._signals, ()),
             severity=Severity(take("severity", one_of(*Severity), self.defaults.severity.value)),
             quantile=take("quantile", quantile, None),
             window="window" in self.section,
             kills="kill" in self.section,
         )
+
+    def _signals(self, node: Node) -> tuple[Signal, ...]:
+        return read_signals(node, self.section.report, self.known.signals)
 
     def _kind(self) -> RuleKind:
         given = [key for key in CONDITIONS if key in self.section]

@@ -1,10 +1,19 @@
 """From alerts.yaml to what measuring needs to know."""
 
+from collections.abc import Set
+
 from monitor.config.model import Config, Rule
 from monitor.records.settings import MeasureSettings
-from monitor.records.signals import BY_NAME
+from monitor.records.signals import MISSING
 
 DEFAULT_FRESH_MS = 60_000
+COVERED_BY = {
+    "confidence": "confidence",
+    "incorrect": "label",
+    "confidently_wrong": "label",
+    "abs_error": "label",
+}
+"""What a signal can only count where the field is there: the share without it is kept beside the signal."""
 
 
 def measure_settings(config: Config) -> MeasureSettings:
@@ -12,6 +21,7 @@ def measure_settings(config: Config) -> MeasureSettings:
     rules = [rule for rule in config.rules if rule.enabled]
     windows = [rule for rule in rules if rule.window_ms is not None]
     kills = [rule for rule in rules if rule.kill is not None]
+    read = {signal for rule in rules for signal in rule.signals}
     fresh = [config.kill_switches[rule.kill].guard.fresh_ms for rule in kills if rule.kill is not None]
     return MeasureSettings(
         by=config.streams.by,
@@ -20,12 +30,18 @@ def measure_settings(config: Config) -> MeasureSettings:
         lateness_ms=config.source.lateness_ms,
         max_record_bytes=config.source.max_record_bytes,
         bad_below=config.bad_below,
-        window_signals=_codes(windows),
-        kill_signals=_codes(kills),
+        window_signals=_codes(config, windows),
+        kill_signals=_codes(config, kills),
         fresh_ms=min(fresh, default=DEFAULT_FRESH_MS),
-        input_language=any("input_language" in rule.signals for rule in rules),
+        input_language="input_language" in read,
+        asked=frozenset(config.signal(name).code for name in read | _coverage(read)),
+        user_signals=config.signals,
     )
 
 
-def _codes(rules: list[Rule]) -> frozenset[int]:
-    return frozenset(BY_NAME[signal].code for rule in rules for signal in rule.signals)
+def _coverage(read: Set[str]) -> set[str]:
+    return {f"{MISSING}{field}" for signal, field in COVERED_BY.items() if signal in read}
+
+
+def _codes(config: Config, rules: list[Rule]) -> frozenset[int]:
+    return frozenset(config.signal(name).code for rule in rules for name in rule.signals)

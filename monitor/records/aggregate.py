@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from monitor.records.accumulate import Accumulator
+from monitor.records.asked import Asked
 from monitor.records.batch import Batch, batch_of
 from monitor.records.candidates import LanguageCandidates, Places
 from monitor.records.columns import ABSENT, Columns
@@ -19,6 +20,7 @@ from monitor.records.measure import Measured, measure
 from monitor.records.names import Names
 from monitor.records.pending import Arrived, Pending
 from monitor.records.placing import slice_codes, stream_codes
+from monitor.records.sample_rates import SampleRates
 from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
 from monitor.records.sampling import LanguageSampler, record_hashes
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
@@ -73,6 +75,8 @@ class PartitionAggregator:
         self._sampler = sampler
         self._topic, self._partition = topic, partition
         self._decoder = RecordDecoder(settings, self.dropped)
+        self._asked = Asked(settings, self.dropped)
+        self._rates = SampleRates(names, self.dropped)
         self._from_offset = self._next_offset = from_offset
         self._max_event_ms = max_event_ms
         self._max_kafka_ms: int | None = None
@@ -109,6 +113,7 @@ class PartitionAggregator:
             delta=self._tables.delta(self._candidates.languages(self._names)),
             skipped=self._skips.ranges,
             samples=self._samples.samples(),
+            notices=self._rates.take(),
         )
         self._from_offset = self._next_offset
         self._begin()
@@ -164,7 +169,8 @@ class PartitionAggregator:
         stream = stream_codes(columns, self._settings.by, self._names, int(timed.clock_ms[-1]))
         version = columns.names(VERSION_FIELD, absent=NO_VALUE)
         version_slice = slice_codes(stream, VERSION_FIELD, version, self._names)
-        measured = list(measure(batch))
+        measured = [*measure(batch), *self._asked.measure(batch, stream)]
+        self._rates.note(batch, stream, order.pane)
         self._tables.add(
             *cells_and_sums(measured, (stream, version_slice, order.pane, order.evidence), self._names),
             versions(batch, stream, version_slice, version, timed.event_ms),

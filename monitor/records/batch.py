@@ -69,6 +69,7 @@ def _counted(status: I64, plain: Bools, own: Bools) -> dict[Of, Bools]:
         Of.SAMPLED: ok,
         Of.TRIED: plain & (status != _REJECTED),
         Of.ANSWERED: ok | (plain & (status == _TIMEOUT)),
+        Of.FAILED: plain & ((status == _ERROR) | (status == _TIMEOUT)),
         Of.RATED: own,
         Of.LABELLED: own,
     }

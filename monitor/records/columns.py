@@ -1,5 +1,6 @@
 """Records as columns: one pass in C over all fields, then numpy arrays of the columns that have anything."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ Column = list[Any]
 _PROBABILITY: Final = (0.0, 1.0)
 _ANY: Final = (-float(LARGEST), float(LARGEST))
 _NOT_NEGATIVE: Final = (0.0, float(LARGEST))
-_RANGES: Final = {"confidence": _PROBABILITY, "score": _PROBABILITY} | dict.fromkeys(
+_RANGES: Final = dict.fromkeys(("confidence", "score", "sample_rate"), _PROBABILITY) | dict.fromkeys(
     ("rating", "prediction", "label"), _ANY
 )
 
 _NUMERIC: Final = {int, float, type(None)}
 _TEXTUAL: Final = {str, type(None)}
 _TEXTS: Final = frozenset(name for name, kind in Record.__annotations__.items() if kind in (str, Text))
+
+_POSITION: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
 ABSENT: Final = -1
 
@@ -69,7 +72,7 @@ class Columns:
         """Whether any record has the field."""
         if field not in self._has:
             column = self._scalars(field)
-            self._has[field] = any(column) or column.count(None) < self.n
+            self._has[field] = column[0] is not None or column.count(None) < self.n
         return self._has[field]
 
     def given(self, field: str) -> Bools | None:
@@ -136,23 +139,36 @@ class Columns:
         """A column of texts or scalars as clean names; `absent` is the name of those without one."""
         known = self._names.get((field, absent))
         if known is None:
-            known = self._names[field, absent] = self._distinct(field, _name, absent)
+            known = self._names[field, absent] = self._distinct(field, name_of, absent)
         return known
 
     def classes(self, field: str) -> Distinct:
         """As `names`, but numbers with a fraction are no classes."""
-        return self._distinct(field, _class, None)
+        return self._distinct(field, class_of, None)
 
     def _distinct(self, field: str, naming: Callable[[Any], str], absent: str | None) -> Distinct:
         if not self.has(field):
             return _constant(absent, self.n)
-        return _distinct(self._scalars(field), naming, absent, textual=field in _TEXTS)
+        return distinct(self._scalars(field), naming, absent, textual=field in _TEXTS)
+
+    def at(self, path: Sequence[str]) -> Column:
+        """The values at the end of a path of keys and positions, None where there is nothing."""
+        column = self._raw[path[0]]
+        for key in path[1:]:
+            column = [v.get(key) if type(v) is dict else _item(v, key) for v in column]
+        return column
 
     def _scalars(self, field: str) -> Column:
         if field in self._raw:
             return self._raw[field]
         key = field.partition(".")[2]
         return [segment.get(key) if segment else None for segment in self._raw[SEGMENT]]
+
+
+def _item(value: Any, key: str) -> Any:
+    if not isinstance(value, list) or not _POSITION.fullmatch(key) or int(key) >= len(value):
+        return None
+    return value[int(key)]
 
 
 def _constant(name: str | None, n: int) -> Distinct:
@@ -167,7 +183,10 @@ class _Places(dict[Any, int]):
         return place
 
 
-def _distinct(column: Column, naming: Callable[[Any], str], absent: str | None, *, textual: bool) -> Distinct:
+def distinct(
+    column: Column, naming: Callable[[Any], str], absent: str | None = None, *, textual: bool = False
+) -> Distinct:
+    """A column of texts, booleans and numbers as names; one that `naming` leaves empty is `absent`."""
     places = _Places()
     if textual or set(map(type, column)) <= _TEXTUAL:
         codes = np.fromiter(map(places.__getitem__, column), np.int64, len(column))
@@ -182,7 +201,8 @@ def _distinct(column: Column, naming: Callable[[Any], str], absent: str | None, 
     return Distinct(list(names), table[codes])
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
+    """A text, boolean or number as a clean name; empty for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -190,5 +210,6 @@ def _name(value: Any) -> str:
     return clean_name(value if isinstance(value, str) else str(value))
 
 
-def _class(value: Any) -> str:
-    return "" if isinstance(value, float) else _name(value)
+def class_of(value: Any) -> str:
+    """As `name_of`, but a number with a fraction is no class."""
+    return "" if isinstance(value, float) else name_of(value)

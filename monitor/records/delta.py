@@ -143,7 +143,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What one partition added since the last checkpoint, ids still local to the process."""
+    """What one partition added since the last checkpoint, ids still local to the process.
+
+    `notices` are sentences for the operator on what is wrong with the log as a whole.
+    """
 
     from_offset: int
     next_offset: int
@@ -153,6 +156,7 @@ class Intake:
     delta: Delta
     skipped: tuple[SkippedRange, ...] = ()
     samples: tuple[Sample, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def skipped_count(self) -> int:

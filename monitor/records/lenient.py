@@ -16,6 +16,10 @@ DETAIL_CHARS: Final = 200
 
 R = TypeVar("R", bound=msgspec.Struct)
 
+_NESTING: Final = (Any, dict[str, Any] | None)
+"""Types of fields that may hold objects within objects, of which so many levels are mended."""
+_LEVELS: Final = 32
+
 _INT_DIGITS: Final = 19
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]', re.DOTALL)
 
@@ -55,30 +59,46 @@ class Mender(Generic[R]):
         for name, kind in self._types.items():
             if name not in fields:
                 continue
-            mended = _mended(fields[name])
-            try:
-                msgspec.convert(mended, kind)
-            except msgspec.ValidationError:
-                dropped.append(name)
-            else:
+            mended = _mended(fields[name], _LEVELS if kind in _NESTING else 1)
+            if mended is not _UNFIT and _fits(mended, kind):
                 kept[name] = mended
+            else:
+                dropped.append(name)
         return kept, dropped
 
 
-def _mended(value: Any) -> Any:
-    """Strings without surrogates, objects without the members no name can be made of."""
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _mended(value: Any, levels: int) -> Any:
+    """Strings without surrogates, objects of so many levels without the members no name can be made of."""
     if isinstance(value, str):
         return without_surrogates(value)
     if isinstance(value, float) and not isfinite(value):
         return _UNFIT
-    if isinstance(value, dict):
-        flat = {without_surrogates(k): _mended(v) for k, v in value.items() if not isinstance(v, dict | list)}
-        return {k: v for k, v in flat.items() if v is not _UNFIT}
-    return value
+    if not isinstance(value, dict | list):
+        return value
+    if isinstance(value, list):
+        items = (_member(item, levels) for item in value) if levels > 1 else value
+        return [None if item is _UNFIT else item for item in items]
+    members = ((without_surrogates(key), _member(v, levels)) for key, v in value.items())
+    return {key: v for key, v in members if v is not _UNFIT}
 
 
-_UNFIT: Final = object()
-"""Of no type that a record's field has."""
+def _member(value: Any, levels: int) -> Any:
+    return _UNFIT if isinstance(value, dict | list) and levels <= 1 else _mended(value, levels - 1)
+
+
+class _Unfit:
+    """Of no type that a record's field has."""
+
+
+_UNFIT: Final = _Unfit()
 
 
 def _model_problem(fields: Mapping[str, Any]) -> str:

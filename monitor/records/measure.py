@@ -11,7 +11,9 @@ from monitor.records.columns import Bools, Columns, Distinct
 from monitor.records.delta import F64, I64
 from monitor.records.rates import RATES
 from monitor.records.settings import NO_VALUE
-from monitor.records.signals import SIGNALS, Kind, Of, Signal
+from monitor.records.signals import ASKED_ONLY, SIGNALS, Kind, Of, Signal
+
+_MEASURED: Final = tuple(s for s in SIGNALS if s.of is not Of.SAMPLED and s.name not in ASKED_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +31,18 @@ class Measured:
 
 
 def measure(batch: Batch) -> Iterator[Measured]:
-    """Every signal that has data in the batch, but for the sampled ones."""
-    for signal in SIGNALS:
-        measured = None if signal.of is Of.SAMPLED else _MEASURES[signal.kind](signal, batch)
+    """Every signal that has data in the batch, but for the sampled ones and those counted only if asked for."""
+    for signal in _MEASURED:
+        measured = _MEASURES[signal.kind](signal, batch)
         if measured is not None and measured.bucket.size:
             yield measured
 
 
 def _traffic(signal: Signal, batch: Batch) -> Measured:
-    return _rows_of(signal, batch.prediction, np.zeros(batch.columns.n, np.int64))
+    return rows_of(signal, batch.prediction, np.zeros(batch.columns.n, np.int64))
 
 
-def _rows_of(signal: Signal, rows: Bools, bucket: I64, values: F64 | None = None) -> Measured:
+def rows_of(signal: Signal, rows: Bools, bucket: I64, values: F64 | None = None) -> Measured:
     """`rows` bool[n] of `bucket` and `values` [n]."""
     if rows.all():
         return Measured(signal.code, None, bucket, values)
@@ -76,7 +78,7 @@ def _distance(columns: Columns) -> F64 | None:
 def _category(signal: Signal, batch: Batch) -> Measured | None:
     distinct = _NAMES.get(signal.name, _given_names)(signal, batch.columns)
     rows = batch.of[signal.of] & distinct.present
-    measured = _rows_of(signal, rows, distinct.codes)
+    measured = rows_of(signal, rows, distinct.codes)
     return Measured(signal.code, measured.rows, measured.bucket, names=distinct.names)
 
 
@@ -102,7 +104,7 @@ def _rate(signal: Signal, batch: Batch) -> Measured | None:
     counted, event = found
     if signal.name != "fallback":
         counted = counted & batch.of[signal.of]
-    return _rows_of(signal, counted, event.astype(np.int64))
+    return rows_of(signal, counted, event.astype(np.int64))
 
 
 _MEASURES: Final[Mapping[Kind, Callable[[Signal, Batch], Measured | None]]] = {

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from monitor.records.batch import Batch
-from monitor.records.columns import Bools, Columns
+from monitor.records.columns import Bools, Columns, Distinct
 
 SURE: Final = 0.9
 """Confidence from which a wrong prediction is confidently wrong."""
@@ -63,7 +63,7 @@ def _negative_feedback(batch: Batch) -> Found:
 def _incorrect(batch: Batch) -> Found:
     """By `correct`, else by class: the label against the prediction."""
     columns = batch.columns
-    judged = _compared(columns) if columns.has("label") and columns.has("prediction") else None
+    judged = _classes(columns) if columns.has("label") and columns.has("prediction") else None
     stated = columns.flag("correct")
     if stated is None:
         return judged
@@ -73,11 +73,25 @@ def _incorrect(batch: Batch) -> Found:
     return known | judged[0], np.where(known, wrong, judged[1])
 
 
-def _compared(columns: Columns) -> tuple[Bools, Bools]:
-    predicted, label = columns.classes("prediction"), columns.classes("label")
-    places = {name: i for i, name in enumerate(predicted.names)}
-    same = np.array([*(places.get(name, len(places)) for name in label.names), len(places)], np.int64)
-    return predicted.present & label.present, predicted.codes != same[label.codes]
+def _classes(columns: Columns) -> tuple[Bools, Bools]:
+    return _differing(columns.classes("prediction"), columns.classes("label"))
+
+
+def _differing(one: Distinct, other: Distinct) -> tuple[Bools, Bools]:
+    """Where both have a name, and where they have not the same."""
+    places = {name: i for i, name in enumerate(one.names)}
+    same = np.array([*(places.get(name, len(places)) for name in other.names), len(places)], np.int64)
+    return one.present & other.present, one.codes != same[other.codes]
+
+
+def _stale_cache(batch: Batch) -> Found:
+    """Of the hits that name a `cached_version`: those of another one than the record's own, which serves now."""
+    columns = batch.columns
+    hit = columns.flag("cache_hit")
+    if hit is None or not columns.has("cached_version"):
+        return None
+    known, stale = _differing(columns.names("version"), columns.names("cached_version"))
+    return known & (hit == 1), stale
 
 
 def _confidently_wrong(batch: Batch) -> Found:
@@ -103,4 +117,5 @@ RATES: Final[dict[str, Callable[[Batch], Found]]] = {
     "confidently_wrong": _confidently_wrong,
     "cold_start": _flagged("cold_start", 1.0),
     "late": lambda b: _every(b, b.late),
+    "stale_cache": _stale_cache,
 }

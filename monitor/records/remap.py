@@ -8,12 +8,11 @@ import numpy as np
 
 from monitor.records.delta import I64, Cells, Delta, Intake, Languages, Slots, Sums, Versions
 from monitor.records.fold import fold, grouped
-from monitor.records.signals import FIRST_CATEGORY, SIGNALS, WHOLE, Kind
+from monitor.records.signals import FIRST_CATEGORY, WHOLE
+from monitor.records.user_signals import categories as categorical
 
 DROPPED: Final = -1
 """A slice's id where the ledger has no place for it: its cells go, those of the whole stream stay."""
-
-_CATEGORY_CODES: Final = tuple(s.code for s in SIGNALS if s.kind is Kind.CATEGORY)
 
 _Sliced = TypeVar("_Sliced", Cells, Sums, Versions)
 
@@ -49,7 +48,7 @@ def used(intake: Intake) -> Used:
 def _category_rows(delta: Delta) -> list[I64]:
     tables: tuple[Any, ...] = (delta.cells, delta.slots, delta.languages)
     columns = [np.concatenate([getattr(t, name) for t in tables]) for name in ("stream", "signal", "bucket")]
-    rows = np.isin(columns[1], _CATEGORY_CODES) & (columns[2] >= FIRST_CATEGORY)
+    rows = categorical(columns[1]) & (columns[2] >= FIRST_CATEGORY)
     return [c[rows] for c in columns]
 
 
@@ -104,7 +103,7 @@ def _moved_languages(table: Languages, streams: Mapping[int, int], slices: Mappi
 
 
 def _buckets(table: Cells | Slots | Languages, ids: Mapping[tuple[int, int, int], int]) -> I64:
-    rows = np.flatnonzero(np.isin(table.signal, _CATEGORY_CODES) & (table.bucket >= FIRST_CATEGORY))
+    rows = np.flatnonzero(categorical(table.signal) & (table.bucket >= FIRST_CATEGORY))
     buckets = table.bucket.copy()
     triples, order, starts = grouped([table.stream[rows], table.signal[rows], table.bucket[rows]])
     if starts.size:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from monitor.records.signals import BY_CODE, Of
+from monitor.records.user_signals import UserSignal
 
 VERSION_FIELD = "version"
 NO_VALUE = "(none)"
@@ -16,7 +17,8 @@ class MeasureSettings:
     `by` and `slices` name top-level fields, or `segment.<key>`; `version` is always a slice.
     `window_signals` and `kill_signals` are the codes counted in 1 s slots of event time and of Kafka time;
     `fresh_ms` is how young a record must be to count for a kill. `input_language`: whether a rule asks for
-    the language of inputs too.
+    the language of inputs too. `asked` are the codes that rules read: of `ASKED_ONLY` these alone are counted.
+    `user_signals` are counted whether or not a rule reads them.
     Raises ValueError for a signal that has no slots, because it is sampled.
     """
 
@@ -30,6 +32,8 @@ class MeasureSettings:
     kill_signals: frozenset[int] = frozenset()
     fresh_ms: int = 60_000
     input_language: bool = False
+    asked: frozenset[int] = frozenset()
+    user_signals: tuple[UserSignal, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_sampled(self.window_signals | self.kill_signals)
@@ -41,7 +45,7 @@ class MeasureSettings:
 
 
 def _refuse_sampled(codes: Iterable[int]) -> None:
-    sampled = [BY_CODE[c].name for c in codes if BY_CODE[c].of is Of.SAMPLED]
+    sampled = [s.name for s in map(BY_CODE.get, codes) if s is not None and s.of is Of.SAMPLED]
     if sampled:
         raise ValueError(
             f"{', '.join(sorted(sampled))}: sampled signals have no 1 s slots, so no window and no kill"

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final
 
 from detectors.buckets import LOG, LOGIT, Scale
@@ -24,6 +23,7 @@ class Of(StrEnum):
     OK = "ok"
     TRIED = "ok, error or timeout"
     ANSWERED = "ok or timeout"
+    FAILED = "error or timeout"
     RATED = "rated"
     LABELLED = "labelled"
     SAMPLED = "ok, sampled by hash"
@@ -77,6 +77,8 @@ def _rates() -> list[Signal]:
         (12, "wrong_language", "expected_language", Of.SAMPLED, "answers in another language than expected"),
         (13, "cold_start", "cold_start", Of.ALL, "requests that met a cold start"),
         (14, "late", "ts", Of.ALL, "records that came after their pane had closed"),
+        (15, "stale_cache", "cached_version", Of.ALL, "cache hits of another version than the one serving"),
+        (16, "inconsistent", "input", Of.OK, "repeated inputs that got another answer from the same version"),
     ]
     return [Signal(c, n, Kind.RATE, "share", f, of, Side.UP, why) for c, n, f, of, why in rows]
 
@@ -114,25 +116,79 @@ def _categories() -> list[Signal]:
     return [Signal(c, n, Kind.CATEGORY, "share", f, of, Side.BOTH, why) for c, n, f, of, why in rows]
 
 
+def _missing() -> list[Signal]:
+    rows = [
+        (128, "version", Of.ALL),
+        (129, "prompt_version", Of.ALL),
+        (130, "id", Of.ALL),
+        (131, "trace_id", Of.ALL),
+        (132, "user", Of.ALL),
+        (133, "ts", Of.ALL),
+        (134, "status", Of.ALL),
+        (135, "error_type", Of.FAILED),
+        (136, "error_message", Of.FAILED),
+        (137, "input", Of.ALL),
+        (138, "output", Of.OK),
+        (139, "input_tokens", Of.OK),
+        (140, "output_tokens", Of.OK),
+        (141, "input_language", Of.OK),
+        (142, "output_language", Of.OK),
+        (143, "expected_language", Of.OK),
+        (144, "confidence", Of.OK),
+        (145, "abstained", Of.OK),
+        (146, "finish_reason", Of.OK),
+        (147, "latency_ms", Of.ANSWERED),
+        (148, "ttft_ms", Of.OK),
+        (149, "memory_bytes", Of.ALL),
+        (150, "cost_usd", Of.ALL),
+        (151, "batch_size", Of.ALL),
+        (152, "cache_hit", Of.ALL),
+        (153, "cached_version", Of.ALL),
+        (154, "cold_start", Of.ALL),
+        (155, "fallback", Of.ALL),
+        (156, "valid_output", Of.OK),
+        (157, "prediction", Of.OK),
+        (158, "score", Of.OK),
+        (159, "label", Of.OK),
+        (160, "correct", Of.OK),
+        (161, "features", Of.ALL),
+        (162, "rating", Of.OK),
+        (163, "segment", Of.ALL),
+        (164, "sample_rate", Of.ALL),
+    ]
+    of_hits = {"cached_version": "cache hits without `cached_version`"}
+    return [missing(c, f, f, of, of_hits.get(f, f"records without `{f}`")) for c, f, of in rows]
+
+
+def missing(code: int, name: str, field: str, of: Of, meaning: str) -> Signal:
+    """The rate of records that have no usable `field`, called `missing.<name>`."""
+    return Signal(code, f"{MISSING}{name}", Kind.RATE, "share", field, of, Side.UP, meaning)
+
+
+MISSING: Final = "missing."
+FIRST_USER_CODE: Final = 1_024
+"""Codes from here to 32,767 are for signals of users: see `user_signals`."""
+
 SIGNALS: Final[tuple[Signal, ...]] = (
     Signal(0, "requests", Kind.TRAFFIC, "requests", "", Of.ALL, Side.BOTH, "predictions counted"),
     *_rates(),
     *_distributions(),
     *_categories(),
+    *_missing(),
 )
 BY_NAME: Final[dict[str, Signal]] = {s.name: s for s in SIGNALS}
 BY_CODE: Final[dict[int, Signal]] = {s.code: s for s in SIGNALS}
 
-# Signals of the contract that no code measures yet: refused by name, never ignored.
-PLANNED: Final[tuple[str, ...]] = ("stale_cache", "inconsistent", "missing.*")
+ASKED_ONLY: Final[frozenset[str]] = frozenset(
+    {"inconsistent", *(s.name for s in SIGNALS if s.name.startswith(MISSING))}
+)
+"""Signals that cost time or rows of their own, so they are counted only where a rule reads them."""
+
+# Signals of the contract that no code measures yet: there are none.
+PLANNED: Final[tuple[str, ...]] = ()
 
 UNKNOWN_CATEGORY: Final = 0
 OTHER_CATEGORY: Final = 1
 FIRST_CATEGORY: Final = 2
 OTHER_STREAM: Final = 0
 WHOLE: Final = 0
-
-
-def planned(name: str) -> bool:
-    """Whether `name` is a signal of the contract that is not built yet."""
-    return any(fnmatchcase(name, pattern) for pattern in PLANNED)

@@ -49,7 +49,7 @@ PLANNED = {
         "for: 5m",
         "dry_run: true",
     ],
-    "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}", "labels: {}", "signals: {}"],
+    "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}", "labels: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "kill_switches.chat": ["per: [model]", "trip: auto"],
     "reference": ["hour_of_week: true"],

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
 from monitor.records.sampling import LanguageSampler
 from monitor.records.settings import MeasureSettings
-from monitor.records.signals import BY_NAME, WHOLE, Kind
+from monitor.records.signals import BY_NAME, WHOLE, Kind, Signal
 
 START_MS = 1_731_553_200_000
 """The beginning of a pane."""
@@ -47,6 +47,7 @@ class Partition:
 
     aggregator: PartitionAggregator
     names: Names
+    known: Mapping[str, Signal]
 
     @classmethod
     def make(
@@ -59,6 +60,7 @@ class Partition:
         max_event_ms: int | None = None,
     ) -> "Partition":
         settings = settings or MeasureSettings()
+        known = BY_NAME | {s.name: s for user in settings.user_signals for s in (user.signal, user.missing)}
         names = names or Names(settings.by, settings.max_streams)
         sampler = sampler or LanguageSampler(detector())
         return cls(
@@ -66,10 +68,11 @@ class Partition:
                 settings, names, sampler, "predictions", number, from_offset=0, max_event_ms=max_event_ms
             ),
             names,
+            known,
         )
 
     def counted(self) -> "Counted":
-        return Counted(self.aggregator.take(), self.names, self.aggregator.dropped)
+        return Counted(self.aggregator.take(), self.names, self.aggregator.dropped, self.known)
 
 
 @dataclass
@@ -79,11 +82,12 @@ class Counted:
     intake: Intake
     names: Names
     dropped: Counter[str]
+    known: Mapping[str, Signal]
 
     def of(self, signal: str, stream: str = "chat-eu", **where: str) -> dict[Any, int]:
         """Counts by bucket, of the whole stream or of the slice named by field."""
         cells = self.intake.delta.cells
-        entry = BY_NAME[signal]
+        entry = self.known[signal]
         found: Counter[Any] = Counter()
         rows = np.flatnonzero(cells.signal == entry.code)
         for row in rows.tolist():
@@ -103,7 +107,7 @@ class Counted:
 
     def signals(self) -> set[str]:
         """The signals with any cell."""
-        codes = {signal.code: name for name, signal in BY_NAME.items()}
+        codes = {signal.code: name for name, signal in self.known.items()}
         return {codes[code] for code in np.unique(self.intake.delta.cells.signal).tolist()}
 
     def reasons(self) -> dict[int, str]:

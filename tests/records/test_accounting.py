@@ -13,15 +13,24 @@ from monitor.records.delta import Delta
 from monitor.records.names import Names
 from monitor.records.remap import remap, used
 from monitor.records.settings import MeasureSettings
+from monitor.records.signals import BY_NAME, Kind
+from monitor.records.user_signals import UserSignal, categories, user_signal
 
 # The machine may be busy, and the language model is loaded once.
 UNHURRIED = settings(deadline=None, max_examples=50)
+ASKED = ("inconsistent", "missing.confidence", "missing.cached_version", "missing.features")
+OWN = (
+    UserSignal(user_signal("age", Kind.DISTRIBUTION, "/features/age"), ("features", "age")),
+    UserSignal(user_signal("job", Kind.CATEGORY, "/features/job"), ("features", "job")),
+)
 SETTINGS = MeasureSettings(
     slices=("tenant",),
     window_signals=frozenset({1, 38}),
     kill_signals=frozenset({1}),
     fresh_ms=10**10,
     lateness_ms=1_000,
+    asked=frozenset({*(BY_NAME[name].code for name in ASKED), *(user.missing.code for user in OWN)}),
+    user_signals=OWN,
 )
 
 fields = st.fixed_dictionaries(
@@ -40,6 +49,14 @@ fields = st.fixed_dictionaries(
         "prediction": st.sampled_from(["a", 1, 0.5, True]),
         "label": st.sampled_from(["a", 1, 0.25]),
         "fallback": st.booleans(),
+        "cache_hit": st.booleans(),
+        "cached_version": st.sampled_from(["v1", "v2"]),
+        "sample_rate": st.sampled_from([0.1, 1, 2]),
+        "input": st.sampled_from(["a", "b"]),
+        "features": st.fixed_dictionaries(
+            {},
+            optional={"age": st.sampled_from([3, 40, -1, "old"]), "job": st.sampled_from(["nurse", 1, 0.5])},
+        ),
     },
 )
 poison = st.sampled_from(
@@ -57,7 +74,7 @@ def table(delta: Delta, names: Names) -> dict[str, list[tuple[Any, ...]]]:
         for i in range(part.stream.size):
             row: dict[str, Any] = {name: getattr(part, name)[i].item() for name in columns}
             stream, signal = row["stream"], row.get("signal", 0)
-            if "bucket" in row and signal >= 64:
+            if "bucket" in row and _named(signal):
                 row["bucket"] = names.category(stream, signal, row["bucket"])
             if row.get("slice"):
                 row["slice"] = (names.slice(row["slice"]).field, names.slice(row["slice"]).value)
@@ -73,6 +90,10 @@ def table(delta: Delta, names: Names) -> dict[str, list[tuple[Any, ...]]]:
         ),
         "versions": rows(delta.versions, "stream", "slice", "first_ms", "last_ms", "count"),
     }
+
+
+def _named(signal: int) -> bool:
+    return bool(categories(np.array([signal]))[0])
 
 
 def totals(delta: Delta) -> float:
@@ -176,14 +197,14 @@ def test_the_ledgers_ids_say_the_same_as_the_codes(values: list[bytes | None]) -
             *(getattr(moved.delta.cells, c).tolist() for c in ("stream", "signal", "bucket", "count")),
             strict=True,
         )
-        if signal >= 64
+        if _named(signal)
     }
     named = {
         (names.stream(s).key, signal, names.category(s, signal, b))
         for s, signal, b in zip(
             *(getattr(intake.delta.cells, c).tolist() for c in ("stream", "signal", "bucket")), strict=True
         )
-        if signal >= 64
+        if _named(signal)
     }
     assert set(categories) == named
     assert moved.counted == intake.counted

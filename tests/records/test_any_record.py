@@ -10,8 +10,16 @@ from record_building import CLOCK_MS, Partition, batch
 from monitor.records.codec import decode, encode
 from monitor.records.record import Record
 from monitor.records.settings import MeasureSettings
-from monitor.records.signals import SIGNALS
+from monitor.records.signals import SIGNALS, Kind
+from monitor.records.user_signals import UserSignal, user_signal
 
+OWN = (
+    UserSignal(user_signal("when", Kind.RATE, "tenant"), ("tenant",), when=("true", "1")),
+    UserSignal(user_signal("flag", Kind.RATE, "/a/0"), ("a", "0")),
+    UserSignal(user_signal("number", Kind.DISTRIBUTION, "/features/x"), ("features", "x")),
+    UserSignal(user_signal("share", Kind.DISTRIBUTION, "b", probability=True), ("b",), high=1.0),
+    UserSignal(user_signal("name", Kind.CATEGORY, "/segment/x"), ("segment", "x")),
+)
 SLICED = MeasureSettings(
     by=("model", "region", "segment.plan"),
     slices=("version", "tenant", "segment.country", "label"),
@@ -19,14 +27,28 @@ SLICED = MeasureSettings(
     kill_signals=frozenset({1, 38, 66}),
     fresh_ms=10**15,
     input_language=True,
+    asked=frozenset({*(s.code for s in SIGNALS), *(user.missing.code for user in OWN)}),
+    user_signals=OWN,
 )
 any_text = st.text(alphabet=st.characters(exclude_categories=[]), max_size=30)
 numbers = st.integers(-(2**70), 2**70) | st.integers(-3, 3) | st.floats() | st.just(10**400)
 scalars = st.none() | st.booleans() | numbers | any_text | st.sampled_from(["ok", "length", "de", "feedback"])
 anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3)
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text | st.just("x"), inner, max_size=3),
 )
-names = [*Record.__struct_fields__, "region", "tenant", "segment", "id", "trace_id", "features"]
+names = [
+    *Record.__struct_fields__,
+    "region",
+    "tenant",
+    "segment",
+    "id",
+    "trace_id",
+    "user",
+    "features",
+    "a",
+    "b",
+]
 records = st.dictionaries(st.sampled_from(names), anything, max_size=12).map(
     lambda f: {"model": "chat-eu"} | f
 )
@@ -65,11 +87,13 @@ def test_any_value_is_counted_or_skipped_and_can_be_stored(
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(records, min_size=2, max_size=8))
-def test_a_record_counts_the_same_alone_and_among_others(log: list[dict[str, Any]]) -> None:
-    together = Partition.make()
+@given(st.lists(records, min_size=2, max_size=8), st.sampled_from([SLICED, MeasureSettings()]))
+def test_a_record_counts_the_same_alone_and_among_others(
+    log: list[dict[str, Any]], measured: MeasureSettings
+) -> None:
+    together = Partition.make(measured)
     together.aggregator.add(batch([as_value(record) for record in log]), CLOCK_MS)
-    alone = Partition.make()
+    alone = Partition.make(measured)
     counted = 0
     for offset, record in enumerate(log):
         alone.aggregator.add(batch([as_value(record)], offset), CLOCK_MS)
