@@ -23,6 +23,7 @@ from monitor.ledger import tables
 from monitor.ledger.admission import retire_unseen
 from monitor.ledger.engine import connect, reach
 from monitor.ledger.migrate import check_schema
+from monitor.ledger.signal_rows import register_all
 from monitor.notify.worker import Notifier
 from monitor.web.server import WebServer
 
@@ -79,6 +80,7 @@ class Daemon:
                 reach(self._engine)
                 with self._engine.begin() as conn:
                     check_schema(conn)
+                register_all(self._engine, self._config.signals)
                 tables.ensure_partitions(self._engine, clock_ms())
                 note_config(self._engine, self._config, socket.gethostname())
                 self._snapshot.ledger_ready()

@@ -9,16 +9,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from detectors.buckets import LOGIT
 from monitor.errors import SchemaMismatch
 from monitor.ledger.engine import connect, contended, place, retryable, set_local, unavailable
-from monitor.ledger.models import SCHEMA, signal
+from monitor.ledger.models import SCHEMA
+from monitor.ledger.signal_rows import register
 from monitor.ledger.tables import ensure_partitions
-from monitor.records.signals import SIGNALS, Signal
 
 VIEWS: Final = "tocsin"
 
@@ -91,7 +89,7 @@ def _migrate(connection: Connection) -> None:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(scripts()))
         command.upgrade(config, "head")
-    _register(connection)
+    register(connection)
 
 
 def _at_head(connection: Connection) -> bool:
@@ -100,25 +98,6 @@ def _at_head(connection: Connection) -> bool:
     if found is not None and not _known(history, found):
         check_schema(connection)
     return found == history.get_current_head()
-
-
-def _register(connection: Connection) -> None:
-    rows = [
-        {"code": s.code, "name": s.name, "kind": s.kind.value, "unit": s.unit, "scale": _scale(s)}
-        for s in SIGNALS
-    ]
-    upsert = insert(signal)
-    names = ("name", "kind", "unit", "scale")
-    connection.execute(
-        upsert.on_conflict_do_update(index_elements=["code"], set_={n: upsert.excluded[n] for n in names}),
-        rows,
-    )
-
-
-def _scale(registered: Signal) -> str | None:
-    if registered.scale is None:
-        return None
-    return "logit" if registered.scale is LOGIT else "log"
 
 
 def _revision(connection: Connection) -> str | None:
