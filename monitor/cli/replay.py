@@ -98,6 +98,8 @@ def _tell(outcome: Outcome) -> None:
         click.echo(f"would have killed {trip.switch} at {_iso(trip.detected_ms)} by {trip.rule}", err=True)
     if outcome.late:
         click.echo(f"{outcome.late:,} records came late (their pane had closed): try --sort", err=True)
+    for notice in outcome.notices:
+        click.echo(notice, err=True)
     for reason, n in sorted(outcome.skipped.items()):
         click.echo(f"{n:,} lines skipped: {reason}", err=True)
     for stream, (learned, needed) in sorted(outcome.learning.items()):

@@ -54,6 +54,7 @@ class Outcome:
     counted: int = 0
     late: int = 0
     learning: dict[str, tuple[int, int]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
 
 def lines_of(raw: Iterable[bytes], skipped: Counter[str]) -> Iterator[Line]:
@@ -113,6 +114,7 @@ class Replay:
         self._aggregator.add(batch, self._clock_ms)
         intake = self._aggregator.take()
         self.outcome.counted += intake.counted
+        self.outcome.notices += intake.notices
         for skipped in intake.skipped:
             self.outcome.skipped[skipped.reason] += skipped.count
         mark = Mark(

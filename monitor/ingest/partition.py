@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
+import structlog
 from kafka.structs import TopicPartition
 
 from monitor.ingest.bisect import REFUSED, Bisection
@@ -19,6 +20,8 @@ from monitor.records.delta import Intake, SkippedRange
 
 # An end offset older than this says nothing of now (rule 3).
 SAMPLE_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
 
 NewAggregator = Callable[[str, int, int, int | None], PartitionAggregator]
 
@@ -182,6 +185,8 @@ class OwnedPartition:
 
     def _intake(self, position: int, clock_ms: int) -> Intake:
         taken: Intake = self.aggregator.take()
+        for notice in taken.notices:
+            log.warning("the log cannot be trusted", partition=self.name, why=notice)
         skipped = sorted([*taken.skipped, *self.skips], key=lambda r: r.first)
         if self.bisection.given_up:
             skipped = [SkippedRange(self.expected, position - 1, 1, REFUSED, self.why, clock_ms)]
