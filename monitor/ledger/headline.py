@@ -5,6 +5,7 @@ from typing import Final
 from monitor.ledger.facts import Facts
 from monitor.ledger.languages import language
 from monitor.ledger.wording import amount, apart, clip, duration, percent, points
+from monitor.records.signals import MISSING
 
 LONGEST: Final = 300
 
@@ -20,9 +21,9 @@ _RATES: Final = {
     "negative_feedback": "of ratings are bad",
     "incorrect": "of predictions are wrong",
     "confidently_wrong": "of predictions are wrong with confidence",
-    "stale_cache": "of answers come from a stale cache",
+    "stale_cache": "of cache hits are stale",
     "wrong_language": "of answers are in the wrong language",
-    "inconsistent": "of answers contradict each other",
+    "inconsistent": "of repeated inputs get another answer",
     "cold_start": "of requests meet a cold start",
     "late": "of records come late",
 }
@@ -68,7 +69,8 @@ def subject(facts: Facts) -> str:
     """What `observed` is a figure of, without the figure: `of answers are German`, `p99 latency`."""
     quantity, signal = facts.quantity or "", facts.signal or "value"
     if quantity == "rate":
-        return _RATES.get(signal, f"of records are {signal}")
+        missing = signal.removeprefix(MISSING) if signal.startswith(MISSING) else None
+        return f"of records have no {missing}" if missing else _RATES.get(signal, f"of records are {signal}")
     if quantity.startswith("share:"):
         category = clip(quantity.removeprefix("share:"), 60)
         shown = language(category) if signal.endswith("_language") else category

@@ -96,6 +96,21 @@ def test_a_rate_says_what_fails():
     assert headline(FAILING) == "chat-eu: 96% of requests fail, was 0.4%"
 
 
+@pytest.mark.parametrize(
+    ("signal", "said"),
+    [
+        ("stale_cache", "of cache hits are stale"),
+        ("inconsistent", "of repeated inputs get another answer"),
+        ("missing.output", "of records have no output"),
+        ("declined", "of records are declined"),
+    ],
+)
+def test_a_rate_is_a_share_of_what_it_counts(signal, said):
+    assert (
+        says(signal=signal, quantity="rate", observed=0.5, reference=0.1) == f"chat-eu: 50% {said}, was 10%"
+    )
+
+
 def test_close_figures_get_the_digits_that_tell_them_apart():
     close = {"signal": "error", "quantity": "rate", "observed": 0.02012, "reference": 0.0199}
     assert says(**close) == "chat-eu: 2.01% of requests fail, was 1.99%"
