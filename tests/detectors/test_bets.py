@@ -11,6 +11,7 @@ from detectors.errors import DetectorError
 
 limits = st.floats(1e-6, 1 - 1e-6)
 sizes = st.integers(0, 400)
+shares = st.one_of(st.just(0.0), st.floats(1e-6, 1))  # scipy overflows at subnormal rates
 
 
 def e_values(n, m, rho=0.0):
@@ -18,7 +19,7 @@ def e_values(n, m, rho=0.0):
     return np.exp(bets.pane_bet_log_components(k, np.full(n + 1, n), np.full(n + 1, m), rho))
 
 
-@given(n=sizes, m=limits, below=st.floats(0, 1), rho=st.floats(0, 1))
+@given(n=sizes, m=limits, below=shares, rho=st.floats(0, 1))
 def test_its_expectation_is_at_most_one_for_every_rate_up_to_the_limit(n, m, below, rho):
     weight = binom.pmf(np.arange(n + 1), n, m * below)
     assert (weight @ e_values(n, m, rho) <= 1 + 1e-9).all()
