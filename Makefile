@@ -1,13 +1,13 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench lock clean
+.PHONY: help setup test lint demo bench bench-detection lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## Show these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 setup: $(READY) ## Create .venv with every requirement, pinned by hash
 
@@ -34,6 +34,9 @@ demo: setup ## Watch four drifts and an outage being found, in about 90 seconds
 
 bench: setup ## Measure throughput against bare poll, time to kill, and memory
 	$(BIN)/python -m benchmarks.bench
+
+bench-detection: setup ## Measure false alarms against the budget, delays, cost, and what others find
+	$(BIN)/python -m benchmarks.detection
 
 PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --quiet

@@ -1,41 +1,16 @@
 """Streams at the edge of what is allowed, and how often a detector alarms on them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.stats import binom, gamma
 
+from benchmarks.detection.counted import FalseAlarms
+from benchmarks.detection.limits import d_bet as d_bet
 from detectors import bets, esr
 from detectors.events import RareEvents
 
 Draw = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
 Bet = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class FalseAlarms:
-    """`alarms` in `blocks` blocks (each of weight 1) at threshold `a`; the budget allows blocks / a."""
-
-    alarms: int
-    blocks: int
-    a: float
-
-    @property
-    def ratio(self) -> float:
-        return self.alarms * self.a / self.blocks
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Exact 99.8% interval of the ratio for Poisson counts."""
-        low = gamma.ppf(0.001, self.alarms) if self.alarms else 0.0
-        high = gamma.ppf(0.999, self.alarms + 1)
-        return float(low) * self.a / self.blocks, float(high) * self.a / self.blocks
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.ratio:.2f} ({low:.2f} to {high:.2f}) of the budget, {self.alarms} alarms"
 
 
 def false_alarms(
@@ -95,18 +70,6 @@ def delays(
         if found.all():
             return found
     raise AssertionError(f"{int((found == 0).sum())} of {streams} streams never alarmed in {steps} blocks")
-
-
-def d_bet(m: float, p: float, n: int, a: float) -> float:
-    """ln A / max over lambda of E ln(1 + lambda (X - m)): the limit when only the mean is assumed."""
-    k = np.arange(n + 1)
-    weight = binom.pmf(k, n, p)
-
-    def loss(stake: float) -> float:
-        return -float((weight * np.log1p(stake / m * (k / n - m))).sum())
-
-    best = minimize_scalar(loss, bounds=(0.0, 1 - 1e-9), method="bounded", options={"xatol": 1e-9})
-    return float(np.log(a) / -best.fun)
 
 
 def binomial(streams: int, n: int, p: float) -> Draw:

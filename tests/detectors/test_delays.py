@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from detector_simulation import binomial, d_bet, delays, of_population
+from detector_simulation import binomial, delays, of_population
 
+from benchmarks.detection.limits import d_bet
 from detectors.buckets import LOG
 from detectors.tube import tube_points, tube_stretch
 

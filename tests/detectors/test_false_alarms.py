@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from detector_simulation import FalseAlarms, beta_binomial, binomial, false_alarms, of_population, of_sizes
+from detector_simulation import beta_binomial, binomial, false_alarms, of_population, of_sizes
 
+from benchmarks.detection.counted import FalseAlarms
 from detectors import bets, blocks, esr
 from detectors.buckets import LOG
 from detectors.categories import category_events

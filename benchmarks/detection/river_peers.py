@@ -1,0 +1,225 @@
+"""River's detectors on every event, each tuned to the same false-alarm rate on the same healthy streams."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from river import drift
+
+from benchmarks.detection import peer_streams as streams
+from benchmarks.detection.peer_streams import EVENTS_AN_ALARM, WARM_UP, Signal
+from benchmarks.detection.worlds import Array
+
+SEED: Final = 20_260_104
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`settings` from the most to the least sensitive.
+
+    `slow` ones get fewer events, `binary` ones only see errors, `scaled` ones need those in spreads too.
+    """
+
+    name: str
+    make: Callable[[float], Any]
+    settings: tuple[float, ...]
+    knob: str
+    binary: bool = False
+    slow: bool = False
+    scaled: bool = False
+
+
+PEERS: Final = (
+    Peer("ADWIN", lambda x: drift.ADWIN(delta=x), tuple(np.logspace(-0.5, -60, 24).tolist()), "delta"),
+    Peer(
+        "PageHinkley",
+        lambda x: drift.PageHinkley(delta=0.1, threshold=x, alpha=1.0),
+        tuple(np.geomspace(5, 20_000, 20).tolist()),
+        "threshold",
+        scaled=True,
+    ),
+    Peer(
+        "KSWIN",
+        lambda x: drift.KSWIN(alpha=x, window_size=300, stat_size=100, seed=1),
+        tuple(np.logspace(-2, -12, 8).tolist()),
+        "alpha",
+        slow=True,
+    ),
+    Peer(
+        "DDM",
+        lambda x: drift.binary.DDM(warm_start=1_000, drift_threshold=x),
+        (2.5, 3, 3.5, 4, 4.5, 5, 6, 8, 12),
+        "drift_threshold",
+        binary=True,
+    ),
+    Peer(
+        "EDDM",
+        lambda x: drift.binary.EDDM(beta=x),
+        (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2),
+        "beta",
+        binary=True,
+    ),
+    Peer(
+        "HDDM_W",
+        lambda x: drift.binary.HDDMW(drift_confidence=x),
+        (0.9, 0.6, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 1e-9, 1e-12),
+        "drift_confidence",
+        binary=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Healthy streams of so many events, changed ones of so many; `slow_` is what slow peers get."""
+
+    healthy: int
+    events: int
+    changed: int
+    after: int
+    slow_healthy: int
+    slow_changed: int
+
+
+FULL: Final = Extent(6, 40_000, 10, 10_000, 1, 3)
+QUICK: Final = Extent(2, 10_000, 3, 5_000, 0, 0)
+STEADY, ALL = "steady", "steady and swinging"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One detector on one signal, tuned on one kind of null; rates a 100,000 events, delays in events (NaN: missed)."""
+
+    signal: str
+    detector: str
+    tuned_on: str
+    setting: str
+    steady: float
+    swinging: float
+    delays: tuple[tuple[str, tuple[float, ...]], ...]
+
+
+Settings = dict[tuple[bool, str], float]
+"""The setting tuned on all nulls, by whether the signal is binary and the peer's name."""
+
+
+def compared(extent: Extent, tell: Callable[[str], None]) -> tuple[list[Row], Settings]:
+    """All rows, and the settings for other streams."""
+    rows: list[Row] = []
+    tuned: Settings = {}
+    for signal in streams.SIGNALS:
+        tell(f"peers: {signal.name}, Tocsin")
+        rows.append(_tocsin(signal, extent))
+        for peer in PEERS:
+            few = extent.slow_healthy if peer.slow else extent.healthy
+            if not few or (peer.binary and not signal.binary) or (peer.slow and signal.binary):
+                continue
+            tell(f"peers: {signal.name}, {peer.name}")
+            found, setting = _peer(signal, peer, extent, few)
+            rows += found
+            tuned.setdefault((signal.binary, peer.name), setting)
+    return rows, tuned
+
+
+def _tocsin(signal: Signal, extent: Extent) -> Row:
+    rates = []
+    for swings in (False, True):
+        found = [streams.tocsin_alarms(signal, x) for x in _healthy(signal, extent, extent.healthy, swings)]
+        rates.append(sum(found) / (extent.healthy * extent.events) * EVENTS_AN_ALARM)
+    found = tuple(
+        (
+            name,
+            tuple(streams.tocsin_delay(signal, x) for x in _changed(signal, change, extent, extent.changed)),
+        )
+        for name, change in signal.changes
+    )
+    return Row(signal.name, "Tocsin", "nothing", f"A = {streams.A:,.0f} panes", *rates, found)
+
+
+def _peer(signal: Signal, peer: Peer, extent: Extent, few: int) -> tuple[list[Row], float]:
+    """A row for each kind of null that the peer is tuned on, one where both come to the same; the last setting."""
+    steady, swinging = (
+        [fed(peer, x) for x in _healthy(signal, extent, few, swings)] for swings in (False, True)
+    )
+    settings = {STEADY: _tuned(peer, steady), ALL: _tuned(peer, steady + swinging)}
+    if settings[STEADY] == settings[ALL]:
+        del settings[STEADY]
+    many = extent.slow_changed if peer.slow else extent.changed
+    changed = {
+        name: [fed(peer, x) for x in _changed(signal, change, extent, many)]
+        for name, change in signal.changes
+    }
+    rows = []
+    for tuned_on, setting in settings.items():
+        found = tuple(
+            (name, tuple(delay(peer, setting, x, WARM_UP) for x in each)) for name, each in changed.items()
+        )
+        rates = (_rate(peer, setting, steady), _rate(peer, setting, swinging))
+        rows.append(Row(signal.name, peer.name, tuned_on, f"{peer.knob} = {setting:.3g}", *rates, found))
+    return rows, settings[ALL]
+
+
+def fed(peer: Peer, stream: Array, warm_up: int = WARM_UP) -> Array:
+    """What a peer is given: errors as they are, numbers in spreads from the mean of the warm-up."""
+    is_binary = bool(np.isin(stream, (0, 1)).all())
+    return stream if is_binary and not peer.scaled else streams.scaled(stream, warm_up)
+
+
+def _healthy(signal: Signal, extent: Extent, many: int, swings: bool) -> Iterable[Array]:
+    rng = np.random.default_rng([SEED, int(swings)])
+    return (signal.null(rng, extent.events, swings) for _ in range(many))
+
+
+def _changed(signal: Signal, change: streams.Values, extent: Extent, many: int) -> Iterable[Array]:
+    rng = np.random.default_rng([SEED, 2])
+    return (signal.changed(rng, change, extent.after) for _ in range(many))
+
+
+def _tuned(peer: Peer, healthy: Sequence[Array]) -> float:
+    """The most sensitive setting with at most one false alarm in 100,000 events; the least sensitive if none has."""
+    low, high = 0, len(peer.settings) - 1
+    while low < high:
+        middle = (low + high) // 2
+        enough = _rate(peer, peer.settings[middle], healthy) <= 1
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return float(peer.settings[low])
+
+
+def _rate(peer: Peer, setting: float, healthy: Sequence[Array]) -> float:
+    alarms = sum(alarms_after(peer, setting, x, WARM_UP) for x in healthy)
+    return alarms / sum(len(x) - WARM_UP for x in healthy) * EVENTS_AN_ALARM
+
+
+def alarms_after(peer: Peer, setting: float, stream: Array, warm_up: int) -> int:
+    """Alarms on what follows the warm-up."""
+    return sum(1 for at in _alarms(peer, setting, stream, warm_up) if at >= warm_up)
+
+
+def delay(peer: Peer, setting: float, stream: Array, change: int) -> float:
+    """Events from the change to the first alarm after it; NaN if there is none."""
+    return next(
+        (at - change + 1.0 for at in _alarms(peer, setting, stream, change) if at >= change), float("nan")
+    )
+
+
+def _alarms(peer: Peer, setting: float, stream: Array, warm_up: int) -> Iterable[int]:
+    """Positions of all alarms; a slow peer, whose window is short, skips most of the warm-up."""
+    detector = peer.make(setting)
+    begin = max(warm_up - 1_000, 0) if peer.slow else 0
+    update = detector.update
+    for at, x in enumerate(stream[begin:].tolist(), begin):
+        update(x)
+        if detector.drift_detected:
+            yield at
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Markdown, a line a detector and signal."""
+    head = ["signal", "detector", "tuned on", "setting", "false alarms", "when swinging", "change", "change"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        found = [f"{name}: {streams.summary(each)}" for name, each in row.delays]
+        figures = [row.tuned_on, row.setting, f"{row.steady:.2f}", f"{row.swinging:.2f}"]
+        lines.append("| " + " | ".join([row.signal, row.detector, *figures, *found]) + " |")
+    return "\n".join(lines)
