@@ -36,6 +36,7 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed("check", "monitor.cli.check:check", "Check alerts.yaml: every mistake at once"),
     Listed("replay", "monitor.cli.replay:replay", "Show what would have fired on FILE, a prediction log"),
     Listed("status", "monitor.cli.status:status", "What is watched, how far it has come, what fires"),
+    Listed("explain", "monitor.cli.explain.command:explain", "Show why INCIDENT was opened"),
     Listed("ack", "monitor.cli.ack:ack", "Say that you have INCIDENT, and later what it turned out to be"),
     Listed("kill", "monitor.cli.kill:kill", "Look at, pull and release kill switches"),
     Listed("db", "monitor.cli.db:db", "Look after the ledger's database"),

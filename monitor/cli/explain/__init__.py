@@ -1,0 +1,1 @@
+"""`tocsin explain INCIDENT`: why it was opened, from what the ledger holds."""

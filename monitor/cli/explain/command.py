@@ -1,0 +1,115 @@
+"""`tocsin explain`."""
+
+from typing import Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from monitor.cli.explain.case import PANE, Case, Span, read_case
+from monitor.cli.explain.words import paragraphs, share_limit
+from monitor.cli.options import config_option, ledger, loaded
+from monitor.config import LEDGER
+from monitor.errors import UsageError
+from monitor.ledger.wording import duration, percent
+
+WIDTH: Final = 100
+BAR: Final = 36
+MOST_ROWS: Final = 30
+
+
+@click.command()
+@click.argument("incident")
+@click.option(
+    "--rows",
+    type=click.IntRange(5, 1_000),
+    default=MOST_ROWS,
+    show_default=True,
+    help="Panes around the onset, at most; more of them are added up.",
+)
+@config_option
+def explain(incident: str, rows: int, path: str | None) -> None:
+    """Show why INCIDENT was opened: rule, reference, limit, and what was counted around its onset."""
+    with ledger(loaded(path, LEDGER)) as conn:
+        case = read_case(conn, incident, rows)
+    if case is None:
+        raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+    console = Console(width=WIDTH, highlight=False, markup=False)
+    console.print(_words(case))
+    if case.spans:
+        console.print(_plotted(case))
+    else:
+        console.print("\nThe panes around its onset are no longer, or were never, in the ledger.")
+
+
+def _words(case: Case) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for heading, text in paragraphs(case):
+        table.add_row(heading, text)
+    return table
+
+
+def _plotted(case: Case) -> Table:
+    """A row for each span, its rate as a bar, the limit as a mark in it."""
+    limit, counted = share_limit(case), case.event.what != "traffic"
+    top = _top(case, limit)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=_title(case), title_justify="left")
+    for column in ("UTC", *(("k",) if counted else ()), "n", *(("rate", "limit") if counted else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column(f"0 to {percent(top)}" if counted else f"0 to {top:,.0f}", no_wrap=True, min_width=BAR)
+    table.add_column("", no_wrap=True)
+    for span in case.spans:
+        table.add_row(
+            *_cells(span, limit, counted), _bar(_height(span, counted), limit, top), _mark(span, case)
+        )
+    return table
+
+
+def _title(case: Case) -> str:
+    each = "each pane of 10 s" if case.step == PANE else f"each {duration(1000 * case.step.total_seconds())}"
+    marked = "; | is the limit" if share_limit(case) is not None else ""
+    return f"\nAround the onset, {each}, by event time{marked}"
+
+
+def _top(case: Case, limit: float | None) -> float:
+    """What a full bar stands for."""
+    if case.event.what == "traffic":
+        return float(max(span.n for span in case.spans))
+    rates = [span.k / span.n for span in case.spans if span.n]
+    return max([*rates, 1.25 * (limit or 0.0), 1e-6])
+
+
+def _cells(span: Span, limit: float | None, counted: bool) -> list[str]:
+    at = f"{span.at:%H:%M:%S}"
+    if not counted:
+        return [at, f"{span.n:,}"]
+    rate = percent(span.k / span.n) if span.n else "-"
+    return [at, f"{span.k:,}", f"{span.n:,}", rate, "-" if limit is None else percent(limit)]
+
+
+def _height(span: Span, counted: bool) -> float:
+    return (span.k / span.n if span.n else 0.0) if counted else float(span.n)
+
+
+def _bar(height: float, limit: float | None, top: float) -> str:
+    """`#####  |` : filled up to `height`, the limit as a mark."""
+    filled = min(round(height / top * BAR), BAR) if top else 0
+    bar = "█" * filled + " " * (BAR - filled)
+    if limit is None:
+        return bar
+    at = min(int(limit / top * BAR), BAR - 1)
+    return f"{bar[:at]}|{bar[at + 1 :]}"
+
+
+def _mark(span: Span, case: Case) -> str:
+    """The span that holds the onset, and the last one that the detection rests on."""
+    end = span.at + case.step
+    said = []
+    if span.at <= case.row.onset_at < end:
+        said.append("onset")
+    if span.at < case.row.detected_at <= end:
+        said.append("detected")
+    return ", ".join(said)
