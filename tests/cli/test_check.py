@@ -1,6 +1,7 @@
 """`check`: how the promise is shared, what limits mean, how soon a change is seen, which rules hold for a stream."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from detectors.delays import expected_blocks
-from monitor import cli
+from monitor import cli, config
 
 ALERTS = Path(__file__).parents[2] / "alerts.yaml"
 RECEIVERS = """
@@ -202,3 +203,15 @@ def test_a_rate_that_is_no_share_is_refused(rate: str) -> None:
 def test_the_summary_is_there_as_json_too() -> None:
     found = json.loads(check("-c", str(ALERTS), "--json").stdout)
     assert (len(found["rules"]), found["promise"], found["can_kill"]) == (8, "1 per 30d", ["errors"])
+
+
+def test_the_page_on_the_promise_names_commands_and_keys_that_there_are(tmp_path: Path) -> None:
+    page = (ALERTS.parent / "docs" / "false-alarms.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "alerts.yaml"
+    path.write_text(examples[1])
+    assert config.problems(path, environ={}) == []
+    assert {"check", "ack", "status", "explain"} == set(re.findall(r"^tocsin (\w+)", page, re.MULTILINE))
+    said = " ".join(check("-c", str(ALERTS), "--false-alarms").output.split())
+    for row in re.findall(r"^ (?:errors|confidence) .*$", page, re.MULTILINE):
+        assert " ".join(row.split()) in said
