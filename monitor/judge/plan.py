@@ -24,7 +24,7 @@ from monitor.config.model import (
     labelled,
 )
 from monitor.records.delta import F64, I64, PANE_MS
-from monitor.records.signals import BY_NAME, Kind, Side, Signal
+from monitor.records.signals import Kind, Side, Signal
 
 WatchKind = Literal["rate", "quantile", "tube", "category"]
 
@@ -66,6 +66,8 @@ class Sharing:
 
         0 for a stream that is not active: it injects nothing. `labels` are by stream.
         """
+        if self.per is None:
+            return np.where(np.isin(streams, active), float(len(active)), 0.0)
         group = {stream: self.value(labels.get(stream, {})) for stream in active}
         size = Counter(group.values())
         known, at = np.unique(streams, return_inverse=True)
@@ -149,7 +151,7 @@ class Plan:
 def compile_plan(config: Config) -> Plan:
     """The plan of a loaded alerts.yaml."""
     rules = [r for r in config.rules if r.enabled]
-    pairs = [(r, BY_NAME[s]) for r in rules if r.kind is not RuleKind.ABSENT for s in r.signals]
+    pairs = [(r, config.signal(s)) for r in rules if r.kind is not RuleKind.ABSENT for s in r.signals]
     rates = {name: rate * PANE_MS for name, rate in config.false_alarms.rates.items()}
     judged = [(r, s) for r, s in pairs if r.window_ms is None]
     kills = tuple(_kill_watch(config, r, s) for r, s in pairs if r.kill)

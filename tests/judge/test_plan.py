@@ -80,3 +80,18 @@ def test_a_rule_that_matches_on_given_labels_restarts_when_they_change(tmp_path:
     assert before.watches[0].identity != after.watches[0].identity
     plain = [plan_of(tmp_path, text + RULES).watches[0].identity for text in (PER_TEAM, "")]
     assert plain[0] == plain[1]
+
+
+def test_a_signal_of_the_user_s_own_is_watched_like_any_other(tmp_path: Path) -> None:
+    own = """
+signals: {income: {kind: distribution, field: /features/income}, declined: {kind: rate, field: prediction, when: [NO]}}
+rules:
+  - {name: income, signal: income, drift: both}
+  - {name: declined, signal: [declined, missing.income], above: 2x}
+"""
+    plan = plan_of(tmp_path, own)
+    assert [(w.key, w.kind) for w in plan.watches] == [
+        ("income/income", "tube"),
+        ("declined/declined", "rate"),
+        ("declined/missing.income", "rate"),
+    ]
