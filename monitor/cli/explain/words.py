@@ -38,13 +38,14 @@ def paragraphs(case: Case) -> list[tuple[str, str]]:
 def share_limit(case: Case) -> float | None:
     """The share that must not be exceeded (on the way down: fallen below); None where there was none.
 
-    Of a percentile it is what its tolerance says, without the allowance for what the reference does not know.
+    Of a percentile, where it was not stored: what its tolerance says, without the allowance for what the reference
+    does not know.
     """
-    if case.stored_limit is not None:
-        return case.stored_limit
     if case.event.what in ("rate", "category"):
         return None if case.row.at_least is None else float(case.row.at_least)
-    return _beyond_edge(case) if case.event.what in ("above", "below") else None
+    if case.event.what in ("above", "below"):
+        return _beyond_edge(case) if case.stored_limit is None else case.stored_limit
+    return None
 
 
 def is_floor(case: Case) -> bool:

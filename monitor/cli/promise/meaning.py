@@ -18,7 +18,7 @@ _USUAL: Final = {
     "bytes": 2e9,
     "USD": 0.02,
     "requests": 8.0,
-    "units": 1.0,
+    "units": 100.0,
 }
 
 
@@ -75,7 +75,7 @@ def _tube(watch: Watch, tier: Tier, allowed: Tolerance) -> str:
         more = percent(0.1 + allowed.amount)
         where = "below what only the lowest 10% was" if tier.side is Side.DOWN else "above the highest 10%"
         return f"{more} may be {where}"
-    usual, unit = _USUAL.get(watch.signal.unit, 1.0), watch.signal.unit
+    usual, unit = _USUAL.get(watch.signal.unit, 100.0), watch.signal.unit
     moved = usual * allowed.amount if tier.side is Side.UP else usual / allowed.amount
     return f"p50 of {amount(usual, unit)} may be {amount(moved, unit)}, and so at every edge from p1 to p99"
 
@@ -85,7 +85,7 @@ def _quantile(watch: Watch, tier: Tier, allowed: Tolerance) -> str:
     name, up = f"p{100 * quantile:g}", tier.side is Side.UP
     base = 1 - quantile if up else quantile
     if allowed.form == "stretch":
-        usual, unit = _USUAL.get(watch.signal.unit, 1.0), watch.signal.unit
+        usual, unit = _USUAL.get(watch.signal.unit, 100.0), watch.signal.unit
         moved = usual * allowed.amount if up else usual / allowed.amount
         return f"{name} of {amount(usual, unit)} may be {amount(moved, unit)}"
     most = percent(float(tolerance.limit(base, allowed)))

@@ -124,5 +124,5 @@ def _assumed(volume: Volume, block: str) -> str:
         f"tolerance is exceeded from where it stands. The block is that before learning; it is {block}. "
         "Each time is the limit ln(A/w) / max E ln(1 + b(X - m)) of evidence that trusts nothing but the "
         "mean of a block; measured delays are 0.8 to 1.3 times that, plus the block in which it begins. `never`: "
-        "within the limit. See docs/false-alarms.md."
+        "within the limit, or the limit is over half of all, which no evidence shows. See docs/false-alarms.md."
     )
