@@ -147,6 +147,10 @@ CREATE TABLE tocsin_ledger.reference (
     learned_until timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     retired_at timestamptz,
+    note text NOT NULL DEFAULT '',
+    block_s integer,
+    phi double precision NOT NULL DEFAULT 1,
+    rho double precision NOT NULL DEFAULT 0,
     buckets integer[] NOT NULL,
     counts bigint[] NOT NULL,
     CONSTRAINT pk_reference PRIMARY KEY (reference_id)

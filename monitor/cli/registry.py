@@ -38,6 +38,12 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed("status", "monitor.cli.status:status", "What is watched, how far it has come, what fires"),
     Listed("explain", "monitor.cli.explain.command:explain", "Show why INCIDENT was opened"),
     Listed("ack", "monitor.cli.ack:ack", "Say that you have INCIDENT, and later what it turned out to be"),
+    Listed(
+        "accept",
+        "monitor.cli.accept:accept",
+        "Say that it is meant to be so: what INCIDENT's signal has been",
+    ),
+    Listed("reference", "monitor.cli.reference:reference", "What is normal: list references, import one"),
     Listed("kill", "monitor.cli.kill:kill", "Look at, pull and release kill switches"),
     Listed("db", "monitor.cli.db:db", "Look after the ledger's database"),
 )

@@ -8,7 +8,7 @@ from detectors.tolerance import DEFAULTS
 from monitor.config.limits import LEFT_OUT, Tier, check_factor, check_nested, check_points, check_unit, tiers
 from monitor.config.model import Bound, Limit, LimitKind, Severity
 from monitor.config.problem import WrongError
-from monitor.config.section import NOT_YET, Section
+from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar
 from monitor.config.values import one_of, scalar, written
 from monitor.records.signals import Kind, Side, Signal
@@ -120,7 +120,8 @@ def _as_tolerance(tier: Tier) -> str:
 def _threshold_limit(tier: Tier, signal: Signal, *, terms: Terms, down: bool) -> None:
     kind = tier.limit.kind
     if signal.kind is Kind.TRAFFIC:
-        raise WrongError(f"a limit on {signal.name} {NOT_YET}", "`absent: 2m` fires when nothing comes")
+        _against_last_week(tier, terms, down=down)
+        return
     if signal.kind is Kind.CATEGORY:
         raise WrongError(f"{signal.name} is a category, with no above and below", "write drift: both")
     if terms.window and kind is not LimitKind.ABSOLUTE:
@@ -140,6 +141,13 @@ def _threshold_limit(tier: Tier, signal: Signal, *, terms: Terms, down: bool) ->
         _quantile_default(terms, down=down)
     else:
         raise WrongError("`reference` goes alone", "write above: reference, and the severities in tolerance")
+
+
+def _against_last_week(tier: Tier, terms: Terms, *, down: bool) -> None:
+    if terms.window or tier.limit.kind is not LimitKind.TIMES:
+        sentence = "traffic is held against the same time last week"
+        raise WrongError(sentence, f"write {'below: 0.5x' if down else 'above: 2x'}, without a window")
+    check_factor(tier, down=down)
 
 
 def _no_stretched_probability(tier: Tier, signal: Signal) -> None:

@@ -2,7 +2,7 @@
 
 from monitor.config.bounds import NO_EVIDENCE
 from monitor.config.model import Rule, RuleKind, Severity
-from monitor.config.section import NOT_YET, Section
+from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar
 from monitor.records.signals import Kind, Side, Signal
 
@@ -53,7 +53,7 @@ def _says(node: Node, word: str) -> bool:
 
 def _traffic(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
     if rule.kind is RuleKind.DRIFT and any(s.kind is Kind.TRAFFIC for s in signals):
-        section.wrong(f"drift of requests {NOT_YET}", "`absent: 2m` fires when nothing comes", at="signal")
+        section.wrong("requests do not drift", "write below: 0.5x, above: 2x, or absent: 2m", at="signal")
 
 
 def _quantile(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:

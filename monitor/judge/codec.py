@@ -9,10 +9,12 @@ import numpy as np
 import zstandard
 
 from detectors.bets import COMPONENTS
+from detectors.learning_watch import LearningWatch
 from monitor.errors import SchemaMismatch
 from monitor.judge.evidence import WatchState
 from monitor.judge.reference import Key, Learner, Reference
 from monitor.judge.state import JudgeState
+from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.watermark import Progress
 from monitor.ledger.models import STATE_VERSION
@@ -34,17 +36,21 @@ class Evidence(msgspec.Struct, frozen=True):
     learners: Mapping[Key, Learner]
     references: Mapping[Key, Reference]
     trials: Mapping[int, Trial]
+    weeks: Mapping[int, Week]
+    young: Mapping[Key, tuple[float, ...]]
 
 
 def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
     """Everything but the evidence, as one compressed blob."""
-    rest = replace(core, watches={}, learners={}, references={}, trials={})
+    rest = replace(core, watches={}, learners={}, references={}, trials={}, weeks={}, young={})
     return _compressed(_encoder.encode(Core(COMPONENTS, rest, progress, recent)))
 
 
 def encode_evidence(core: JudgeState) -> bytes:
     """The evidence as one compressed blob."""
-    return _compressed(_encoder.encode(Evidence(core.watches, core.learners, core.references, core.trials)))
+    young = {key: w.means for key, w in core.young.items()}
+    evidence = Evidence(core.watches, core.learners, core.references, core.trials, core.weeks, young)
+    return _compressed(_encoder.encode(evidence))
 
 
 def _compressed(raw: bytes) -> bytes:
@@ -64,7 +70,13 @@ def decode(version: int, core: bytes, evidence: bytes) -> Core:
         )
     e = _evidence_decoder.decode(zstandard.ZstdDecompressor().decompress(evidence))
     whole = replace(
-        stored.core, watches=e.watches, learners=e.learners, references=e.references, trials=e.trials
+        stored.core,
+        watches=e.watches,
+        learners=e.learners,
+        references=e.references,
+        trials=e.trials,
+        weeks=e.weeks,
+        young={key: LearningWatch(means) for key, means in e.young.items()},
     )
     return msgspec.structs.replace(stored, core=whole)
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 
 from monitor.config.model import Rule, Severity
-from monitor.judge import evidence, kill, learning, window
+from monitor.judge import evidence, kill, learning, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.kill import KillState, Switch
-from monitor.judge.plan import KillWatch, Plan, Watch, WindowWatch
+from monitor.judge.plan import KillWatch, Plan, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import REQUESTS, Reference
 from monitor.judge.state import JudgeState, StreamState
 from monitor.judge.verdicts import Decision, Open, Quarantined, Trip, Verdict, What
@@ -24,13 +24,19 @@ SERVING = Switch(tripped=False, sequence=0)
 def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
     """Close one evidence pane: learn, look, move incidents."""
     decisions: list[Decision] = []
-    state = replace(state, streams=_heard(state.streams, block), next_pane=block.pane + 1)
+    weeks = traffic.heard(state.weeks, block)
+    state = replace(state, streams=_heard(state.streams, block), weeks=weeks, next_pane=block.pane + 1)
     state, learned = learning.learn(state, block, plan)
     decisions += learned
+    state = unlearned.watch(state, block, plan, decisions)
     for watch in plan.watches:
         if watch.key not in state.quarantined:
             state = _guarded(state, watch.key, decisions, partial(_look, block, watch, plan))
     state = learning.on_trial(state, block)
+    if traffic.closes_stretch(block) and not block.blind:
+        for compared in plan.traffic:
+            crossings = traffic.step(compared, state.weeks, block.pane, block.labels)
+            state = _crossed(state, compared, crossings, block, decisions)
     for rule in plan.absent:
         state = _listen(state, block, rule, decisions)
     return state, decisions
@@ -103,7 +109,7 @@ def _risen(
 
 def _verdict(
     what: What,
-    watch: Watch | WindowWatch | KillWatch,
+    watch: Watch | WindowWatch | TrafficWatch | KillWatch,
     stream: int,
     incident: Open,
     detected_ms: int,
@@ -177,9 +183,9 @@ def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeSta
 
 def _crossed(
     state: JudgeState,
-    watch: WindowWatch,
+    watch: WindowWatch | TrafficWatch,
     crossings: Iterable[Crossing],
-    block: SlotBlock,
+    block: SlotBlock | PaneBlock,
     decisions: list[Decision],
 ) -> JudgeState:
     incidents = dict(state.incidents)
@@ -200,7 +206,7 @@ def _crossed(
 
 
 def _window_grown(
-    now: Open | None, severity: Severity, crossing: Crossing, block: SlotBlock
+    now: Open | None, severity: Severity, crossing: Crossing, block: SlotBlock | PaneBlock
 ) -> tuple[Open, What | None]:
     if now is None:
         return Open(severity, crossing.begin_ms, block.end_ms, block.end_ms, 0), "opened"

@@ -10,8 +10,9 @@ from detectors.buckets import quantile
 from monitor.config.model import Rule, RuleKind
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.history import History, VersionSeen
-from monitor.judge.plan import Plan, Watch, WindowWatch
+from monitor.judge.plan import Plan, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import Reference
+from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
 from monitor.ledger.facts import FactKind, Facts, Slice
 from monitor.records.delta import I64, PANE_MS
@@ -35,9 +36,10 @@ class Described:
     cause: tuple[str, str] | None
 
 
-def rules_by_watch(plan: Plan) -> dict[str, Watch | WindowWatch | Rule]:
+def rules_by_watch(plan: Plan) -> dict[str, Watch | WindowWatch | TrafficWatch | Rule]:
     """What each key of a verdict's `watch` stands for."""
-    by_key: dict[str, Watch | WindowWatch | Rule] = {r.name: r for r in plan.absent}
+    by_key: dict[str, Watch | WindowWatch | TrafficWatch | Rule] = {r.name: r for r in plan.absent}
+    by_key.update({w.key: w for w in plan.traffic})
     by_key.update({w.key: w for w in plan.windows})
     by_key.update({w.key: w for w in plan.watches})
     return by_key
@@ -51,7 +53,26 @@ def describe(verdict: Verdict, plan: Plan, history: History, *, historical: bool
     if isinstance(what, Rule) or verdict.alarm is None:
         silence = float(verdict.detected_ms - verdict.onset_ms)
         return Described(_replaced(facts, observed=silence, unit="ms"), None)
+    if isinstance(what, TrafficWatch):
+        return Described(_compared(facts, verdict.alarm, what), None)
     return _measured(facts, verdict, verdict.alarm, what, history)
+
+
+def _compared(facts: Facts, alarm: Alarm, what: TrafficWatch) -> Facts:
+    """Ten minutes of requests, and what they were a week before."""
+    limits = [(b.side, limit) for b in what.bounds for _, limit in b.tiers if limit.value == alarm.m]
+    side, limit = limits[0]
+    return _replaced(
+        facts,
+        kind="traffic",
+        quantity="count",
+        side=str(side),
+        unit="requests",
+        observed=alarm.k,
+        reference=alarm.n,
+        tolerance=limit.text,
+        window_ms=STRETCH_MS,
+    )
 
 
 def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historical: bool) -> Facts:
@@ -113,6 +134,10 @@ def _measured(
         slices=slices,
         **_reference_facts(reference),
     )
+    if alarm.found_by:
+        facts = _replaced(
+            facts, at_least=None, tolerance=None, affected=None, total=None, found_by=alarm.found_by
+        )
     return Described(facts, _cause(slices, facts))
 
 
@@ -183,6 +208,8 @@ def _affected(alarm: Alarm, bucket: int | None, counts: Counts) -> tuple[int, in
 
 
 def _side(alarm: Alarm, what: Watch | WindowWatch, bucket: int | None) -> Literal["up", "down"]:
+    if alarm.side is not None:
+        return "down" if alarm.side is Side.DOWN else "up"
     if bucket is not None:
         return "up"
     if isinstance(what, Watch):

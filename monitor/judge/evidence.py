@@ -12,6 +12,7 @@ from monitor.judge.block import Counts, PaneBlock
 from monitor.judge.plan import Watch
 from monitor.judge.rows import Flags, Rows
 from monitor.records.delta import F64, I64, PANE_MS
+from monitor.records.signals import Side
 
 ACTIVE_PANES: Final = 360
 NEW: Final = "share:new"
@@ -34,7 +35,11 @@ class WatchState:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A row whose evidence reached the threshold; `k` of `n` since the estimated onset."""
+    """A row whose evidence reached the threshold; `k` of `n` since the estimated onset.
+
+    `found_by` names river's detectors where they saw it while the stream was learning, and `side` where it went:
+    nothing is certified then.
+    """
 
     stream: int
     tier: int
@@ -49,6 +54,8 @@ class Alarm:
     onset_ms: int
     guaranteed: bool
     level: float
+    found_by: tuple[str, ...] = ()
+    side: Side | None = None
 
 
 def step(

@@ -18,6 +18,7 @@ from monitor.judge.reference import (
     UNKNOWN_CORRELATION,
     Correlation,
     Key,
+    Learner,
     Reference,
     Stage,
     learn_block,
@@ -25,9 +26,10 @@ from monitor.judge.reference import (
     stage,
 )
 from monitor.judge.rows import Event
+from monitor.judge.splitting import newer_half
 from monitor.judge.state import JudgeState
 from monitor.judge.trial import Trial
-from monitor.judge.verdicts import Decision, Learned
+from monitor.judge.verdicts import NO_TIER, Decision, Learned
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import Kind, Side
 
@@ -42,8 +44,9 @@ def log_share(pairs: int) -> float:
 
 def learn(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
     """Add the pane to all learners, settle those that have come far enough, and give rules their rows."""
-    learners = learn_block(state.learners, block, _wanted(state, block, plan))
-    state, decisions = _settled(replace(state, learners=learners), plan)
+    until = (plan.learn, plan.at_least_ms)
+    learners = learn_block(state.learners, block, _wanted(state, block, plan), until)
+    state, decisions = _settled(replace(state, learners=learners), block, plan)
     return _take_up(state, block, plan), decisions
 
 
@@ -94,7 +97,7 @@ def _applies(watch: Watch | KillWatch, stream: int, block: PaneBlock | SlotBlock
 
 def _wanted(state: JudgeState, block: PaneBlock, plan: Plan) -> dict[int, set[int]]:
     """Signal codes and the streams that still learn them; a stream with an open incident does not learn."""
-    firing = {(stream, key) for key, stream in state.incidents}
+    firing = {(stream, key) for (key, stream), now in state.incidents.items() if now.tier != NO_TIER}
     wanted: dict[int, set[int]] = {}
     for watch in plan.watches:
         if _is_referenced(watch, plan):
@@ -117,13 +120,16 @@ def _still(state: JudgeState, key: Key) -> bool:
     return reference is None or reference.provisional
 
 
-def _settled(state: JudgeState, plan: Plan) -> tuple[JudgeState, list[Decision]]:
-    """References of the learners that have come far enough for one."""
+def _settled(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
+    """References of the learners that have come far enough for one; of halves that differ only the newer."""
     settled: dict[Key, Reference] = {}
+    learners = dict(state.learners)
     for key, learner in state.learners.items():
         reached, number = stage(learner, plan.learn, plan.at_least_ms), state.next_reference + len(settled)
         if reached is Stage.WATCHED:
-            settled[key] = settle(learner, number, False, _correlation(state, key))
+            newer = _newer_half(state, block, plan, key, learner)
+            settled[key] = settle(newer or learner, number, newer is not None, _correlation(state, key))
+            learners |= {key: newer} if newer else {}
         elif reached is Stage.PROVISIONAL and key not in state.references:
             settled[key] = settle(learner, number, True)
     if not settled:
@@ -133,10 +139,19 @@ def _settled(state: JudgeState, plan: Plan) -> tuple[JudgeState, list[Decision]]
         state,
         next_reference=state.next_reference + len(settled),
         references={**state.references, **settled},
-        learners={k: v for k, v in state.learners.items() if k not in done},
+        learners={k: v for k, v in learners.items() if k not in done},
         trials=_tried(state.trials, settled, plan),
     )
     return state, [Learned(*key, reference) for key, reference in settled.items()]
+
+
+def _newer_half(
+    state: JudgeState, block: PaneBlock, plan: Plan, key: Key, learner: Learner
+) -> Learner | None:
+    stream, code = key
+    watches = [w for w in plan.watches if w.signal.code == code and _applies(w, stream, block)]
+    alpha = making.ALL_BOUNDS_ALPHA / max(len(state.streams) * len(plan.watches), 1)
+    return newer_half(learner, watches, stream, _correlation(state, key), alpha)
 
 
 def _correlation(state: JudgeState, key: Key) -> Correlation:

@@ -9,13 +9,13 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from monitor.judge import core, watermark
+from monitor.judge import adopting, core, watermark
 from monitor.judge.block import Counts, Labels, PaneBlock, SlotBlock, pane_counts, slot_counts
 from monitor.judge.kill import Switch
 from monitor.judge.plan import Plan
 from monitor.judge.rows import Flags
 from monitor.judge.state import JudgeState
-from monitor.judge.verdicts import Decision, Trip
+from monitor.judge.verdicts import Decision, Learned, Trip
 from monitor.judge.watermark import Mark, PartitionKey, Progress
 from monitor.records import fold
 from monitor.records.delta import (
@@ -94,7 +94,7 @@ class Context:
     """What the core is told of the world: labels of streams, switches, and streams whose switch is tripped.
 
     `deaf` keeps silence from being news, as at the end of a file. Unless `rows_due`, the rows of panes still open may
-    wait where they are many and nothing was decided.
+    wait where they are many and nothing was decided. `given` are references from people, not adopted yet.
     """
 
     plan: Plan
@@ -103,6 +103,7 @@ class Context:
     paused: frozenset[int] = frozenset()
     deaf: bool = False
     rows_due: bool = True
+    given: tuple[Learned, ...] = ()
 
 
 def advance(
@@ -114,7 +115,7 @@ def advance(
     opened = fold.fold([memory.open, fresh])
     memory = replace(memory, progress=progress, open=opened, core=_begun(memory.core, opened, progress))
     unwritten = fold.concat([memory.unwritten, fresh.cells], Cells)
-    decisions: list[Decision] = []
+    memory, decisions = _given(memory, context)
     memory, closed_cells = _panes(memory, context, decisions)
     memory = _windows(memory, context, decisions)
     memory = _kills(memory, context, decisions)
@@ -128,6 +129,12 @@ def advance(
         sampled=closed_cells,
         versions=fresh.versions,
     )
+
+
+def _given(memory: Memory, context: Context) -> tuple[Memory, list[Decision]]:
+    at_ms = memory.progress.event_ms or max(memory.progress.now_ms, 0)
+    state, decisions = adopting.adopt(memory.core, context.given, context.plan, at_ms)
+    return replace(memory, core=state), decisions
 
 
 def _moved(progress: Progress, consumed: Sequence[Consumed], listed: Iterable[PartitionKey]) -> Progress:

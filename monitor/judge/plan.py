@@ -123,6 +123,17 @@ class WindowWatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficWatch:
+    """Requests against the same time last week: a plain comparison, outside the promise."""
+
+    key: str
+    identity: str
+    rule: Rule
+    signal: Signal
+    bounds: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that the core needs of alerts.yaml. `threshold` is A, in panes; `kill_threshold` in slots."""
 
@@ -131,6 +142,7 @@ class Plan:
     watches: tuple[Watch, ...]
     kills: tuple[KillWatch, ...]
     windows: tuple[WindowWatch, ...]
+    traffic: tuple[TrafficWatch, ...]
     absent: tuple[Rule, ...]
     threshold: float
     kill_threshold: float
@@ -153,7 +165,7 @@ def compile_plan(config: Config) -> Plan:
     rules = [r for r in config.rules if r.enabled]
     pairs = [(r, config.signal(s)) for r in rules if r.kind is not RuleKind.ABSENT for s in r.signals]
     rates = {name: rate * PANE_MS for name, rate in config.false_alarms.rates.items()}
-    judged = [(r, s) for r, s in pairs if r.window_ms is None]
+    judged = [(r, s) for r, s in pairs if r.window_ms is None and s.kind is not Kind.TRAFFIC]
     kills = tuple(_kill_watch(config, r, s) for r, s in pairs if r.kill)
     kill_rate = config.false_alarms.kill
     return Plan(
@@ -162,6 +174,7 @@ def compile_plan(config: Config) -> Plan:
         watches=_weighted([_watch(r, s) for r, s in judged], rates, _sharing(config)),
         kills=kills,
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
+        traffic=tuple(_traffic_watch(r, s) for r, s in pairs if s.kind is Kind.TRAFFIC),
         absent=tuple(r for r in rules if r.kind is RuleKind.ABSENT),
         threshold=weights.threshold(rates),
         kill_threshold=weights.threshold({"kill": kill_rate * 1000}) if kill_rate else weights.KILL_THRESHOLD,
@@ -294,6 +307,11 @@ def _window_watch(rule: Rule, signal: Signal) -> WindowWatch:
     identity = _identity(rule.bounds, rule.quantile, signal.name, *_told(rule.match), rule.window_ms)
     key = f"{rule.name}/{signal.name}"
     return WindowWatch(key, identity, rule, signal, rule.window_ms or 0, rule.bounds)
+
+
+def _traffic_watch(rule: Rule, signal: Signal) -> TrafficWatch:
+    identity = _identity(rule.bounds, signal.name, rule.match.labels)
+    return TrafficWatch(f"{rule.name}/{signal.name}", identity, rule, signal, rule.bounds)
 
 
 def _identity(*parts: object) -> str:

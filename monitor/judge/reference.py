@@ -12,6 +12,7 @@ from monitor.records.signals import BY_NAME
 
 REQUESTS = BY_NAME["requests"].code
 ENOUGH_VALUES = 100
+LEARNED = "learned"
 
 Key = tuple[int, int]
 
@@ -44,7 +45,7 @@ UNKNOWN_CORRELATION = Correlation()
 class Reference:
     """A histogram to hold a stream's signal against; `learned` counts the stream's predictions behind it.
 
-    `buckets` ascends, int64[b]; `counts` int64[b].
+    `buckets` ascends, int64[b]; `counts` int64[b]. `origin` is learned, imported, promoted or accepted.
     """
 
     reference_id: int
@@ -55,10 +56,21 @@ class Reference:
     buckets: I64
     counts: I64
     correlation: Correlation = UNKNOWN_CORRELATION
+    origin: str = LEARNED
 
     @property
     def n(self) -> int:
         return int(self.counts.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """What a learner held when it had come half way."""
+
+    until_ms: int
+    requests: int
+    buckets: I64
+    counts: I64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ class Learner:
     requests: int
     buckets: I64
     counts: I64
+    half: Half | None = None
 
     @property
     def n(self) -> int:
@@ -81,16 +94,32 @@ def learn(learner: Learner | None, block: PaneBlock, requests: int, counts: tupl
     buckets, added = counts
     if learner is None:
         return Learner(block.start_ms, block.end_ms, requests, buckets, added)
-    merged, inverse = np.unique(np.concatenate((learner.buckets, buckets)), return_inverse=True)
+    merged, summed = _summed((learner.buckets, learner.counts), (buckets, added))
+    requests += learner.requests
+    return replace(learner, until_ms=block.end_ms, requests=requests, buckets=merged, counts=summed)
+
+
+def _summed(first: tuple[I64, I64], second: tuple[I64, I64]) -> tuple[I64, I64]:
+    merged, inverse = np.unique(np.concatenate((first[0], second[0])), return_inverse=True)
     summed = np.zeros(len(merged), np.int64)
-    np.add.at(summed, inverse, np.concatenate((learner.counts, added)))
-    return replace(
-        learner,
-        until_ms=block.end_ms,
-        requests=learner.requests + requests,
-        buckets=merged,
-        counts=summed,
-    )
+    np.add.at(summed, inverse, np.concatenate((first[1], second[1])))
+    return merged, summed
+
+
+def halved(learner: Learner, wanted: int, at_least_ms: int) -> Learner:
+    """The learner, which remembers what it held half way to `wanted` predictions and `at_least_ms`."""
+    way = learner.requests * 2 >= wanted and (learner.until_ms - learner.from_ms) * 2 >= at_least_ms
+    if learner.half is not None or not way or not learner.n:
+        return learner
+    return replace(learner, half=Half(learner.until_ms, learner.requests, learner.buckets, learner.counts))
+
+
+def second_half(learner: Learner, half: Half) -> Learner:
+    """What came after `half`, as a learner of its own."""
+    buckets, counts = _summed((learner.buckets, learner.counts), (half.buckets, -half.counts))
+    seen = counts > 0
+    rest = learner.requests - half.requests
+    return Learner(half.until_ms, learner.until_ms, rest, buckets[seen], counts[seen])
 
 
 def stage(learner: Learner, wanted: int, at_least_ms: int) -> Stage:
@@ -119,16 +148,23 @@ def settle(
 
 
 def learn_block(
-    learners: Mapping[Key, Learner], block: PaneBlock, wanted: Mapping[int, set[int]]
+    learners: Mapping[Key, Learner],
+    block: PaneBlock,
+    wanted: Mapping[int, set[int]],
+    until: tuple[int, int],
 ) -> dict[Key, Learner]:
-    """Every learner of `wanted` (signal code to streams still learning) after one pane."""
+    """Every learner of `wanted` (signal code to streams still learning) after one pane.
+
+    `until` are the predictions and the ms that a reference takes.
+    """
     grown = dict(learners)
     requests = totals(block.counts[REQUESTS]) if REQUESTS in block.counts else {}
     for code, streams in wanted.items():
         counts = block.counts.get(code, _NOTHING)
         for stream in streams & requests.keys():
             key = (stream, code)
-            grown[key] = learn(learners.get(key), block, requests[stream], of_stream(counts, stream))
+            after = learn(learners.get(key), block, requests[stream], of_stream(counts, stream))
+            grown[key] = halved(after, *until)
     return grown
 
 

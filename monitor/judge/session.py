@@ -86,15 +86,16 @@ class Session:
             held = replace(held, lease=lease.renew(conn, held.lease))
             fresh = store.read(conn, held.cursors, self._most, MOST_BYTES)
             known = store.labels(conn, held.labels)
+            given = store.given(conn, held.memory.core.next_reference)
             listed, context = store.listed(conn), self._context(conn, held, known)
         grown = fresh.cursors.keys() != held.cursors.keys()
-        context = replace(context, rows_due=grown or began - self._rows_at >= ROWS_EVERY_S)
+        context = replace(context, given=given, rows_due=grown or began - self._rows_at >= ROWS_EVERY_S)
         self._held = held = replace(held, labels={**held.labels, **known})
         consumed = tuple(
             replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed
         )
         moved = advance(held.memory, consumed, listed, context)
-        happened = self._commit(held, fresh, moved)
+        happened = self._commit(held, fresh, moved, save=bool(fresh.consumed or given))
         self._pace(monotonic() - began)
         return happened, fresh.left_over
 
@@ -149,7 +150,7 @@ class Session:
         oldest = (now_ms - max((k.guard.fresh_ms for k in self._plan.kills), default=0)) // SLOT_MS
         return delta.without_kill_slots_before(oldest)
 
-    def _commit(self, held: Held, fresh: Read, moved: Advance) -> list[Happened]:
+    def _commit(self, held: Held, fresh: Read, moved: Advance, *, save: bool) -> list[Happened]:
         days = store.pane_days(moved.cells) - self._days
         if days:
             tables.ensure_pane_days(self._engine, days)
@@ -165,7 +166,7 @@ class Session:
             troubles = self._health(scene, held)
             cursors = judged(held.cursors, fresh.cursors, moved)
             store.move_cursors(conn, held.cursors, cursors, watermarks(moved.memory))
-            if fresh.consumed:
+            if save:
                 store.save(conn, moved.memory, held.saved)
                 held = replace(held, saved=moved.memory)
         self._held = replace(held, cursors=cursors, troubles=troubles)
@@ -209,7 +210,8 @@ class Session:
 
 def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
     """Forget the incidents of rules that are gone; they are to be closed as expired."""
-    keys = {w.key for w in plan.watches} | {w.key for w in plan.windows} | {r.name for r in plan.absent}
+    keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
+    keys |= {w.key for w in plan.traffic} | {r.name for r in plan.absent}
     gone = [k for k in memory.core.incidents if k[0] not in keys]
     kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
     verdicts = [_expired(k, memory) for k in gone]

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from detectors.learning_watch import LearningWatch
 from monitor.judge.evidence import WatchState
 from monitor.judge.kill import KillState
 from monitor.judge.reference import Key, Learner, Reference, Stage
+from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.verdicts import Open
 from monitor.judge.window import WindowState
@@ -43,9 +45,11 @@ class JudgeState:
     streams: Mapping[int, StreamState] = field(default_factory=dict)
     learners: Mapping[Key, Learner] = field(default_factory=dict)
     references: Mapping[Key, Reference] = field(default_factory=dict)
+    young: Mapping[Key, LearningWatch] = field(default_factory=dict)
     watches: Mapping[str, WatchState] = field(default_factory=dict)
     trials: Mapping[int, Trial] = field(default_factory=dict)
     kills: Mapping[str, KillState] = field(default_factory=dict)
     windows: Mapping[str, WindowState] = field(default_factory=dict)
+    weeks: Mapping[int, Week] = field(default_factory=dict)
     incidents: Mapping[IncidentKey, Open] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)

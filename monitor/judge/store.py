@@ -12,10 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from monitor.errors import LeaseLost
 from monitor.judge import codec
 from monitor.judge.memory import GROUP, Consumed, Memory
+from monitor.judge.reference import LEARNED, Correlation, Reference
 from monitor.judge.verdicts import Learned
 from monitor.judge.watermark import Mark, PartitionKey
+from monitor.ledger import references
 from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, stream
-from monitor.ledger.moments import moment
+from monitor.ledger.moments import millis, moment
 from monitor.records import codec as delta_codec
 from monitor.records import fold
 from monitor.records.delta import PANE_MS, Cells, Delta, Sums, Versions
@@ -225,24 +227,48 @@ def write_versions(conn: Connection, versions: Versions) -> None:
 
 def write_reference(conn: Connection, learned: Learned) -> None:
     """Store a settled reference and retire the one before it."""
-    same = (reference.c.stream_id == learned.stream) & (reference.c.signal == learned.signal)
-    conn.execute(
-        reference.update().where(same & reference.c.retired_at.is_(None)).values(retired_at=text("now()"))
-    )
     r = learned.reference
-    conn.execute(
-        insert(reference).values(
-            reference_id=r.reference_id,
+    references.replace(
+        conn,
+        r.reference_id,
+        references.New(
             stream_id=learned.stream,
             signal=learned.signal,
-            origin="learned",
+            origin=r.origin,
             provisional=r.provisional,
-            n=r.n,
             learned_from=moment(r.from_ms),
             learned_until=moment(r.until_ms),
             buckets=r.buckets.tolist(),
             counts=r.counts.tolist(),
-        )
+            block_s=r.correlation.block_s,
+            phi=r.correlation.phi,
+            rho=r.correlation.rho,
+        ),
+    )
+
+
+def given(conn: Connection, next_reference: int) -> tuple[Learned, ...]:
+    """References that people gave since the judge numbered its last one, oldest first."""
+    rows = conn.execute(
+        select(reference)
+        .where(reference.c.reference_id >= next_reference, reference.c.origin != LEARNED)
+        .where(reference.c.retired_at.is_(None))
+        .order_by(reference.c.reference_id)
+    )
+    return tuple(Learned(row.stream_id, row.signal, _reference(row)) for row in rows)
+
+
+def _reference(row: Any) -> Reference:
+    return Reference(
+        reference_id=row.reference_id,
+        provisional=row.provisional,
+        learned=row.n,
+        from_ms=millis(row.learned_from),
+        until_ms=millis(row.learned_until),
+        buckets=np.array(row.buckets, np.int64),
+        counts=np.array(row.counts, np.int64),
+        correlation=Correlation(row.block_s, row.phi, row.rho),
+        origin=row.origin,
     )
 
 

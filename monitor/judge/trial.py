@@ -66,6 +66,18 @@ def noted(trial: Trial, counts: Counts | None) -> Trial:
     return Trial(trial.stream, trial.low, trial.high, blocks.tallied(trial.tally, k, n))
 
 
+def past(signal: Signal, reference: Reference, panes: I64, counts: Counts) -> Trial:
+    """The trial of one stream over stored panes; `panes` int64[n] are the pane numbers of the rows of `counts`."""
+    trial = begun(signal, {0: reference})
+    at = panes - (int(panes.min()) if len(panes) else 0)
+    length = int(at.max()) + 1 if len(at) else 0
+    n = np.bincount(at, counts.count, length)
+    inside = (counts.bucket >= trial.low[:, None]) & (counts.bucket <= trial.high[:, None])
+    k = [np.bincount(at, counts.count * rows, length) for rows in inside]
+    tally = blocks.tally_of(np.array(k).reshape(len(trial), length), np.broadcast_to(n, (len(trial), length)))
+    return Trial(trial.stream, trial.low, trial.high, tally)
+
+
 def correlation(trial: Trial, stream: int) -> Correlation:
     """What the trial has come to for one stream."""
     mine = kept(trial, trial.stream == stream).tally

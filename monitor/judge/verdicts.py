@@ -1,11 +1,14 @@
 """What the core decides: values that the edges turn into rows and messages."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from monitor.config.model import Severity
 from monitor.judge.evidence import Alarm
 from monitor.judge.reference import Reference
+
+NO_TIER: Final = -1
+"""The tier of an incident that rests on no limit: seen while the stream was learning."""
 
 What = Literal["opened", "escalated", "worsened", "resolved", "expired"]
 

@@ -29,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `at_least` is absolute, the bound that the alarm certifies on its side. `affected` of `total` records are
     since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms of
     silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
+    `found_by` names river's detectors, which watch while a stream learns.
     """
 
     env: str
@@ -51,6 +52,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     affected: int | None = None
     total: int | None = None
     guaranteed: bool = True
+    found_by: tuple[str, ...] = ()
     provisional: bool = False
     median_unchanged: bool = False
     reference_id: int | None = None

@@ -62,6 +62,8 @@ def _reference(facts: Facts) -> str:
 def _promise(facts: Facts) -> str:
     if facts.provisional:
         return "reference still provisional"
+    if facts.found_by:
+        return f"still learning: seen by {' and '.join(facts.found_by)}, no guarantee"
     return "" if facts.guaranteed or facts.kind == "internal" else "outside the false-alarm promise"
 
 

@@ -56,6 +56,18 @@ def test_bursts_of_a_minute_are_learned_as_longer_blocks_and_fewer_effective_rec
     assert set((state.watches["errors/error"].rows.block * 10).tolist()) == {correlation.block_s}
 
 
+def test_a_change_while_learning_drops_the_older_half_and_learns_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    failures = np.concatenate((rng.binomial(100, 0.01, 150), rng.binomial(100, 0.06, 151)))
+    split = judged(rules(tmp_path, "2x"), panes(failures))
+    reference = split.references[1, ERROR]
+    assert (reference.provisional, reference.from_ms) == (True, 1_500_000)
+    assert 0.05 < reference.counts[1] / reference.n < 0.07
+    later = judged(rules(tmp_path, "2x"), panes(rng.binomial(100, 0.06, 150), first=301), split)
+    assert (later.references[1, ERROR].provisional, later.references[1, ERROR].learned) == (False, 30_000)
+    assert later.watches["errors/error"].resting == {1: later.references[1, ERROR].reference_id}
+
+
 def test_a_trial_ends_with_the_learned_reference(tmp_path: Path) -> None:
     plan = rules(tmp_path, "2x")
     assert list(judged(plan, independent(40)).trials) == [ERROR]

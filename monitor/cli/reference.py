@@ -1,0 +1,131 @@
+"""`tocsin reference`."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from monitor.cli.importing import Imported, import_references, rows_of
+from monitor.cli.options import config_option, ledger, loaded
+from monitor.config import LEDGER
+from monitor.errors import UsageError
+from monitor.judge.promoting import promotable, promote
+from monitor.ledger import references
+from monitor.ledger.engine import connect
+from monitor.ledger.references import Listed
+from monitor.records.signals import BY_NAME, Signal
+
+MOMENT = click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
+
+
+@click.group()
+def reference() -> None:
+    """What is normal: list references, import one, or promote a stretch of time."""
+
+
+@reference.command("list")
+@click.option("--stream", help="Of one stream only.")
+@config_option
+def list_(stream: str | None, path: str | None) -> None:
+    """Show every reference with where it comes from, the one in force first."""
+    with ledger(loaded(path, LEDGER)) as conn:
+        found = list(references.listed(conn, stream))
+    if not found:
+        click.echo("no reference yet: `tocsin status` says how far each stream has come")
+        return
+    Console(width=120).print(_table(sorted(found, key=lambda r: (r.stream, r.signal, -r.reference_id))))
+
+
+def _table(found: list[Listed]) -> Table:
+    table = Table("id", "stream", "signal", "state", "origin", "values", "from", "until", "note", box=None)
+    for r in found:
+        span = [f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for at in (r.learned_from, r.learned_until)]
+        table.add_row(str(r.reference_id), r.stream, r.signal, r.state, r.origin, f"{r.n:,}", *span, r.note)
+    return table
+
+
+@reference.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", help="The model of rows that name none.")
+@config_option
+def import_(file: Path, model: str | None, path: str | None) -> None:
+    """Make FILE the reference: an eval set with one prediction record a line (JSONL), or a CSV with their fields."""
+    settings = loaded(path, LEDGER)
+    rows = list(rows_of(file, model))
+    engine = connect(settings.store_url, name="tocsin import")
+    try:
+        with ledger(settings) as conn:
+            found = import_references(conn, engine, settings, rows, file.name, time.time_ns() // 1_000_000)
+    finally:
+        engine.dispose()
+    for one in found:
+        click.echo(_told(one))
+
+
+def _told(one: Imported) -> str:
+    if one.reference_id is None:
+        return f"{one.signal}: {one.n} values are too few for a reference, left as it was"
+    return f"{one.signal}: reference #{one.reference_id} of {one.n:,} values"
+
+
+@reference.command("promote")
+@click.option("--id", "reference_id", type=int, help="Go back to this earlier reference.")
+@click.option("--stream", help="The stream whose panes to take.")
+@click.option("--signal", "name", help="One signal (default: all that the stream has).")
+@click.option("--since", type=MOMENT, help="From here, in UTC.")
+@click.option("--until", type=MOMENT, help="To here, in UTC (default: now).")
+@config_option
+def promote_(
+    reference_id: int | None,
+    stream: str | None,
+    name: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    path: str | None,
+) -> None:
+    """Make a stretch of stored time the reference of a stream, or an earlier reference again."""
+    with ledger(loaded(path, LEDGER)) as conn:
+        if reference_id is not None:
+            click.echo(_again(conn, reference_id))
+        elif stream is None or since is None:
+            raise UsageError("name --stream and --since (and --until), or --id of an earlier reference")
+        else:
+            begin, end = since.replace(tzinfo=UTC), (until or datetime.now(UTC)).replace(tzinfo=UTC)
+            for line in _promoted(conn, stream, name, begin, end):
+                click.echo(line)
+
+
+def _again(conn: Connection, reference_id: int) -> str:
+    again = references.again(conn, reference_id, f"again #{reference_id}")
+    if again is None:
+        raise UsageError(f"there is no reference #{reference_id}: `tocsin reference list` shows them")
+    return f"reference #{references.add(conn, again)} is #{reference_id} again"
+
+
+def _promoted(
+    conn: Connection, stream: str, name: str | None, since: datetime, until: datetime
+) -> Iterator[str]:
+    number = references.stream_id(conn, stream)
+    if number is None:
+        raise UsageError(f"there is no stream {stream}: `tocsin status` lists them")
+    note = f"{since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S}"
+    for signal in [_signal(name)] if name else promotable(conn, number, since, until):
+        try:
+            found = promote(conn, number, signal, since, until, "promoted", note)
+        except UsageError as error:
+            if name:
+                raise
+            yield f"{error}; left as it was"
+        else:
+            yield f"{signal.name}: reference #{found}"
+
+
+def _signal(name: str) -> Signal:
+    if name not in BY_NAME:
+        raise UsageError(f"there is no signal {name}")
+    return BY_NAME[name]

@@ -1,0 +1,68 @@
+"""References that people give: imported from an eval set, promoted from a stretch of time, accepted after a change."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from monitor.judge import trial
+from monitor.judge.evidence import after_resolve
+from monitor.judge.plan import Plan, Watch
+from monitor.judge.state import JudgeState
+from monitor.judge.verdicts import Decision, Learned, Verdict
+
+
+def adopt(
+    state: JudgeState, given: Iterable[Learned], plan: Plan, at_ms: int
+) -> tuple[JudgeState, list[Decision]]:
+    """Judge by what people gave from here on; incidents of its rules end, since it says what is normal now.
+
+    Rows rest on it from the next pane. The signal is not learned any further.
+    """
+    decisions: list[Decision] = []
+    for one in given:
+        state = _adopted(state, one)
+        for watch in plan.watches:
+            if watch.signal.code == one.signal:
+                state = _ended(state, watch, one, at_ms, decisions)
+    return state, decisions
+
+
+def _adopted(state: JudgeState, given: Learned) -> JudgeState:
+    key = (given.stream, given.signal)
+    trials = dict(state.trials)
+    if given.signal in trials:
+        tried = trials.pop(given.signal)
+        rest = trial.kept(tried, tried.stream != given.stream)
+        trials |= {given.signal: rest} if len(rest) else {}
+    return replace(
+        state,
+        next_reference=max(state.next_reference, given.reference.reference_id + 1),
+        references={**state.references, key: given.reference},
+        learners={k: v for k, v in state.learners.items() if k != key},
+        trials=trials,
+    )
+
+
+def _ended(
+    state: JudgeState, watch: Watch, given: Learned, at_ms: int, decisions: list[Decision]
+) -> JudgeState:
+    key = (watch.key, given.stream)
+    incident = state.incidents.get(key)
+    if incident is None:
+        return state
+    verdict = Verdict(
+        what="resolved",
+        rule=watch.rule.name,
+        signal=watch.signal.name,
+        stream=given.stream,
+        severity=incident.severity,
+        onset_ms=incident.onset_ms,
+        detected_ms=at_ms,
+        watch=watch.key,
+        reason=given.reference.origin,
+    )
+    decisions.append(verdict)
+    watches = dict(state.watches)
+    if watch.key in watches:
+        watches[watch.key] = after_resolve(watches[watch.key], given.stream)
+    incidents = {k: v for k, v in state.incidents.items() if k != key}
+    return replace(state, incidents=incidents, watches=watches)

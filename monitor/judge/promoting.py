@@ -1,0 +1,67 @@
+"""A reference from a stretch of stored panes: promoted by hand, or accepted after a change."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from monitor.errors import UsageError
+from monitor.judge import trial
+from monitor.judge.block import Counts, folded
+from monitor.judge.reference import ENOUGH_VALUES, Reference
+from monitor.ledger import references
+from monitor.ledger.moments import millis
+from monitor.ledger.references import New
+from monitor.records.delta import PANE_MS
+from monitor.records.signals import BY_CODE, Kind, Signal
+
+
+def promote(
+    conn: Connection, stream_id: int, signal: Signal, since: datetime, until: datetime, origin: str, note: str
+) -> int:
+    """Make what the panes from `since` to `until` hold the reference; returns its id.
+
+    Raises UsageError where they hold too few values to say what is normal.
+    """
+    rows = references.panes_between(conn, stream_id, signal.code, since, until)
+    found = sum(row.count for row in rows)
+    if found < ENOUGH_VALUES:
+        raise UsageError(
+            f"{signal.name} has {found:,} values from {since:%Y-%m-%d %H:%M:%S} to {until:%H:%M:%S}, and a reference "
+            f"needs {ENOUGH_VALUES}: name a longer time, or wait for more"
+        )
+    return references.add(conn, _new(stream_id, signal, rows, origin, note))
+
+
+def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note: str) -> New:
+    first, last = rows[0].pane_start, rows[-1].pane_start
+    one = np.zeros(len(rows), np.int64)
+    bucket = np.array([row.bucket for row in rows], np.int64)
+    count = np.array([row.count for row in rows], np.int64)
+    whole = folded(one, bucket, count)
+    n, until = int(count.sum()), last + timedelta(milliseconds=PANE_MS)
+    reference = Reference(0, False, n, millis(first), millis(until), whole.bucket, whole.count)
+    panes = np.array([millis(row.pane_start) // PANE_MS for row in rows], np.int64)
+    found = trial.correlation(trial.past(signal, reference, panes, Counts(one, bucket, count)), 0)
+    return New(
+        stream_id=stream_id,
+        signal=signal.code,
+        origin=origin,
+        provisional=False,
+        learned_from=first,
+        learned_until=until,
+        buckets=whole.bucket.tolist(),
+        counts=whole.count.tolist(),
+        block_s=found.block_s,
+        phi=found.phi,
+        rho=found.rho,
+        note=note,
+    )
+
+
+def promotable(conn: Connection, stream_id: int, since: datetime, until: datetime) -> list[Signal]:
+    """The signals of a stream that have panes then, but for traffic, which has no reference."""
+    codes = references.signals_between(conn, stream_id, since, until)
+    return [BY_CODE[c] for c in codes if c in BY_CODE and BY_CODE[c].kind is not Kind.TRAFFIC]

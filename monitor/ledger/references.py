@@ -1,0 +1,125 @@
+"""Stored references: what was normal, since when, and where it comes from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text, update
+
+from monitor.ledger.models import pane, reference, stream
+from monitor.records.signals import BY_CODE, WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A reference to store; `buckets` ascend, `counts` go with them, `note` says what it was made from."""
+
+    stream_id: int
+    signal: int
+    origin: str
+    provisional: bool
+    learned_from: datetime
+    learned_until: datetime
+    buckets: Sequence[int]
+    counts: Sequence[int]
+    block_s: int | None = None
+    phi: float = 1.0
+    rho: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A stored reference as people see it."""
+
+    reference_id: int
+    stream: str
+    signal: str
+    origin: str
+    state: str
+    n: int
+    learned_from: datetime
+    learned_until: datetime
+    note: str
+
+
+def replace(conn: Connection, reference_id: int, new: New) -> None:
+    """Store `new` under an id of its own and retire what held before."""
+    held = (reference.c.stream_id == new.stream_id) & (reference.c.signal == new.signal)
+    conn.execute(
+        update(reference).where(held & reference.c.retired_at.is_(None)).values(retired_at=func.now())
+    )
+    values = {name: getattr(new, name) for name in New.__slots__}
+    row = {"reference_id": reference_id, "n": sum(new.counts), **values}
+    conn.execute(insert(reference).values(row))
+
+
+def add(conn: Connection, new: New) -> int:
+    """Store `new` under the next free id, which the judge takes up at its next tick.
+
+    The judge numbers its own: where both take the same id at once, one of the two transactions fails and is repeated.
+    """
+    newest = conn.execute(select(func.coalesce(func.max(reference.c.reference_id), 0))).scalar_one()
+    replace(conn, newest + 1, new)
+    return int(newest + 1)
+
+
+def again(conn: Connection, reference_id: int, note: str) -> New | None:
+    """An earlier reference, to hold again; None where there is none of that id."""
+    row = conn.execute(select(reference).where(reference.c.reference_id == reference_id)).first()
+    if row is None:
+        return None
+    values = {name: getattr(row, name) for name in New.__slots__}
+    return New(**(values | {"origin": "promoted", "provisional": False, "note": note}))
+
+
+def listed(conn: Connection, key: str | None = None) -> Iterator[Listed]:
+    """All references, newest first; of one stream where `key` names it."""
+    rows = select(reference, stream.c.key).join(stream, stream.c.stream_id == reference.c.stream_id)
+    rows = rows.order_by(reference.c.reference_id.desc())
+    for row in conn.execute(rows.where(stream.c.key == key) if key else rows):
+        state = "retired" if row.retired_at else "provisional" if row.provisional else "in force"
+        signal = BY_CODE[row.signal].name if row.signal in BY_CODE else str(row.signal)
+        yield Listed(
+            row.reference_id,
+            row.key,
+            signal,
+            row.origin,
+            state,
+            row.n,
+            row.learned_from,
+            row.learned_until,
+            row.note,
+        )
+
+
+def stream_id(conn: Connection, key: str) -> int | None:
+    """The id of a stream; None where there is none of that name."""
+    found: int | None = conn.execute(select(stream.c.stream_id).where(stream.c.key == key)).scalar()
+    return found
+
+
+def signals_between(conn: Connection, of: int, since: datetime, until: datetime) -> list[int]:
+    """The codes of the signals that a stream has panes of."""
+    rows = select(pane.c.signal).distinct().where(*_between(of, since, until)).order_by(pane.c.signal)
+    return list(conn.execute(rows).scalars())
+
+
+def panes_between(conn: Connection, of: int, signal: int, since: datetime, until: datetime) -> Sequence[Any]:
+    """(pane_start, bucket, count) of a stream's signal, in order; what came late is at its own time."""
+    return conn.execute(_PANES, {"stream": of, "signal": signal, "since": since, "until": until}).all()
+
+
+def _between(of: int, since: datetime, until: datetime) -> tuple[Any, ...]:
+    mine = (pane.c.stream_id == of) & (pane.c.slice_id == WHOLE)
+    return (mine, pane.c.pane_start >= since, pane.c.pane_start < until)
+
+
+_PANES = text("""
+    SELECT p.pane_start, b.bucket, sum(b.count)::bigint AS count
+    FROM tocsin_ledger.pane p, unnest(p.buckets, p.counts) AS b(bucket, count)
+    WHERE p.stream_id = :stream AND p.signal = :signal AND p.slice_id = 0
+      AND p.pane_start >= :since AND p.pane_start < :until
+    GROUP BY 1, 2 ORDER BY 1, 2
+""")
