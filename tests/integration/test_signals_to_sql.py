@@ -34,6 +34,8 @@ rules:
   - {name: flips, signal: inconsistent, above: 2x}
   - {name: nulls, signal: [missing.output, missing.user], above: +1pp}
   - {name: accuracy, signal: incorrect, above: 2x}
+  - {name: own, signal: [declined, missing.income], above: 2x}
+  - {name: inputs, signal: [income, job], drift: both}
 """
 AT = {"topic_id": "00000000-0000-0000-0000-000000000001", "partition": 0}
 
@@ -108,7 +110,7 @@ def test_signals_of_the_user(log: Log) -> None:
         {"prediction": "APPROVE", "features": {"job": "cook"}},
         {"status": "error", "prediction": "DECLINE"},
     )
-    assert log.rates("declined") == {"declined": (1, 3)}
+    assert log.rates("declined", "missing.income") == {"declined": (1, 3), "missing.income": (1, 3)}
     [(n, median)] = log.read("SELECT n, p50 FROM tocsin.quantiles WHERE signal = 'income'")
     assert (n, median) == (2, pytest.approx(30_000, rel=0.01))
     jobs = log.read("SELECT category, n FROM tocsin.categories WHERE signal = 'job' ORDER BY n DESC")
