@@ -56,6 +56,11 @@ class Share(click.ParamType[float]):
     show_default=True,
     help="With --false-alarms: how many streams share the promise.",
 )
+@click.option(
+    "--block",
+    type=click.Choice(["10", "60", "300", "1200"]),
+    help="With --false-alarms: seconds of a block, were it chosen; else that before learning.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
 @click.pass_context
@@ -66,6 +71,7 @@ def check(
     per_second: float,
     rate: float,
     streams: int,
+    block: str | None,
     as_json: bool,
     path: str | None,
 ) -> None:
@@ -84,7 +90,9 @@ def check(
         from monitor.cli.promise.foresight import Volume
         from monitor.cli.promise.report import made
 
-        found["false_alarms"] = made(settings, Volume(per_second, rate, streams), only)
+        found["false_alarms"] = made(
+            settings, Volume(per_second, rate, streams, int(block) if block else None), only
+        )
     if not found:
         found = _summary(settings)
     if as_json:

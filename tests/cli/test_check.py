@@ -105,6 +105,14 @@ def test_a_delay_is_the_limit_of_the_bet_at_the_stream_s_volume(tmp_path: Path) 
         assert delay == {"shift": f"+{100 * points:g}pp", "seconds": pytest.approx(60 * blocks)}
 
 
+def test_a_block_that_the_reference_may_choose_can_be_asked_for(tmp_path: Path) -> None:
+    report = of_rule(tmp_path, "{name: e, signal: error, above: 2%}", "--block", "10", "--rate", "1%")
+    (found,) = report["delays"]
+    blocks = expected_blocks(259_200, 1.0, 0.02, 0.06, 100)[0]
+    assert found["block_s"] == 10
+    assert found["delays"][1] == {"shift": "+5pp", "seconds": pytest.approx(10 * blocks)}
+
+
 def test_more_traffic_is_sooner_and_more_streams_are_later(tmp_path: Path) -> None:
     rule = "{name: e, signal: error, above: 2x}"
 

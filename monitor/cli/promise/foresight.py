@@ -25,11 +25,15 @@ SAMPLED_IN_PANE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """What is assumed of a stream: requests a second, the baseline of its rates, and how many share the promise."""
+    """What is assumed of a stream: requests a second, the baseline of its rates, and how many share the promise.
+
+    `block_s` is the block that its references are thought to choose; None for the one before learning.
+    """
 
     per_second: float
     rate: float
     streams: int
+    block_s: int | None = None
 
     def in_block(self, signal: Signal, block_s: float) -> float:
         """Requests of a signal in a block; a sampled one has at most 300 in ten seconds."""
@@ -77,7 +81,7 @@ def in_factors(signal: Signal) -> bool:
 
 
 def _foreseen(plan: Plan, watch: Watch, severity: Severity, volume: Volume) -> Foreseen:
-    block_s = making.fallback_seconds(watch, volume.per_second)
+    block_s = volume.block_s or making.fallback_seconds(watch, volume.per_second)
     tiers = [t for t in watch.tiers if t.severity is severity]
     shifts: Sequence[float] = FACTORS if in_factors(watch.signal) else POINTS
     name: Callable[[float], str] = _factor if in_factors(watch.signal) else _points

@@ -118,10 +118,13 @@ def _seconds(seconds: float | None) -> str:
 
 def _assumed(volume: Volume, block: str) -> str:
     streams = "one stream" if volume.streams == 1 else f"{volume.streams:,} streams"
+    blocks = (
+        f"that before learning; it is {block}" if volume.block_s is None else f"{volume.block_s} s, as asked"
+    )
     return (
         f"Assumed: {streams} at {digits(volume.per_second)}/s each, rates and rare categories at "
         f"{percent(volume.rate)}, quantities with a p99 of {P99_TO_MEDIAN:g} times their median; a limit that is no "
-        f"tolerance is exceeded from where it stands. The block is that before learning; it is {block}. "
+        f"tolerance is exceeded from where it stands. The block is {blocks}. "
         "Each time is the limit ln(A/w) / max E ln(1 + b(X - m)) of evidence that trusts nothing but the "
         "mean of a block; measured delays are 0.8 to 1.3 times that, plus the block in which it begins. `never`: "
         "within the limit, or the limit is over half of all, which no evidence shows. See docs/false-alarms.md."
