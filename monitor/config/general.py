@@ -135,12 +135,12 @@ def _per(node: Node) -> float:
 
 
 def check_promise(root: Section, promise: FalseAlarms, rules: Collection[Rule]) -> None:
-    """A map must name just the severities that its rules use."""
+    """A map must name just the severities that its rules use; comparisons of traffic stand outside of it."""
     node = root.node.values.get("false_alarms")
     if not isinstance(node, Mapping) or not rules:
         return
     section = Section(node, root.report)
-    judged = [rule for rule in rules if rule.window_ms is None and rule.enabled]
+    judged = [r for r in rules if r.window_ms is None and r.enabled and r.signals != ("requests",)]
     used = {str(severity) for rule in judged for bound in rule.bounds for severity, _ in bound.tiers}
     kills = any(rule.kill for rule in rules)
     for severity in Severity:

@@ -61,6 +61,7 @@ rules:
   - {name: length, signal: output_tokens, drift: both}
   - {name: silence, absent: 2m}
   - {name: outage, signal: error, window: 5s, above: 50%}
+  - {name: traffic, signal: requests, below: 0.5x}
 """
     report = told(tmp_path, rules, "--false-alarms")["false_alarms"]
     spent = {
@@ -71,7 +72,7 @@ rules:
     assert {(p["side"], p["limit"]) for p in report["parts"] if p["rule"] == "length"} == {
         (side, limit) for side in ("up", "down") for limit in ("1.5x", "2x", "4x")
     }
-    assert [o["rule"] for o in report["outside"]] == ["silence", "outage"]
+    assert [o["rule"] for o in report["outside"]] == ["silence", "outage", "traffic"]
 
 
 @pytest.mark.parametrize(

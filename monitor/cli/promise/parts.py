@@ -9,6 +9,7 @@ from monitor.judge.plan import Plan
 from monitor.records.delta import PANE_MS, SLOT_MS
 
 MONTH_MS: Final = 30 * 86_400_000
+TRAFFIC: Final = "requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +89,6 @@ def outside(config: Config) -> list[Outside]:
 def _why(rule: Rule) -> str:
     if rule.window_ms is not None:
         return "a plain threshold on a window, without statistics"
-    return "silence is a fact, not evidence" if rule.kind is RuleKind.ABSENT else ""
+    if rule.kind is RuleKind.ABSENT:
+        return "silence is a fact, not evidence"
+    return "requests are compared with last week, without statistics" if TRAFFIC in rule.signals else ""
