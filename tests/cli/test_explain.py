@@ -178,6 +178,24 @@ def test_silence_shows_the_traffic_that_ended(tmp_path: Path, engine: Engine, st
     assert [row[:2] for row in rows(result)] == [[f"02:5{m}", "50"] for m in ("0:50", "1:00", "1:10", "1:20")]
 
 
+def test_traffic_and_what_was_seen_while_learning_say_why_they_are_outside(
+    tmp_path: Path, engine: Engine, stored: Stored
+) -> None:
+    stored.incident(
+        "half", rule="traffic", signal="requests", quantity="count", unit="requests", observed=300.0, tolerance="0.5x",
+        reference=900.0, guaranteed=False, facts={**FACTS, "kind": "traffic", "quantity": "count"},
+    )  # fmt: skip
+    stored.incident(
+        "young", guaranteed=False, facts={**FACTS, "kind": "rate", "found_by": ["ADWIN", "Page-Hinkley"]}
+    )
+    stored.pane("requests", 0, {0: 50})
+    half, young = explain(tmp_path, engine, "half"), explain(tmp_path, engine, "young")
+    assert told(half)["Promise"] == "outside: requests are compared with last week, without statistics"
+    assert told(half)["Limit"] == "0.5x"
+    assert [row[:2] for row in rows(half)] == [["02:51:20", "50"]]
+    assert told(young)["Promise"] == "outside: seen by ADWIN and Page-Hinkley while the stream was learning"
+
+
 def test_tocsin_s_own_incidents_and_lost_panes_are_told_too(
     tmp_path: Path, engine: Engine, stored: Stored
 ) -> None:

@@ -162,7 +162,10 @@ def _promise(case: Case) -> str:
     reasons = {
         "absent": "silence is a fact, not evidence",
         "window": "a plain threshold on a window has no statistics",
+        "traffic": "requests are compared with last week, without statistics",
     }
+    if case.facts.found_by:
+        return f"outside: seen by {' and '.join(case.facts.found_by)} while the stream was learning"
     late = "no block length was found, or not yet, beyond which bursts do not reach"
     why = "the reference was provisional" if case.facts.provisional else late
     return f"outside: {reasons.get(case.facts.kind, why)}"
