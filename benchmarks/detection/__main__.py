@@ -53,7 +53,7 @@ class Run:
         self._delay = "worst delay {:.2f} of D_bet and {:.2f} of D*".format(*delays.worst(rates, others))
 
     def cost(self) -> None:
-        streams, panes = ((1, 100), 5) if self._quick else ((1, 100, 1000), 60)
+        streams, panes = ((1, 20), 5) if self._quick else ((1, 100, 1000), 60)
         self.tell("cost of a pane")
         self._say("CPU time of one pane, every documented rule on", cost.table(cost.measured(streams, panes)))
 

@@ -36,7 +36,9 @@ def tocsin_rows(place: Path, tell: Callable[[str], None]) -> list[real_streams.R
     rows: list[real_streams.Row] = []
     for stream in real_data.streams(place):
         tell(f"real: {stream.name}")
-        rows += real_streams.measured(stream)
+        found = real_streams.measured(stream)
+        tell(f"real: {stream.name}: {told(found)}")
+        rows += found
     return rows
 
 

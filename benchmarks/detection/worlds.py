@@ -17,8 +17,6 @@ Block = tuple[Array, Array]
 Bet = Callable[[Array, Array, Array], Array]
 """k, n [rows] or [rows, slots], m [rows] to log L [rows, components]."""
 
-KILL_SLOT: Final = 1
-
 
 @dataclass(frozen=True)
 class World:
