@@ -21,7 +21,7 @@ from monitor.ledger.references import New
 from monitor.records import fold
 from monitor.records.aggregate import RawBatch
 from monitor.records.delta import Cells, Intake
-from monitor.records.signals import BY_CODE, WHOLE, Kind
+from monitor.records.signals import WHOLE, Kind, Signal
 
 SPACING_MS: Final = 1_000
 NOT_OF_TIME: Final = frozenset({"requests", "late", "version"})
@@ -86,10 +86,10 @@ def import_references(
     for stream, code in sorted(
         set(zip(cells.stream[whole].tolist(), cells.signal[whole].tolist(), strict=True))
     ):
-        signal = BY_CODE.get(code)
+        signal = config.coded(code)
         if signal is not None and signal.kind is not Kind.TRAFFIC and signal.name not in NOT_OF_TIME:
             mine = whole & (cells.stream == stream) & (cells.signal == code)
-            found.append(_stored(conn, stream, code, cells, mine, note, now_ms))
+            found.append(_stored(conn, stream, signal, cells, mine, note, now_ms))
     return found
 
 
@@ -106,15 +106,15 @@ def _measured(measuring: Measuring, rows: list[bytes], now_ms: int) -> Intake:
 
 
 def _stored(
-    conn: Connection, stream: int, code: int, cells: Cells, mine: np.ndarray, note: str, now_ms: int
+    conn: Connection, stream: int, signal: Signal, cells: Cells, mine: np.ndarray, note: str, now_ms: int
 ) -> Imported:
     (buckets,), counts = fold.add_up([cells.bucket[mine]], cells.count[mine])
-    n, name = int(counts.sum()), BY_CODE[code].name
+    n, name = int(counts.sum()), signal.name
     if n < ENOUGH_VALUES:
         return Imported(stream, name, n, None)
     new = New(
         stream_id=stream,
-        signal=code,
+        signal=signal.code,
         origin="imported",
         provisional=False,
         learned_from=moment(now_ms),

@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from monitor.cli.importing import Imported, import_references, rows_of
 from monitor.cli.options import config_option, ledger, loaded
 from monitor.config import LEDGER
+from monitor.config.model import Config
 from monitor.errors import UsageError
 from monitor.judge.promoting import promotable, promote
 from monitor.ledger import references
 from monitor.ledger.engine import connect
 from monitor.ledger.references import Listed
-from monitor.records.signals import BY_NAME, Signal
+from monitor.records.signals import Signal
 
 MOMENT = click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 
@@ -33,19 +34,22 @@ def reference() -> None:
 @config_option
 def list_(stream: str | None, path: str | None) -> None:
     """Show every reference with where it comes from, the one in force first."""
-    with ledger(loaded(path, LEDGER)) as conn:
+    settings = loaded(path, LEDGER)
+    with ledger(settings) as conn:
         found = list(references.listed(conn, stream))
     if not found:
         click.echo("no reference yet: `tocsin status` says how far each stream has come")
         return
-    Console(width=120).print(_table(sorted(found, key=lambda r: (r.stream, r.signal, -r.reference_id))))
+    Console(width=120).print(_table(settings, found))
 
 
-def _table(found: list[Listed]) -> Table:
+def _table(settings: Config, found: list[Listed]) -> Table:
     table = Table("id", "stream", "signal", "state", "origin", "values", "from", "until", "note", box=None)
-    for r in found:
+    for r in sorted(found, key=lambda r: (r.stream, r.signal, -r.reference_id)):
+        signal = settings.coded(r.signal)
         span = [f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for at in (r.learned_from, r.learned_until)]
-        table.add_row(str(r.reference_id), r.stream, r.signal, r.state, r.origin, f"{r.n:,}", *span, r.note)
+        name = signal.name if signal else f"code {r.signal}"
+        table.add_row(str(r.reference_id), r.stream, name, r.state, r.origin, f"{r.n:,}", *span, r.note)
     return table
 
 
@@ -89,14 +93,15 @@ def promote_(
     path: str | None,
 ) -> None:
     """Make a stretch of stored time the reference of a stream, or an earlier reference again."""
-    with ledger(loaded(path, LEDGER)) as conn:
+    settings = loaded(path, LEDGER)
+    with ledger(settings) as conn:
         if reference_id is not None:
             click.echo(_again(conn, reference_id))
         elif stream is None or since is None:
             raise UsageError("name --stream and --since (and --until), or --id of an earlier reference")
         else:
             begin, end = since.replace(tzinfo=UTC), (until or datetime.now(UTC)).replace(tzinfo=UTC)
-            for line in _promoted(conn, stream, name, begin, end):
+            for line in _promoted(conn, settings, stream, name, begin, end):
                 click.echo(line)
 
 
@@ -108,13 +113,13 @@ def _again(conn: Connection, reference_id: int) -> str:
 
 
 def _promoted(
-    conn: Connection, stream: str, name: str | None, since: datetime, until: datetime
+    conn: Connection, settings: Config, stream: str, name: str | None, since: datetime, until: datetime
 ) -> Iterator[str]:
     number = references.stream_id(conn, stream)
     if number is None:
         raise UsageError(f"there is no stream {stream}: `tocsin status` lists them")
     note = f"{since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S}"
-    for signal in [_signal(name)] if name else promotable(conn, number, since, until):
+    for signal in [_signal(settings, name)] if name else promotable(conn, settings, number, since, until):
         try:
             found = promote(conn, number, signal, since, until, "promoted", note)
         except UsageError as error:
@@ -125,7 +130,8 @@ def _promoted(
             yield f"{signal.name}: reference #{found}"
 
 
-def _signal(name: str) -> Signal:
-    if name not in BY_NAME:
-        raise UsageError(f"there is no signal {name}")
-    return BY_NAME[name]
+def _signal(settings: Config, name: str) -> Signal:
+    try:
+        return settings.signal(name)
+    except KeyError:
+        raise UsageError(f"there is no signal {name}: docs/signals.md lists them") from None

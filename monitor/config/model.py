@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from monitor.records.signals import BY_NAME, Side, Signal
+from monitor.records.signals import BY_CODE, BY_NAME, Side, Signal
 from monitor.records.user_signals import UserSignal
 
 
@@ -242,3 +242,8 @@ class Config:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""
         own = {s.name: s for user in self.signals for s in (user.signal, user.missing)}
         return own[name] if name in own else BY_NAME[name]
+
+    def coded(self, code: int) -> Signal | None:
+        """The signal that the ledger stores as `code`; None where the file defines it no more."""
+        own = {s.code: s for user in self.signals for s in (user.signal, user.missing)}
+        return own.get(code) or BY_CODE.get(code)

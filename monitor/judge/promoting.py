@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from monitor.config.model import Config
 from monitor.errors import UsageError
 from monitor.judge import trial
 from monitor.judge.block import Counts, folded
@@ -15,7 +16,7 @@ from monitor.ledger import references
 from monitor.ledger.moments import millis
 from monitor.ledger.references import New
 from monitor.records.delta import PANE_MS
-from monitor.records.signals import BY_CODE, Kind, Signal
+from monitor.records.signals import Kind, Signal
 
 
 def promote(
@@ -61,7 +62,9 @@ def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note:
     )
 
 
-def promotable(conn: Connection, stream_id: int, since: datetime, until: datetime) -> list[Signal]:
+def promotable(
+    conn: Connection, config: Config, stream_id: int, since: datetime, until: datetime
+) -> list[Signal]:
     """The signals of a stream that have panes then, but for traffic, which has no reference."""
-    codes = references.signals_between(conn, stream_id, since, until)
-    return [BY_CODE[c] for c in codes if c in BY_CODE and BY_CODE[c].kind is not Kind.TRAFFIC]
+    found = [config.coded(code) for code in references.signals_between(conn, stream_id, since, until)]
+    return [signal for signal in found if signal is not None and signal.kind is not Kind.TRAFFIC]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from monitor.ledger.models import pane, reference, stream
-from monitor.records.signals import BY_CODE, WHOLE
+from monitor.records.signals import WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Listed:
 
     reference_id: int
     stream: str
-    signal: str
+    signal: int
     origin: str
     state: str
     n: int
@@ -80,11 +80,10 @@ def listed(conn: Connection, key: str | None = None) -> Iterator[Listed]:
     rows = rows.order_by(reference.c.reference_id.desc())
     for row in conn.execute(rows.where(stream.c.key == key) if key else rows):
         state = "retired" if row.retired_at else "provisional" if row.provisional else "in force"
-        signal = BY_CODE[row.signal].name if row.signal in BY_CODE else str(row.signal)
         yield Listed(
             row.reference_id,
             row.key,
-            signal,
+            row.signal,
             row.origin,
             state,
             row.n,

@@ -20,7 +20,8 @@ name: test
 source: {bootstrap_servers: "localhost:9092", topic: predictions}
 store: {url: "URL"}
 receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
-rules: [{name: errors, signal: error, above: 2x}]
+signals: {declined: {kind: rate, field: prediction, when: [NO]}}
+rules: [{name: errors, signal: error, above: 2x}, {name: declined, signal: declined, above: 2x}]
 """
 
 
@@ -79,6 +80,16 @@ def test_a_csv_is_read_by_the_names_of_its_columns(engine: Engine, alerts: str, 
     assert rows(engine, "SELECT n, p50 BETWEEN 0.68 AND 0.70 FROM tocsin.reference_quantiles") == [
         (150, True)
     ]
+
+
+def test_signals_of_the_user_s_own_are_imported_and_listed(
+    engine: Engine, alerts: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "eval.jsonl"
+    rows_ = [{"model": "m", "prediction": "NO" if i % 10 == 0 else "YES"} for i in range(200)]
+    file.write_text("".join(json.dumps(r) + "\n" for r in rows_))
+    assert "declined: reference #" in run("reference", "import", str(file), "-c", alerts)
+    assert "declined" in run("reference", "list", "-c", alerts)
 
 
 def test_a_line_that_is_no_json_is_named(alerts: str, tmp_path: Path) -> None:

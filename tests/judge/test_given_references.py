@@ -125,4 +125,4 @@ def test_every_signal_that_has_a_reference_can_be_promoted(ledger: Ledger) -> No
     ledger.store_errors(0, CALM)
     drained(ledger.session())
     with ledger.engine.begin() as conn:
-        assert promotable(conn, 1, pane(ledger, 0), pane(ledger, 60)) == [ERROR]
+        assert promotable(conn, ledger.settings, 1, pane(ledger, 0), pane(ledger, 60)) == [ERROR]
