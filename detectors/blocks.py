@@ -175,8 +175,9 @@ def choose(tally: Tally) -> BlockChoice:
     """The shortest of 10, 60, 300, 1200 s with >= 50 non-empty blocks and a lag-1 autocorrelation <= .1.
 
     All rows are events of one signal of one stream: the lag-1 is the mean over those that vary. Events that never
-    vary (k = 0 throughout) pass: there is no burst to reach across. Blocks with fewer than 25 pairs of neighbours
-    are too short. If none passes: 60 s and `guaranteed` False; use `before_learning` then.
+    vary (k = 0 throughout, or the same share in every block) pass: there is no burst to reach across. Blocks with
+    fewer than 25 pairs of neighbours are too short. If none
+    passes: 60 s and `guaranteed` False; use `before_learning` then.
 
     >>> tally = start(1)
     >>> for pane in range(600):
@@ -195,7 +196,7 @@ def choose(tally: Tally) -> BlockChoice:
             continue
         lag = lags[:, i][~np.isnan(lags[:, i])]
         found = float(lag.mean()) if lag.size else float("nan")
-        if steady or found <= MOST_LAG1:
+        if steady or not lag.size or found <= MOST_LAG1:
             return BlockChoice(seconds, True, found)
     return BlockChoice(60, False, found)
 

@@ -35,6 +35,11 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     ),
     Listed("check", "monitor.cli.check:check", "Check alerts.yaml: every mistake at once"),
     Listed("replay", "monitor.cli.replay:replay", "Show what would have fired on FILE, a prediction log"),
+    Listed(
+        "backtest",
+        "monitor.cli.backtest:backtest",
+        "Judge the stored panes again by the rules in alerts.yaml",
+    ),
     Listed("status", "monitor.cli.status:status", "What is watched, how far it has come, what fires"),
     Listed("explain", "monitor.cli.explain.command:explain", "Show why INCIDENT was opened"),
     Listed("ack", "monitor.cli.ack:ack", "Say that you have INCIDENT, and later what it turned out to be"),

@@ -1,18 +1,16 @@
 """`tocsin replay`."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
-import msgspec
 
+from monitor.cli import found
 from monitor.cli.options import config_option, loaded
-from monitor.cli.replayer import Incident, Outcome, Replay, chunks, lines_of
+from monitor.cli.replayer import Outcome, Replay, chunks, lines_of
 from monitor.config import REPLAY
 from monitor.config.model import Severity
-from monitor.ledger.headline import headline, unit_of
 
 
 @click.command()
@@ -34,10 +32,10 @@ def replay(
     with file.open("rb") as raw:
         _feed(machine, raw, in_order)
     outcome = machine.finish()
-    for incident in _by_detection(outcome):
-        click.echo(_as_json(incident) if as_json else _as_text(incident))
+    for incident in outcome.found.incidents:
+        click.echo(found.as_json(incident) if as_json else found.as_text(incident))
     _tell(outcome)
-    if fail_on and any(_reaches(i, Severity(fail_on)) for i in outcome.incidents.values()):
+    if fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents):
         context.exit(1)
 
 
@@ -49,53 +47,13 @@ def _feed(machine: Replay, raw: BinaryIO, in_order: bool) -> None:
         machine.feed(chunk)
 
 
-def _by_detection(outcome: Outcome) -> list[Incident]:
-    return sorted(outcome.incidents.values(), key=lambda i: (i.facts.detected_ms, i.facts.rule))
-
-
-def _reaches(incident: Incident, severity: Severity) -> bool:
-    return Severity(incident.facts.severity).rank >= severity.rank
-
-
-def _as_json(incident: Incident) -> str:
-    facts = incident.facts
-    line: dict[str, Any] = {
-        "rule": facts.rule,
-        "stream": facts.stream,
-        "labels": facts.labels,
-        "signal": facts.signal,
-        "quantity": facts.quantity,
-        "unit": unit_of(facts),
-        "severity": facts.severity,
-        "onset_at": _iso(facts.onset_ms),
-        "detected_at": _iso(facts.detected_ms),
-        "observed": facts.observed,
-        "reference": facts.reference,
-        "summary": headline(facts),
-    }
-    return msgspec.json.encode(line).decode()
-
-
-def _as_text(incident: Incident) -> str:
-    facts = incident.facts
-    until = (
-        f", resolved {_iso(incident.resolved_ms)}" if incident.resolved_ms else ", still firing at the end"
-    )
-    return (
-        f"{_iso(facts.detected_ms)} {facts.severity:8} {facts.rule}: {headline(facts)} "
-        f"(since {_iso(facts.onset_ms)}{until})"
-    )
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _tell(outcome: Outcome) -> None:
     """What was read, on stderr: silence must not look like health."""
-    click.echo(f"{outcome.counted:,} records counted, {len(outcome.incidents)} incidents", err=True)
+    click.echo(f"{outcome.counted:,} records counted, {len(outcome.found.incidents)} incidents", err=True)
     for trip in outcome.kills[:1]:
-        click.echo(f"would have killed {trip.switch} at {_iso(trip.detected_ms)} by {trip.rule}", err=True)
+        click.echo(
+            f"would have killed {trip.switch} at {found.iso(trip.detected_ms)} by {trip.rule}", err=True
+        )
     if outcome.late:
         click.echo(f"{outcome.late:,} records came late (their pane had closed): try --sort", err=True)
     for notice in outcome.notices:

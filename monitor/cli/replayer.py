@@ -5,15 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from monitor.config.model import Config, Severity
+from monitor.cli.found import Found
+from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
-from monitor.judge.describe import describe
 from monitor.judge.history import MemoryHistory
 from monitor.judge.memory import Advance, Consumed, Context, Memory, advance
 from monitor.judge.plan import Plan, compile_plan
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import Mark, Progress
-from monitor.ledger.facts import Facts
 from monitor.records.aggregate import PartitionAggregator, RawBatch
 from monitor.records.decode import stated_ms
 from monitor.records.language import LanguageDetector
@@ -36,19 +35,11 @@ class Line:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """An incident as it ended: facts of its worst moment; `resolved_ms` None while it fires."""
-
-    facts: Facts
-    resolved_ms: int | None = None
-
-
 @dataclass(slots=True)
 class Outcome:
     """What a replay came to; `skipped` counts lines by reason, `kills` holds what would have been tripped."""
 
-    incidents: dict[tuple[str, int, int], Incident] = field(default_factory=dict)
+    found: Found
     kills: list[Trip] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     counted: int = 0
@@ -104,8 +95,7 @@ class Replay:
         )
         self._memory = Memory(Progress(self._plan.lateness_ms))
         self._clock_ms = 0
-        self._firing: dict[tuple[str, int], tuple[str, int, int]] = {}
-        self.outcome = Outcome()
+        self.outcome = Outcome(Found(self._plan, self._history))
 
     def feed(self, chunk: Sequence[Line]) -> None:
         """Measure and judge some lines."""
@@ -156,22 +146,7 @@ class Replay:
             if isinstance(decision, Trip):
                 self.outcome.kills.append(decision)
             elif isinstance(decision, Verdict):
-                self._moved(decision)
-
-    def _moved(self, verdict: Verdict) -> None:
-        watch = (verdict.watch, verdict.stream)
-        if verdict.what == "resolved":
-            key = self._firing.pop(watch, None)
-            if key is not None:
-                now = self.outcome.incidents[key]
-                self.outcome.incidents[key] = replace(now, resolved_ms=verdict.detected_ms)
-            return
-        facts = describe(verdict, self._plan, self._history, historical=False).facts
-        key = self._firing.setdefault(watch, (verdict.watch, verdict.stream, verdict.detected_ms))
-        before = self.outcome.incidents.get(key)
-        if before is not None:
-            facts = _grown(before.facts, facts)
-        self.outcome.incidents[key] = Incident(facts)
+                self.outcome.found.add(decision)
 
     def _note_learning(self) -> None:
         plan: Plan = self._plan
@@ -180,14 +155,6 @@ class Replay:
             if stream.stage(plan.learn, plan.at_least_ms) != "watched":
                 self.outcome.learning[key] = (stream.requests, plan.learn)
         self.outcome.late = self._memory.late
-
-
-def _grown(before: Facts, now: Facts) -> Facts:
-    """An incident keeps when it was detected; its severity only grows."""
-    values = {name: getattr(now, name) for name in now.__struct_fields__}
-    severity = max(Severity(before.severity), Severity(now.severity), key=lambda s: s.rank)
-    values.update(detected_ms=before.detected_ms, onset_ms=before.onset_ms, severity=str(severity))
-    return Facts(**values)
 
 
 class _LocalNames:

@@ -178,13 +178,13 @@ def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple
     if reached is None or memory.core.next_pane is None:
         return memory, Cells()
     waiting = _Waiting(_by_evidence(memory.open.cells), _by_evidence(memory.open.languages))
-    quiet, patience = 0, _patience(context.plan)
+    quiet, most_empty = 0, patience(context.plan)
     while (pane := memory.core.next_pane or 0) + 1 <= reached // PANE_MS:
         memory, closed = _close(memory, waiting, pane, context, decisions)
         sampled.append(closed)
         following = waiting.first_after(pane)
         quiet = 0 if following == pane + 1 else quiet + 1
-        if quiet > patience:
+        if quiet > most_empty:
             memory = _leap(memory, reached, following)
     return _without_closed(memory), fold.concat(sampled, Cells)
 
@@ -224,7 +224,7 @@ def _without_closed(memory: Memory) -> Memory:
     return replace(memory, open=opened)
 
 
-def _patience(plan: Plan) -> int:
+def patience(plan: Plan) -> int:
     """Empty panes that are closed one by one before the rest of a gap is leapt over."""
     silence = max((rule.absent_ms or 0 for rule in plan.absent), default=0)
     return max(LONGEST_BLOCK_PANES, silence // PANE_MS + 1)

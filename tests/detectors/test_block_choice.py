@@ -88,6 +88,10 @@ def test_an_event_that_never_happened_has_no_bursts():
     assert chosen(np.zeros(100), np.full(100, 20)).guaranteed
 
 
+def test_an_event_that_always_happens_as_often_has_no_bursts():
+    assert chosen(np.ones(100), np.full(100, 20)).guaranteed
+
+
 def test_blocks_without_neighbours_are_too_short_to_tell():
     n = np.where(np.arange(60 * 60) % 30 == 0, 20, 0)
     k = np.random.default_rng(18).binomial(n, 0.02)
