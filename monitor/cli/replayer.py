@@ -1,7 +1,7 @@
 """A log file through production's own measuring and judging: no Kafka, no Postgres, virtual time."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -165,6 +165,9 @@ class _LocalNames:
 
     def stream_key(self, stream: int) -> str:
         return self._names.stream(stream).key
+
+    def labels(self, stream: int) -> Mapping[str, str]:
+        return dict(self._names.stream(stream).labels)
 
     def category(self, stream: int, signal: int, category: int) -> str:
         return self._names.category(stream, signal, category)

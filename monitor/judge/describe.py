@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.buckets import quantile
-from monitor.config.model import Rule, RuleKind
+from monitor.config.model import Rule, RuleKind, labelled
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.history import History, VersionSeen
 from monitor.judge.plan import Plan, TrafficWatch, Watch, WindowWatch
@@ -83,6 +83,7 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         rule=rule.name,
         severity=str(verdict.severity),
         stream=history.stream_key(verdict.stream),
+        labels=labelled(history.labels(verdict.stream), plan.namings),
         kind=kind,
         onset_ms=verdict.onset_ms,
         detected_ms=verdict.detected_ms,
@@ -123,6 +124,7 @@ def _measured(
         observed=_value(counts, quantity, bucket, signal),
         reference=_value(before, quantity, bucket, signal) if before else None,
         at_least=_at_least(alarm, signal, quantity, bucket),
+        limit=alarm.m,
         tolerance=_tolerance(what, alarm),
         affected=affected,
         total=total,

@@ -105,13 +105,14 @@ def count_rows(
 
 
 def _log_weights(watch: Watch, state: WatchState, rows: Rows, block: PaneBlock) -> F64:
-    """log w per row: the watch's weight over its active streams; -inf for muted rows and streams not seen before."""
+    """log w per row: the watch's weight over the active streams of its promise; -inf if muted or not seen before."""
     active = [s for s, pane in state.seen.items() if block.pane - pane <= ACTIVE_PANES]
     if not active:
         return np.full(len(rows), -np.inf)
-    live = np.isin(rows.stream, active) & ~rows.muted
+    sharers = watch.sharing.sharers(rows.stream, active, block.labels)
+    live = (sharers > 0) & ~rows.muted
     with np.errstate(divide="ignore"):
-        log_w: F64 = np.log(live * (watch.weight / len(active)) * rows.share * rows.block)
+        log_w: F64 = np.log(live * watch.weight / np.maximum(sharers, 1) * rows.share * rows.block)
     return log_w
 
 

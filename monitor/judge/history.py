@@ -1,6 +1,6 @@
 """What was counted, asked for by the description of an incident: from the ledger in `run`, from memory in `replay`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,10 @@ class History(Protocol):
         """The stream's key: the values of `streams.by` joined by `/`."""
         ...
 
+    def labels(self, stream: int) -> Mapping[str, str]:
+        """The stream's own labels: the fields of `streams.by` with their values."""
+        ...
+
     def category(self, stream: int, signal: int, category: int) -> str:
         """The name of a category."""
         ...
@@ -49,6 +53,8 @@ class StreamNames(Protocol):
     """How a replay names its local codes."""
 
     def stream_key(self, stream: int) -> str: ...
+
+    def labels(self, stream: int) -> Mapping[str, str]: ...
 
     def category(self, stream: int, signal: int, category: int) -> str: ...
 
@@ -82,6 +88,9 @@ class MemoryHistory:
 
     def stream_key(self, stream: int) -> str:
         return self._names.stream_key(stream)
+
+    def labels(self, stream: int) -> Mapping[str, str]:
+        return self._names.labels(stream)
 
     def category(self, stream: int, signal: int, category: int) -> str:
         return self._names.category(stream, signal, category)

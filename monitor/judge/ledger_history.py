@@ -1,6 +1,6 @@
 """The history that incidents are described from, read from the ledger's panes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -41,6 +41,13 @@ class LedgerHistory:
         """As `History.stream_key`."""
         key = self._conn.execute(select(stream.c.key).where(stream.c.stream_id == stream_id)).scalar()
         return key or f"stream {stream_id}"
+
+    def labels(self, stream_id: int) -> Mapping[str, str]:
+        """As `History.labels`."""
+        found: Mapping[str, str] | None = self._conn.execute(
+            select(stream.c.labels).where(stream.c.stream_id == stream_id)
+        ).scalar()
+        return found or {}
 
     def category(self, stream: int, signal: int, category_id: int) -> str:
         """As `History.category`."""

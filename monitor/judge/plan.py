@@ -150,6 +150,7 @@ class Plan:
     at_least_ms: int
     fresh_ms: int
     lateness_ms: int
+    namings: tuple[Naming, ...] = ()
 
     @property
     def referenced(self) -> tuple[Signal, ...]:
@@ -182,6 +183,7 @@ def compile_plan(config: Config) -> Plan:
         at_least_ms=config.learning.at_least_ms,
         fresh_ms=config.fresh_ms,
         lateness_ms=config.source.lateness_ms,
+        namings=config.streams.namings,
     )
 
 

@@ -26,7 +26,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `quantity` is `rate`, `p50`...`p99.9` (of a tube: the edge that alarmed), `share:<category>`, `total` or
     `count`. `observed`, `reference` and `at_least` are in the signal's own unit: shares 0..1, latencies ms;
-    `at_least` is absolute, the bound that the alarm certifies on its side. `affected` of `total` records are
+    `at_least` is absolute, the bound that the alarm certifies on its side; `limit` the share that the event behind it
+    must not exceed. `affected` of `total` records are
     since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms of
     silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
     `found_by` names river's detectors, which watch while a stream learns.
@@ -47,6 +48,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     observed: float | None = None
     reference: float | None = None
     at_least: float | None = None
+    limit: float | None = None
     tolerance: str | None = None
     window_ms: int | None = None
     affected: int | None = None

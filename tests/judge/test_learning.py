@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from judging import errors, pane, plan_of
 
 from monitor.judge import core, learning
@@ -118,3 +119,26 @@ def test_a_change_after_a_changed_rule_still_alarms(tmp_path: Path) -> None:
         state, decisions = core.pane_step(state, block, rules(tmp_path, "3x"))
         found += [d for d in decisions if isinstance(d, Verdict)]
     assert [v.what for v in found if v.what == "opened"] == ["opened"]
+
+
+def test_each_team_s_streams_share_a_promise_of_their_own(tmp_path: Path) -> None:
+    per_team = """
+false_alarms: {per: team}
+streams:
+  labels:
+    - {match: {model: a}, set: {team: search}}
+    - {match: {model: "b*"}, set: {team: chat}}
+rules:
+  - {name: errors, signal: error, above: 30%}
+"""
+    plan = plan_of(tmp_path, per_team)
+    labels = {1: {"model": "a"}, 2: {"model": "b1"}, 3: {"model": "b2"}}
+    counts = {stream: {0: 1_000, 1: 100} for stream in labels}
+    requests = {stream: {0: 1_100} for stream in labels}
+    state = JudgeState()
+    for p in range(12):
+        block = pane(p, {"requests": requests, "error": counts})
+        state, _ = core.pane_step(state, PaneBlock(p, block.counts, labels), plan)
+    rows = state.watches["errors/error"].rows
+    alone, shared, _ = (rows.log_m[rows.stream == s].max() for s in (1, 2, 3))
+    assert alone - shared == pytest.approx(np.log(2))

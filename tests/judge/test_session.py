@@ -46,6 +46,7 @@ def test_a_change_becomes_an_incident_its_message_and_its_reference(ledger: Ledg
     ledger.store_errors(60, FIRING)
     drained(ledger.session())
     assert incidents(ledger) == [("errors", "chat-eu", "critical", "firing")]
+    assert ledger.rows("SELECT labels FROM tocsin.incidents") == [({"model": "chat-eu"},)]
     assert ledger.rows("SELECT event, receiver FROM tocsin.deliveries ORDER BY created_at") == []
     found = ledger.rows("SELECT historical, reference_id IS NOT NULL, total > 100 FROM tocsin.incidents")
     assert found == [(True, True, True)]
