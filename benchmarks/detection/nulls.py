@@ -49,8 +49,8 @@ def all_nulls() -> tuple[Null, ...]:
         Null("panes of 1, 2, 20, 200, 2000 requests", "", _sizes([1, 2, 20, 200, 2000], 0.02)),
         Null("correlation .1 inside a pane of 200", "", _beta_binomial(200, 0.02, 0.1)),
         Null("correlation .5 inside a pane of 20", "", _beta_binomial(20, 0.02, 0.5)),
-        Null("queue at load .70, p99, block chosen", "bursts across panes", _queue(0.70)),
-        Null("queue at load .85, p99, block chosen", "bursts across panes", _queue(0.85)),
+        Null("queue at load .70, p99, block chosen", QUEUED, _queue(0.70)),
+        Null("queue at load .85, p99, block chosen", QUEUED, _queue(0.85)),
         Null("5 retries over a minute, block chosen", "bursts across panes", _retries),
         Null("failures known at once, answers after 50 s", "steady traffic", _completion(1.0)),
         Null("the same, traffic x3 for a minute", BURSTS_OF_TRAFFIC, _completion(3.0)),
@@ -69,6 +69,9 @@ def all_nulls() -> tuple[Null, ...]:
     )
 
 
+QUEUED: Final = (
+    "bursts across panes; the rule allows a lag-1 of .1 between blocks, which tells at the largest A"
+)
 BURSTS_OF_TRAFFIC: Final = (
     "failures of a burst arrive before its answers: k/n is above m at its start, although no request "
     "fails more often"
