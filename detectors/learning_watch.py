@@ -15,6 +15,7 @@ Sources: Page (Biometrika 1954); Bifet and Gavaldà, "Learning from time-changin
 """
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -83,6 +84,14 @@ def update(watch: LearningWatch, mean: float) -> LearningWatch:
         running = _rebuilt(watch.means)
     changed = _feed(running, value)
     return LearningWatch((), changed) if changed else LearningWatch(means, (), running)
+
+
+def load() -> None:
+    """Import river now: it takes a second or more, which a process may want to spend at its start.
+
+    >>> load()
+    """
+    import_module("river.drift")
 
 
 def _rebuilt(means: tuple[float, ...]) -> _Running:

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from detectors import learning_watch
 from monitor.config.model import Config
 from monitor.errors import LeaseLost, SchemaMismatch, TocsinError
 from monitor.judge.session import Session
@@ -65,6 +66,8 @@ class Judge:
             self._failure = TocsinError(f"the judge stopped on an error of its own ({error!r}): see the log")
 
     def _work(self) -> None:
+        # No tick that holds the lease is to wait for an import.
+        learning_watch.load()
         while not self._stop.is_set():
             more = self._tick()
             if not more:
