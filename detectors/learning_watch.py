@@ -60,11 +60,12 @@ class LearningWatch:
     _running: _Running | None = field(default=None, compare=False, repr=False)
 
 
-def update(watch: LearningWatch, mean: float) -> LearningWatch:
+def update(watch: LearningWatch, mean: float, least_spread: float = 0.0) -> LearningWatch:
     """The watch after the mean of one pane that holds requests (leave empty panes out).
 
-    After a change the watch begins afresh. About 5 us; after a restart once 1 to 5 ms to feed what was stored. Raises
-    `DetectorError` for a NaN or an infinity.
+    `least_spread` is what chance alone makes of such means, where the first ones may show less: a rare event that did
+    not happen yet. After a change the watch begins afresh. About 5 us; after a restart once 1 to 5 ms to feed what was
+    stored. Raises `DetectorError` for a NaN or an infinity.
 
     >>> watch = LearningWatch()
     >>> for pane in range(80):
@@ -81,7 +82,7 @@ def update(watch: LearningWatch, mean: float) -> LearningWatch:
         return LearningWatch(means)
     running = watch._running
     if running is None or running.fed != len(watch.means):
-        running = _rebuilt(watch.means)
+        running = _rebuilt(watch.means, least_spread)
     changed = _feed(running, value)
     return LearningWatch((), changed) if changed else LearningWatch(means, (), running)
 
@@ -94,14 +95,14 @@ def load() -> None:
     import_module("river.drift")
 
 
-def _rebuilt(means: tuple[float, ...]) -> _Running:
+def _rebuilt(means: tuple[float, ...], least_spread: float) -> _Running:
     # River takes a second to import: only streams that learn need it.
     from river import drift as river
 
     drift: Any = river
     first = means[:WARM_UP]
     centre = fmean(first)
-    spread = max(pstdev(first), LEAST_SPREAD * abs(centre), LEAST_SPREAD)
+    spread = max(pstdev(first), least_spread, LEAST_SPREAD * abs(centre), LEAST_SPREAD)
     page_hinkley = drift.PageHinkley(
         min_instances=1, delta=DELTA_SPREADS, threshold=THRESHOLD_SPREADS, alpha=1.0
     )

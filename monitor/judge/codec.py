@@ -13,7 +13,7 @@ from detectors.learning_watch import LearningWatch
 from monitor.errors import SchemaMismatch
 from monitor.judge.evidence import WatchState
 from monitor.judge.reference import Key, Learner, Reference
-from monitor.judge.state import JudgeState
+from monitor.judge.state import JudgeState, Young
 from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.watermark import Progress
@@ -37,7 +37,7 @@ class Evidence(msgspec.Struct, frozen=True):
     references: Mapping[Key, Reference]
     trials: Mapping[int, Trial]
     weeks: Mapping[int, Week]
-    young: Mapping[Key, tuple[float, ...]]
+    young: Mapping[Key, tuple[tuple[float, ...], float, int]]
 
 
 def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
@@ -48,7 +48,7 @@ def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, i
 
 def encode_evidence(core: JudgeState) -> bytes:
     """The evidence as one compressed blob."""
-    young = {key: w.means for key, w in core.young.items()}
+    young = {key: (y.watch.means, y.total, y.n) for key, y in core.young.items()}
     evidence = Evidence(core.watches, core.learners, core.references, core.trials, core.weeks, young)
     return _compressed(_encoder.encode(evidence))
 
@@ -76,7 +76,7 @@ def decode(version: int, core: bytes, evidence: bytes) -> Core:
         references=e.references,
         trials=e.trials,
         weeks=e.weeks,
-        young={key: LearningWatch(means) for key, means in e.young.items()},
+        young={k: Young(LearningWatch(means), total, n) for k, (means, total, n) in e.young.items()},
     )
     return msgspec.structs.replace(stored, core=whole)
 

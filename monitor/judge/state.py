@@ -32,6 +32,15 @@ class StreamState:
 
 
 @dataclass(frozen=True, slots=True)
+class Young:
+    """A signal that is still learning: its watch, and the sum and number of what awaits the next mean."""
+
+    watch: LearningWatch = field(default_factory=LearningWatch)
+    total: float = 0.0
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeState:
     """Everything that the core remembers. `next_pane` is the first evidence pane not judged yet.
 
@@ -45,7 +54,7 @@ class JudgeState:
     streams: Mapping[int, StreamState] = field(default_factory=dict)
     learners: Mapping[Key, Learner] = field(default_factory=dict)
     references: Mapping[Key, Reference] = field(default_factory=dict)
-    young: Mapping[Key, LearningWatch] = field(default_factory=dict)
+    young: Mapping[Key, Young] = field(default_factory=dict)
     watches: Mapping[str, WatchState] = field(default_factory=dict)
     trials: Mapping[int, Trial] = field(default_factory=dict)
     kills: Mapping[str, KillState] = field(default_factory=dict)

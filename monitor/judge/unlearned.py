@@ -5,6 +5,7 @@ change they see opens one `info` incident of each rule on that signal, at most o
 """
 
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -16,12 +17,14 @@ from monitor.judge.block import Counts, PaneBlock, of_stream
 from monitor.judge.evidence import Alarm
 from monitor.judge.plan import Plan, Watch
 from monitor.judge.reference import Key
-from monitor.judge.state import JudgeState
+from monitor.judge.state import JudgeState, Young
 from monitor.judge.verdicts import NO_TIER, Decision, Open, Verdict, What
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import Kind, Side, Signal
 
 LOWEST_BUCKET: Final = -2_000
+EACH: Final = 20
+LEAST_RATE: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class _Change:
 def watch(state: JudgeState, block: PaneBlock, plan: Plan, decisions: list[Decision]) -> JudgeState:
     """Look at every signal that has no reference yet; open and end incidents without guarantee."""
     state = _ended(state, block, plan, decisions)
-    young = {key: w for key, w in state.young.items() if key not in state.references}
+    young = {key: y for key, y in state.young.items() if key not in state.references}
     for signal in plan.referenced:
         counts = block.counts.get(signal.code)
         if signal.kind not in (Kind.RATE, Kind.DISTRIBUTION) or counts is None:
@@ -52,18 +55,30 @@ def watch(state: JudgeState, block: PaneBlock, plan: Plan, decisions: list[Decis
     return replace(state, young=young)
 
 
-def _fed(young: dict[Key, LearningWatch], key: Key, signal: Signal, counts: Counts) -> _Change | None:
+def _fed(young: dict[Key, Young], key: Key, signal: Signal, counts: Counts) -> _Change | None:
+    """Give the watch a mean once `EACH` records are there: of fewer, chance makes anything."""
     buckets, many = of_stream(counts, key[0])
-    n = int(many.sum())
-    if not n:
+    before = young.get(key, Young())
+    total = before.total + float((np.maximum(buckets, LOWEST_BUCKET) * many).sum())
+    n = before.n + int(many.sum())
+    if n < EACH:
+        young[key] = Young(before.watch, total, n)
         return None
-    mean = float((np.maximum(buckets, LOWEST_BUCKET) * many).sum() / n)
-    before = young.get(key, LearningWatch())
-    young[key] = after = learning_watch.update(before, mean)
+    mean = total / n
+    after = learning_watch.update(before.watch, mean, _by_chance(signal, before.watch))
+    young[key] = Young(after)
     if not after.changed:
         return None
-    side = Side.UP if mean > np.mean(before.means) else Side.DOWN
-    return _Change(key[0], signal, side, after.changed, float(many[buckets == 1].sum()), float(n))
+    side = Side.UP if mean > np.mean(before.watch.means) else Side.DOWN
+    return _Change(key[0], signal, side, after.changed, total, float(n))
+
+
+def _by_chance(signal: Signal, so_far: LearningWatch) -> float:
+    """The standard deviation of a rate of `EACH` independent records."""
+    if signal.kind is not Kind.RATE or not so_far.means:
+        return 0.0
+    p = min(max(float(np.mean(so_far.means[: learning_watch.WARM_UP])), LEAST_RATE), 0.5)
+    return sqrt(p * (1 - p) / EACH)
 
 
 def _opened(

@@ -78,3 +78,15 @@ def test_what_it_remembers_is_bounded():
 def test_what_is_no_mean_is_refused(mean):
     with pytest.raises(DetectorError, match="mean"):
         update(LearningWatch(), mean)
+
+
+def test_what_chance_makes_of_a_mean_is_no_change():
+    def changes(least_spread):
+        watch, found = learning_watch.LearningWatch(), []
+        for mean in [0.0] * 30 + [0.002] * 60:
+            watch = learning_watch.update(watch, mean, least_spread)
+            found += watch.changed
+        return found
+
+    assert changes(0.016) == []
+    assert changes(0.0) != []

@@ -69,6 +69,16 @@ def test_what_does_not_change_is_not_told(plan: Plan) -> None:
     assert told(plan, panes(calm(99)))[1] == []
 
 
+def test_of_a_few_records_a_pane_chance_is_no_change(plan: Plan) -> None:
+    failed = np.random.default_rng(9).binomial(2, 0.05, 3_000).tolist()
+    thin = [pane(p, {"requests": {1: {0: 2}}, "error": {1: {0: 2 - k, 1: k}}}) for p, k in enumerate(failed)]
+    assert told(plan, thin)[1] == []
+
+
+def test_a_first_failure_is_no_change(plan: Plan) -> None:
+    assert told(plan, panes([*[0] * 60, 1, *[0] * 30]))[1] == []
+
+
 def test_a_rule_hears_only_of_its_own_side(plan: Plan) -> None:
     longer = panes(calm(75), [100.0 + i % 3 for i in range(60)] + [900.0] * 15)
     assert told(plan, longer)[1] == []
