@@ -46,5 +46,5 @@ def _beyond(watch: Watch, stream: int, older: Reference, rest: Learner, alpha: f
     known = np.array(making.known_categories(watch, older), np.int64)
     k, n = count_rows(rows, counts, {stream: known})
     phi = older.correlation.phi
-    lower = 1 - bounds.clopper_pearson_upper((n - k) / phi, n / phi, alpha)
+    lower = bounds.clopper_pearson_lower(k / phi, n / phi, alpha)
     return bool((lower > rows.m).any())
