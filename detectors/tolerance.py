@@ -80,7 +80,8 @@ def odds_times(p: ArrayLike, factor: float) -> Floats:
     rate = probability("p", p)
     if not (np.isfinite(factor) and factor > 0):
         raise DetectorError(f"factor = {factor}: must be a finite number above 0")
-    result: Floats = factor * rate / (1 + (factor - 1) * rate)
+    # Rounding may pass 1 by its last digit.
+    result: Floats = np.minimum(factor * rate / (1 + (factor - 1) * rate), 1.0)
     return result
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -199,8 +200,8 @@ reference = Table(
     Column("retired_at", Time),
     Column("note", Text, nullable=False, server_default=""),
     Column("block_s", Integer),
-    Column("phi", Double, nullable=False, server_default="1"),
-    Column("rho", Double, nullable=False, server_default="0"),
+    Column("phi", Double, nullable=False, server_default=text("1")),
+    Column("rho", Double, nullable=False, server_default=text("0")),
     Column("buckets", ARRAY(Integer), nullable=False),
     Column("counts", ARRAY(BigInteger), nullable=False),
     Index(None, "stream_id", "signal"),

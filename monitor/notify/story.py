@@ -35,8 +35,9 @@ def began(facts: Facts) -> str:
 
 def records(facts: Facts) -> str:
     """What the incident's records are called: answers, requests, ratings."""
-    if unit_of(facts) == "share":
-        return subject(facts).split()[1]
+    words = subject(facts).split()
+    if unit_of(facts) == "share" and len(words) > 1:
+        return words[1]
     return (
         "requests"
         if facts.signal in ("latency_ms", "requests")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.errors import DetectorError
@@ -10,6 +10,7 @@ from detectors.tolerance import DEFAULTS, Tolerance, above_odds, limit, odds_tim
 
 
 @given(p=st.floats(0, 1), factor=st.floats(0.01, 100))
+@example(p=1.0, factor=1 / 3)
 def test_odds_are_multiplied(p, factor):
     found = float(odds_times(p, factor))
     assert 0 <= found <= 1

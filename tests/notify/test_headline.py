@@ -7,6 +7,7 @@ from monitor.ledger.facts import Facts
 from monitor.ledger.headline import gain, headline
 from monitor.ledger.moments import moment
 from monitor.ledger.wording import amount, clip, days, digits, duration, percent
+from monitor.notify.story import records
 
 
 def says(**changes):
@@ -147,3 +148,10 @@ def test_dates_of_a_reference():
 def test_what_is_cut_carries_a_mark():
     assert clip("abcdef", 4) == "abc…"
     assert clip("abcd", 4) == "abcd"
+
+
+def test_records_have_a_name_where_nothing_else_is_known():
+    bare = Facts(
+        env="", rule="r", severity="info", stream="s", kind="rate", onset_ms=0, detected_ms=0, unit="share"
+    )
+    assert records(bare) == "records"
