@@ -144,7 +144,7 @@ def test_rule_9_a_heartbeat_is_confirmed_only_by_a_member_of_the_current_generat
     reader = Reader(load(bench.alerts(name), environ={}).source, None, threading.Event(), print)
     reader.open(patient=True)
     assert not reader.membership.confirm()
-    until(lambda: reader.poll(100) or reader.assigned())
+    until(lambda: reader.poll(100) or reader.assigned(), within_s=60)
     assert reader.membership.confirm()
     assert reader.membership.generation() is not None
     reader.membership._coordinator._generation.generation_id += 1
