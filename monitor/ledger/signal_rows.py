@@ -9,13 +9,13 @@ from sqlalchemy.dialects.postgresql import insert
 from detectors.buckets import LOGIT
 from monitor.errors import UsageError
 from monitor.ledger.models import signal as table
-from monitor.records.signals import FIRST_USER_CODE, SIGNALS, Signal
+from monitor.records.signals import FIRST_USER_CODE, INTERNAL, SIGNALS, Signal
 from monitor.records.user_signals import UserSignal
 
 _COLUMNS: Final = ("name", "kind", "unit", "scale")
 
 
-def register(connection: Connection, signals: Iterable[Signal] = SIGNALS) -> None:
+def register(connection: Connection, signals: Iterable[Signal] = (*SIGNALS, *INTERNAL)) -> None:
     """Write the rows of `signals`. A user's row of long ago makes way for a signal of Tocsin's with its name."""
     rows = [_row(signal) for signal in signals]
     names = [row["name"] for row in rows if row["code"] < FIRST_USER_CODE]

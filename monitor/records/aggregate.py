@@ -10,6 +10,7 @@ import numpy as np
 from monitor.records.accumulate import Accumulator
 from monitor.records.asked import Asked
 from monitor.records.batch import Batch, batch_of
+from monitor.records.calibration import calibration
 from monitor.records.candidates import LanguageCandidates, Places
 from monitor.records.columns import ABSENT, Columns
 from monitor.records.decode import Decoded, RecordDecoder
@@ -171,8 +172,9 @@ class PartitionAggregator:
         version_slice = slice_codes(stream, VERSION_FIELD, version, self._names)
         measured = [*measure(batch), *self._asked.measure(batch, stream)]
         self._rates.note(batch, stream, order.pane)
+        whole = [*measured, *calibration(batch)]
         self._tables.add(
-            *cells_and_sums(measured, (stream, version_slice, order.pane, order.evidence), self._names),
+            *cells_and_sums(whole, (stream, version_slice, order.pane, order.evidence), self._names),
             versions(batch, stream, version_slice, version, timed.event_ms),
         )
         hashes = record_hashes(self._topic, self._partition, timed.arrived.offsets[timed.rows])

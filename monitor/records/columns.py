@@ -63,6 +63,7 @@ class Columns:
         self._numbers: dict[str, F64 | None] = {}
         self._lengths: dict[str, F64 | None] = {}
         self._names: dict[tuple[str, str | None], Distinct] = {}
+        self._classes: dict[str, Distinct] = {}
 
     def raw(self, field: str) -> Column:
         """The values as decoded, None where absent."""
@@ -144,7 +145,9 @@ class Columns:
 
     def classes(self, field: str) -> Distinct:
         """As `names`, but numbers with a fraction are no classes."""
-        return self._distinct(field, class_of, None)
+        if field not in self._classes:
+            self._classes[field] = self._distinct(field, class_of, None)
+        return self._classes[field]
 
     def _distinct(self, field: str, naming: Callable[[Any], str], absent: str | None) -> Distinct:
         if not self.has(field):

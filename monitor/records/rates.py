@@ -60,8 +60,8 @@ def _negative_feedback(batch: Batch) -> Found:
     return None if rating is None else (~np.isnan(rating), rating < batch.bad_below)
 
 
-def _incorrect(batch: Batch) -> Found:
-    """By `correct`, else by class: the label against the prediction."""
+def incorrect(batch: Batch) -> Found:
+    """Which records say whether they are right, and which are wrong: by `correct`, else by label and class."""
     columns = batch.columns
     judged = _classes(columns) if columns.has("label") and columns.has("prediction") else None
     stated = columns.flag("correct")
@@ -96,7 +96,7 @@ def _stale_cache(batch: Batch) -> Found:
 
 def _confidently_wrong(batch: Batch) -> Found:
     confidence = batch.columns.number("confidence")
-    judged = _incorrect(batch) if confidence is not None else None
+    judged = incorrect(batch) if confidence is not None else None
     if confidence is None or judged is None:
         return None
     known, wrong = judged
@@ -113,7 +113,7 @@ RATES: Final[dict[str, Callable[[Batch], Found]]] = {
     "invalid_output": _flagged("valid_output", 0.0),
     "fallback": _fallback,
     "negative_feedback": _negative_feedback,
-    "incorrect": _incorrect,
+    "incorrect": incorrect,
     "confidently_wrong": _confidently_wrong,
     "cold_start": _flagged("cold_start", 1.0),
     "late": lambda b: _every(b, b.late),

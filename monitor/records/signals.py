@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 from detectors.buckets import LOG, LOGIT, Scale
 
 
 class Kind(StrEnum):
-    """Three kinds of signal, so three mergeable statistics."""
+    """Three kinds of signal, so three mergeable statistics; `calibration` is for SQL, and no rule names it."""
 
     RATE = "rate"
     DISTRIBUTION = "distribution"
     CATEGORY = "category"
     TRAFFIC = "traffic"
+    CALIBRATION = "calibration"
 
 
 class Of(StrEnum):
@@ -165,7 +167,27 @@ def missing(code: int, name: str, field: str, of: Of, meaning: str) -> Signal:
     return Signal(code, f"{MISSING}{name}", Kind.RATE, "share", field, of, Side.UP, meaning)
 
 
+def _calibration() -> tuple[Signal, ...]:
+    """One a bin of confidence: of its labelled predictions those that are right, with the sum of confidence."""
+    edges = [f"{bin_ / CALIBRATION_BINS:.2f}" for bin_ in range(CALIBRATION_BINS + 1)]
+    return tuple(
+        Signal(
+            _FIRST_CALIBRATION + i,
+            f"calibration.{low}",
+            Kind.CALIBRATION,
+            "share",
+            "correct",
+            Of.LABELLED,
+            Side.BOTH,
+            f"right predictions with confidence from {low} to {high}",
+        )
+        for i, (low, high) in enumerate(pairwise(edges))
+    )
+
+
 MISSING: Final = "missing."
+CALIBRATION_BINS: Final = 20
+_FIRST_CALIBRATION: Final = 96
 FIRST_USER_CODE: Final = 1_024
 """Codes from here to 32,767 are for signals of users: see `user_signals`."""
 
@@ -176,6 +198,9 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     *_categories(),
     *_missing(),
 )
+INTERNAL: Final = _calibration()
+"""Counted for views of their own: they have codes and rows in the ledger, and rules cannot name them."""
+
 BY_NAME: Final[dict[str, Signal]] = {s.name: s for s in SIGNALS}
 BY_CODE: Final[dict[int, Signal]] = {s.code: s for s in SIGNALS}
 

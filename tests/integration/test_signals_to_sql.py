@@ -1,30 +1,11 @@
 """From a record's bytes to the views: signals that rules ask for, the user's own, and labels that come later."""
 
-import json
-import time
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, text
-from sqlalchemy.dialects.postgresql import insert
-
-from monitor import config
-from monitor.ingest.measuring import Measuring
-from monitor.judge.session import Session
-from monitor.ledger import tables
-from monitor.ledger.engine import connect
-from monitor.ledger.models import checkpoint, topic_partition
-from monitor.ledger.signal_rows import register_all
-from monitor.records.codec import encode
-from monitor.records.decode import RawBatch
+from sql_log import Log
 
 ALERTS = """
-name: test
-source: {bootstrap_servers: "k:9092", topic: predictions}
-store: {url: "postgresql://u:p@h/d"}
-receivers: {default: {slack: {url: "http://127.0.0.1:9/"}}}
 signals:
   income: {kind: distribution, field: /features/income_eur}
   declined: {kind: rate, field: prediction, when: [DECLINE]}
@@ -37,52 +18,11 @@ rules:
   - {name: own, signal: [declined, missing.income], above: 2x}
   - {name: inputs, signal: [income, job], drift: both}
 """
-AT = {"topic_id": "00000000-0000-0000-0000-000000000001", "partition": 0}
-
-
-class Log:
-    """Records of one partition on their way into a ledger."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        path = folder / "alerts.yaml"
-        path.write_text(ALERTS)
-        self.settings = config.load(path, environ={})
-        self.engine: Engine = connect(url)
-        self.clock_ms = time.time_ns() // 1_000_000
-        self.start_ms = (self.clock_ms - 600_000) // 10_000 * 10_000
-        tables.ensure_partitions(self.engine)
-        register_all(self.engine, self.settings.signals)
-
-    def judge(self, *records: dict[str, Any]) -> None:
-        """Store one checkpoint of the records, all of model `chat` and in the first pane, and judge it."""
-        values = [json.dumps({"model": "chat", "ts": self.start_ms} | fields).encode() for fields in records]
-        measuring = Measuring(self.settings, self.engine)
-        aggregator = measuring.aggregator("predictions", 0, 0, None)
-        aggregator.add(RawBatch(range(len(values)), [self.start_ms] * len(values), values), self.clock_ms)
-        intake = measuring.translate(aggregator.take())
-        moved = {"next_offset": intake.next_offset, "seq": 1, "counted": intake.counted}
-        times = {"max_event_ms": intake.max_event_ms, "max_kafka_ms": intake.max_kafka_ms}
-        seen = {"last_record_ms": self.clock_ms, "clock_ms": self.clock_ms, "caught_up": True}
-        with self.engine.begin() as connection:
-            connection.execute(insert(topic_partition).values(topic="predictions", **AT, **moved))
-            row = {"from_offset": 0, "skipped": 0, "deltas": encode(intake.delta)}
-            connection.execute(insert(checkpoint).values(**AT, **moved, **times, **seen, **row))
-        judge = Session(self.settings, self.engine, uuid4())
-        while judge.tick()[1]:
-            pass
-
-    def read(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.engine.begin() as connection:
-            return [tuple(row) for row in connection.execute(text(sql))]
-
-    def rates(self, *names: str) -> dict[str, tuple[int, int]]:
-        rows = self.read("SELECT signal, k, n FROM tocsin.rates WHERE stream = 'chat'")
-        return {name: (k, n) for name, k, n in rows if name in names}
 
 
 @pytest.fixture
 def log(ledger_url: str, tmp_path: Path):
-    made = Log(ledger_url, tmp_path)
+    made = Log(ledger_url, tmp_path, ALERTS)
     yield made
     made.engine.dispose()
 

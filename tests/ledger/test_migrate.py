@@ -21,7 +21,7 @@ from monitor.ledger import migrate
 from monitor.ledger.engine import connect, place
 from monitor.ledger.migrate import check_schema, upgrade
 from monitor.ledger.models import SCHEMA, metadata
-from monitor.records.signals import SIGNALS
+from monitor.records.signals import INTERNAL, SIGNALS
 
 SHAPE = """
 SELECT c.relname AS of, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
@@ -148,7 +148,7 @@ def test_the_registry_of_signals_is_in_the_ledger_and_rewritten(ledger, ledger_u
             "SELECT code, name, kind, unit, scale FROM tocsin_ledger.signal"
         ).all()
     assert {row.code: (row.name, row.kind, row.unit) for row in rows} == {
-        s.code: (s.name, s.kind, s.unit) for s in SIGNALS
+        s.code: (s.name, s.kind, s.unit) for s in (*SIGNALS, *INTERNAL)
     }
     scales = {row.name: row.scale for row in rows}
     assert (scales["latency_ms"], scales["confidence"], scales["error"]) == ("log", "logit", None)

@@ -9,7 +9,7 @@ from ledger_rows import PANE, T0
 
 from monitor.errors import UsageError
 from monitor.ledger.signal_rows import register_all
-from monitor.records.signals import FIRST_USER_CODE, SIGNALS, Kind
+from monitor.records.signals import FIRST_USER_CODE, INTERNAL, SIGNALS, Kind
 from monitor.records.user_signals import UserSignal, user_signal
 
 DOCS = Path(__file__).parents[2] / "docs" / "signals.md"
@@ -33,7 +33,7 @@ def test_a_users_signals_have_rows_of_their_own_and_keep_them(ledger):
     assert found["income"] == (income.signal.code, "distribution", "units", "log")
     assert found["missing.income"] == (income.missing.code, "rate", "share", None)
     assert found["job"] == (job.signal.code, "category", "share", None)
-    assert len(found) == len(SIGNALS) + 4
+    assert len(found) == len(SIGNALS) + len(INTERNAL) + 4
 
 
 def test_views_name_what_panes_hold_by_them(rows):

@@ -10,6 +10,7 @@ from monitor.records.signals import (
     BY_CODE,
     BY_NAME,
     FIRST_USER_CODE,
+    INTERNAL,
     MISSING,
     PLANNED,
     SIGNALS,
@@ -35,7 +36,7 @@ correct features rating segment sample_rate
 FIELDS = TABLE.split()
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", CONTRACT)
 def test_every_signal_of_the_contract_is_measured_and_there_are_no_others(kind: Kind) -> None:
     registered = [s.name for s in SIGNALS if s.kind is kind and not s.name.startswith(MISSING)]
     assert sorted(registered) == sorted(CONTRACT[kind].split())
@@ -57,6 +58,14 @@ def test_records_are_decoded_into_fields_of_the_contract_only() -> None:
 def test_codes_are_unique_and_leave_room_for_users() -> None:
     assert len(BY_CODE) == len(BY_NAME) == len(SIGNALS)
     assert max(BY_CODE) < FIRST_USER_CODE
+
+
+def test_internal_signals_have_codes_of_their_own_and_cannot_be_named() -> None:
+    codes = [signal.code for signal in INTERNAL]
+    assert len(set(codes)) == len(codes)
+    assert not {*codes} & {*BY_CODE}
+    assert max(codes) < FIRST_USER_CODE
+    assert not {signal.name for signal in INTERNAL} & {*BY_NAME}
 
 
 def row(signal: Signal) -> str:
