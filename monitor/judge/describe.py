@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.buckets import quantile
 from monitor.config.model import Rule, RuleKind, labelled
+from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.history import History, VersionSeen
 from monitor.judge.plan import Plan, TrafficWatch, Watch, WindowWatch
@@ -134,6 +135,7 @@ def _measured(
         version=newest.version if newest else None,
         version_seen_ms=newest.first_ms if newest else None,
         slices=slices,
+        coverage=coverage(history, verdict.stream, signal, window, reference),
         **_reference_facts(reference),
     )
     if alarm.found_by:

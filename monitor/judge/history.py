@@ -28,6 +28,10 @@ class History(Protocol):
         """Buckets, ascending, and counts of a signal of a stream's slice (0: the whole) in [since, until)."""
         ...
 
+    def total(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> int:
+        """As `counts`, all buckets together."""
+        ...
+
     def stream_key(self, stream: int) -> str:
         """The stream's key: the values of `streams.by` joined by `/`."""
         ...
@@ -85,6 +89,9 @@ class MemoryHistory:
         mine &= (start > since_ms - PANE_MS) & (start < until_ms)
         keys, count = fold.add_up([cells.bucket[mine]], cells.count[mine])
         return keys[0], np.asarray(count)
+
+    def total(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> int:
+        return int(self.counts(stream, signal, slice_id, since_ms, until_ms)[1].sum())
 
     def stream_key(self, stream: int) -> str:
         return self._names.stream_key(stream)

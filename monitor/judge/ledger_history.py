@@ -19,6 +19,12 @@ _COUNTS: Final = text("""
     GROUP BY 1 ORDER BY 1
 """)
 
+_TOTAL: Final = text("""
+    SELECT coalesce(sum(n), 0)::bigint FROM tocsin_ledger.pane
+    WHERE stream_id = :stream AND signal = :signal AND slice_id = :slice
+      AND pane_start > :since AND pane_start < :until
+""")
+
 
 class LedgerHistory:
     """`History` in one transaction of the judge."""
@@ -36,6 +42,12 @@ class LedgerHistory:
         ).all()
         pairs = np.array([tuple(r) for r in rows], np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
+
+    def total(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> int:
+        """As `History.total`, in whole panes."""
+        span = {"since": moment(since_ms - PANE_MS), "until": moment(until_ms)}
+        values = {"stream": stream, "signal": signal, "slice": slice_id, **span}
+        return int(self._conn.execute(_TOTAL, values).scalar_one())
 
     def stream_key(self, stream_id: int) -> str:
         """As `History.stream_key`."""

@@ -21,6 +21,17 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     n: int = 0
 
 
+class Coverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The share of answers that had what the signal counts, in the reference's time too where that is known.
+
+    `withheld` is the share of answers that were withheld (abstained).
+    """
+
+    share: float
+    before: float | None = None
+    withheld: float = 0.0
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that is known of an incident when a message is written.
 
@@ -64,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str | None = None
     version_seen_ms: int | None = None
     slices: tuple[Slice, ...] = ()
+    coverage: Coverage | None = None
     traces: tuple[str, ...] = ()
     kill_switch: str | None = None
     historical: bool = False

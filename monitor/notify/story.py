@@ -7,9 +7,10 @@ from monitor.ledger.facts import Facts, Slice
 from monitor.ledger.headline import subject, unit_of
 from monitor.ledger.languages import language
 from monitor.ledger.moments import moment
-from monitor.ledger.wording import amount, clip, clock, duration
+from monitor.ledger.wording import amount, apart, clip, clock, duration, percent
 
 _MOST_SLICES = 4
+_COVERING = {"confidence": "Confidence", "score": "Scores", "negative_feedback": "Ratings"}
 
 
 def story(facts: Facts) -> str:
@@ -17,7 +18,7 @@ def story(facts: Facts) -> str:
     if facts.kind == "internal":
         return f"{_sentence(facts.detail or '')}Since {began(facts)}."
     parts = [f"Began {began(facts)}{_version(facts)}", _slices(facts)]
-    return "; ".join(part for part in parts if part) + "." + _so_far("Still going", facts)
+    return "; ".join(part for part in parts if part) + "." + covered(facts) + _so_far("Still going", facts)
 
 
 def lasted(facts: Facts, payload: Mapping[str, Any]) -> str:
@@ -75,6 +76,19 @@ def _of_language(facts: Facts) -> str:
     if not quantity.startswith("share:") or not (facts.signal or "").endswith("_language"):
         return ""
     return f" {clip(language(quantity.removeprefix('share:')), 40)}"
+
+
+def covered(facts: Facts) -> str:
+    """` Labels for 12% of answers, was 40%.`; nothing where all answers have what the signal counts."""
+    coverage = facts.coverage
+    if coverage is None or (coverage.share == 1 and coverage.before in (1, None) and not coverage.withheld):
+        return ""
+    share, before = percent(coverage.share), ""
+    if coverage.before is not None:
+        share, before = apart(percent, coverage.share, coverage.before)
+    said = f" {_COVERING.get(facts.signal or '', 'Labels')} for {share} of answers"
+    said += f", was {before}" if before else ""
+    return f"{said}; {percent(coverage.withheld)} withheld." if coverage.withheld else f"{said}."
 
 
 def _so_far(lead: str, facts: Facts) -> str:

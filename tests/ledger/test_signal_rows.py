@@ -50,10 +50,29 @@ def test_abstentions_and_unlabelled_answers_are_shown_beside_confidence_and_accu
     rows.values("confidence", np.full(70, 0.9))
     rows.pane("incorrect", {0: 30, 1: 10})
     rows.pane("error", {0: 5}, at=T0 + PANE)
+    rows.pane("incorrect", {1: 3}, at=T0 + PANE * 2)
     query = re.findall(r"```sql\n(.*?)```", DOCS.read_text(), re.DOTALL)[0].rstrip(";\n")
     assert rows.read(query.replace("now() - interval '1 hour'", "'epoch'")) == [
         ("chat-eu", T0, 90, 20, 70, 40, 0.25),
         ("chat-eu", T0 + PANE, 5, 0, 0, 0, None),
+        ("chat-eu", T0 + PANE * 2, 0, 0, 0, 3, 1.0),
+    ]
+
+
+def test_coverage_is_what_a_signal_counts_of_the_answers_of_a_pane(rows):
+    rows.pane("error", {0: 90, 1: 10})
+    rows.pane("error", {0: 10}, late=True)
+    rows.pane("error", {0: 50}, stream=2)
+    rows.pane("error", {0: 60}, part=1)
+    rows.pane("abstained", {0: 60, 1: 20})
+    rows.values("score", np.full(70, 0.9))
+    rows.pane("negative_feedback", {0: 3, 1: 1})
+    assert rows.read(
+        "SELECT * FROM tocsin.coverage WHERE stream = 'chat-eu' ORDER BY n DESC, signal LIMIT 3"
+    ) == [
+        ("chat-eu", "score", T0, 70, 100, 20),
+        ("chat-eu", "negative_feedback", T0, 4, 100, 20),
+        ("chat-eu", "abs_error", T0, 0, 100, 20),
     ]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from monitor.ledger.facts import Facts, KillFacts, Slice, storable, stored_facts
+from monitor.ledger.facts import Coverage, Facts, KillFacts, Slice, storable, stored_facts
 from monitor.ledger.incidents import incident_row
 from monitor.ledger.moments import millis, moment, rfc3339
 from monitor.records.signals import SIGNALS
@@ -128,6 +128,9 @@ quantities = st.one_of(
 )
 slices = st.lists(st.builds(Slice, field=awkward, value=awkward, observed=st.floats()), max_size=6).map(tuple)
 
+shares = st.floats(0, 1)
+coverages = st.builds(Coverage, share=shares, before=st.one_of(st.none(), shares), withheld=shares)
+
 any_facts = st.builds(
     Facts,
     env=awkward,
@@ -159,6 +162,7 @@ any_facts = st.builds(
     version=st.one_of(st.none(), awkward),
     version_seen_ms=st.one_of(st.none(), moments_ms),
     slices=slices,
+    coverage=st.one_of(st.none(), coverages),
     traces=st.lists(awkward, max_size=6).map(tuple),
     kill_switch=st.one_of(st.none(), awkward),
     historical=st.booleans(),

@@ -1,8 +1,10 @@
 """The words of the contract, section 6."""
 
+import pytest
 from incident_facts import BASE, FAILING, GERMAN, SWITCH, at, kill_payload, killed, payload_of
+from msgspec.structs import replace
 
-from monitor.ledger.facts import Facts, stored_facts
+from monitor.ledger.facts import Coverage, Facts, stored_facts
 from monitor.notify.message import compose
 
 
@@ -22,6 +24,48 @@ def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
         "SELECT * FROM tocsin.timeline WHERE incident_id = 'k3v9q2m7ab'",
     )
     assert message.links == (("Runbook", "https://wiki.corp/runbooks/language"),)
+
+
+WRONG = Facts(
+    **BASE
+    | {
+        "signal": "incorrect",
+        "quantity": "rate",
+        "observed": 0.3,
+        "reference": 0.1,
+        "affected": 30,
+        "total": 100,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("signal", "coverage", "said"),
+    [
+        ("incorrect", Coverage(share=0.12, before=0.4), " Labels for 12% of answers, was 40%."),
+        ("incorrect", Coverage(share=0.12), " Labels for 12% of answers."),
+        ("abs_error", Coverage(share=0.5, before=0.5), " Labels for 50% of answers, was 50%."),
+        (
+            "confidence",
+            Coverage(share=0.91, before=1, withheld=0.09),
+            " Confidence for 91% of answers, was 100%; 9% withheld.",
+        ),
+        ("negative_feedback", Coverage(share=0.031, before=0.029), " Ratings for 3.1% of answers, was 2.9%."),
+        ("score", Coverage(share=1, before=1), ""),
+        ("score", None, ""),
+    ],
+)
+def test_an_incident_says_how_many_answers_it_could_speak_of(signal, coverage, said):
+    facts = Facts(**BASE | {"signal": signal, "quantity": "rate", "observed": 0.3, "coverage": coverage})
+    assert compose("opened", payload_of(facts)).story == f"Began 02:51:20 UTC.{said}"
+
+
+def test_a_kill_for_wrong_answers_says_how_many_had_a_label():
+    facts = replace(WRONG, coverage=Coverage(share=0.12, before=0.4))
+    story = compose("tripped", kill_payload(facts, killed())).story
+    assert story.endswith(
+        "30 of 100 predictions were affected before it. Labels for 12% of answers, was 40%."
+    )
 
 
 def test_a_confirmed_kill_says_who_when_and_how_to_release():
