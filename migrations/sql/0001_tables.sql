@@ -178,6 +178,7 @@ CREATE TABLE tocsin_ledger.incident (
     tolerance text,
     at_least double precision,
     guaranteed boolean NOT NULL,
+    slice_id integer NOT NULL DEFAULT 0,
     cause_field text,
     cause_value text,
     version text,

@@ -108,7 +108,8 @@ def _watched(rule: Rule) -> str:
     if rule.kind is RuleKind.ABSENT:
         return "all records"
     names = ", ".join(rule.signals)
-    return names if rule.quantile is None else f"p{100 * rule.quantile:g} of {names}"
+    said = names if rule.quantile is None else f"p{100 * rule.quantile:g} of {names}"
+    return said if rule.each is None else f"{said}, each {rule.each}"
 
 
 def _condition(rule: Rule) -> str:

@@ -32,8 +32,8 @@ class Found:
 
     plan: Plan
     history: History
-    _incidents: dict[tuple[str, int, int], Incident] = field(default_factory=dict)
-    _firing: dict[tuple[str, int], tuple[str, int, int]] = field(default_factory=dict)
+    _incidents: dict[tuple[str, int, int, int], Incident] = field(default_factory=dict)
+    _firing: dict[tuple[str, int, int], tuple[str, int, int, int]] = field(default_factory=dict)
 
     @property
     def incidents(self) -> list[Incident]:
@@ -42,14 +42,14 @@ class Found:
 
     def add(self, verdict: Verdict) -> None:
         """One move of one incident."""
-        watch = (verdict.watch, verdict.stream)
+        watch = (verdict.watch, verdict.stream, verdict.slice_id)
         if verdict.what == "resolved":
             key = self._firing.pop(watch, None)
             if key is not None:
                 self._incidents[key] = replace(self._incidents[key], resolved_ms=verdict.detected_ms)
             return
         facts = describe(verdict, self.plan, self.history, historical=False).facts
-        key = self._firing.setdefault(watch, (verdict.watch, verdict.stream, verdict.detected_ms))
+        key = self._firing.setdefault(watch, (*watch, verdict.detected_ms))
         before = self._incidents.get(key)
         self._incidents[key] = Incident(_grown(before.facts, facts) if before else facts)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
 from monitor.cli.found import Found
 from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
@@ -19,6 +21,7 @@ from monitor.records.language import LanguageDetector
 from monitor.records.lenient import Refused
 from monitor.records.names import Names
 from monitor.records.sampling import LanguageSampler
+from monitor.records.signals import WHOLE
 
 KEY: Final = ("replay", 0)
 CHUNK_RECORDS: Final = 5_000
@@ -95,6 +98,7 @@ class Replay:
         )
         self._memory = Memory(Progress(self._plan.lateness_ms))
         self._clock_ms = 0
+        self._slices: dict[int, str] = {}
         self.outcome = Outcome(Found(self._plan, self._history))
 
     def feed(self, chunk: Sequence[Line]) -> None:
@@ -130,8 +134,11 @@ class Replay:
         return self.outcome
 
     def _advance(self, consumed: Consumed, *, deaf: bool) -> None:
+        if self._plan.sliced:
+            fresh = np.unique(consumed.delta.cells.slice).tolist()
+            self._slices |= {s: self._names.slice(s).field for s in fresh if s != WHOLE}
         labels = {code: dict(self._names.stream(code).labels) for code in self._seen(consumed)}
-        context = Context(self._plan, labels, {}, deaf=deaf)
+        context = Context(self._plan, labels, {}, deaf=deaf, slices=self._slices)
         moved = advance(self._memory, [consumed], [KEY], context)
         self._memory = moved.memory
         self._history.add(consumed.delta.cells, consumed.delta.versions)
@@ -172,5 +179,6 @@ class _LocalNames:
     def category(self, stream: int, signal: int, category: int) -> str:
         return self._names.category(stream, signal, category)
 
-    def version(self, slice_id: int) -> str:
-        return self._names.slice(slice_id).value
+    def slice(self, slice_id: int) -> tuple[str, str]:
+        name = self._names.slice(slice_id)
+        return name.field, name.value

@@ -30,6 +30,7 @@ from monitor.config.values import (
 )
 
 FIELDS: Final = ("model", "version", "prompt_version")
+SLICED: Final = (*FIELDS, "expected_language", "finish_reason", "error_type", "batch_size")
 _PER: Final = re.compile(rf"({NUMBER})\s+per\s+(.+)", re.ASCII)
 PROMISE: Final = FalseAlarms({"any": 1 / (30 * MS["d"])}, None, "1 per 30d")
 
@@ -40,8 +41,8 @@ def read_streams(root: Section) -> Streams:
     if section is None:
         return Streams(("model",), ("version",), 1000, 7 * MS["d"])
     streams = Streams(
-        by=section.take("by", partial(_fields, section), ("model",)) or ("model",),
-        slices=section.take("slices", partial(_fields, section, may_be_empty=True), ("version",)),
+        by=section.take("by", partial(_fields, section, FIELDS), ("model",)) or ("model",),
+        slices=section.take("slices", partial(_fields, section, SLICED, may_be_empty=True), ("version",)),
         max=section.take("max", whole(1, 100_000), 1000),
         retire_after_ms=section.take("retire_after", duration("1h"), 7 * MS["d"]),
     )
@@ -54,19 +55,21 @@ def read_streams(root: Section) -> Streams:
     return replace(streams, slices=slices, namings=namings)
 
 
-def _fields(section: Section, node: Node, *, may_be_empty: bool = False) -> tuple[str, ...]:
+def _fields(
+    section: Section, known: tuple[str, ...], node: Node, *, may_be_empty: bool = False
+) -> tuple[str, ...]:
     if not isinstance(node, Sequence) or not (node.items or may_be_empty):
         raise WrongError("this must be a list of fields", "write [model]")
-    found = each(node, _field, section.report)
+    found = each(node, partial(_field, known), section.report)
     if len(set(found)) < len(found):
         raise WrongError("a field is there twice", "remove one")
     return found
 
 
-def _field(node: Node) -> str:
+def _field(known: tuple[str, ...], node: Node) -> str:
     name = text(node)
-    if name not in FIELDS and not re.fullmatch(r"segment\.[A-Za-z0-9_-]{1,100}", name):
-        raise WrongError(f"{named(node)} is not a field of a stream", meant(name, {*FIELDS, "segment.NAME"}))
+    if name not in known and not re.fullmatch(r"segment\.[A-Za-z0-9_-]{1,100}", name):
+        raise WrongError(f"{named(node)} is not a field of a stream", meant(name, {*known, "segment.NAME"}))
     return name
 
 

@@ -4,11 +4,12 @@ from monitor.config.bounds import NO_EVIDENCE
 from monitor.config.model import Rule, RuleKind, Severity
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar
-from monitor.records.signals import Kind, Side, Signal
+from monitor.records.settings import VERSION_FIELD
+from monitor.records.signals import Kind, Of, Side, Signal
 
 LIMITS = ("above", "below", "tolerance")
 IDLE = {
-    RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance"),
+    RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance", "each"),
     RuleKind.DRIFT: ("window", "quantile"),
 }
 
@@ -20,6 +21,7 @@ def check_rule(section: Section, rule: Rule, signals: tuple[Signal, ...], *, tol
     _idle_tolerance(section)
     _traffic(section, rule, signals)
     _quantile(section, rule, signals)
+    _each(section, rule, signals)
     if rule.kill is not None:
         _kill(section, rule, signals)
     if rule.enabled and not told:
@@ -76,6 +78,20 @@ def _sides(section: Section, quantile: float) -> None:
         section.wrong("above needs p50 or higher", "use below for low percentiles", at="quantile")
     if "below" in section and quantile > NO_EVIDENCE:
         section.wrong("below needs p50 or lower", "use above for high percentiles", at="quantile")
+
+
+def _each(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
+    if rule.each is None or rule.kind is RuleKind.ABSENT:
+        return
+    if rule.window_ms is not None or any(s.kind is Kind.TRAFFIC for s in signals):
+        what = "a window" if rule.window_ms is not None else "requests"
+        section.wrong(f"each has no effect on {what}", "remove it", at="each")
+    sampled = [s.name for s in signals if s.of is Of.SAMPLED]
+    if sampled and rule.each != VERSION_FIELD:
+        section.wrong(f"{sampled[0]} is counted by version only", "write each: version", at="each")
+    if rule.kill is not None:
+        advice = "give the kill a rule of its own, without each"
+        section.wrong("a kill rests on the whole stream", advice, at="each")
 
 
 def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:

@@ -15,9 +15,10 @@ from monitor.config.signal_names import Vocabulary, quantile, read_signals
 from monitor.config.tree import Mapping, Node, Scalar, scalars
 from monitor.config.tree import Sequence as ListNode
 from monitor.config.values import MS, duration, flag, link, named, one_of, plain_text, text, whole
+from monitor.records.settings import VERSION_FIELD
 from monitor.records.signals import Signal
 
-PLANNED: Final = frozenset({"objective", "over", "total", "each", "overrides", "during", "for", "dry_run"})
+PLANNED: Final = frozenset({"objective", "over", "total", "overrides", "during", "for", "dry_run"})
 CONDITIONS: Final = ("above", "below", "drift", "absent")
 RESERVED: Final = "tocsin."
 MAX_RULES: Final = 1_000
@@ -126,6 +127,7 @@ class _Reader:
             runbook=take("runbook", link, None),
             title=take("title", plain_text, None),
             line=self.section.node.place.line,
+            each=take("each", self._each, None),
         )
         if not self.planned:
             check_rule(self.section, rule, terms.signals, told=self._told(rule))
@@ -168,6 +170,14 @@ class _Reader:
         streams = self.known.streams
         globs = read_globs(self.section, streams.labels)
         return Match(globs, () if globs.keys() <= set(streams.by) else streams.namings)
+
+    def _each(self, node: Node) -> str:
+        field = plain_text(node)
+        slices = dict.fromkeys((VERSION_FIELD, *self.known.streams.slices))
+        if field not in slices:
+            advice = meant(field, slices) or f"add it to streams.slices: [{', '.join((*slices, field))}]"
+            raise WrongError(f"{named(node)} is not counted within a stream", advice)
+        return field
 
     def _switch(self, node: Node) -> str | None:
         if isinstance(node, Scalar) and node.empty:

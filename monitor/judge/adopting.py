@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from monitor.judge import trial
 from monitor.judge.evidence import after_resolve
+from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, Watch
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Learned, Verdict
@@ -45,10 +46,17 @@ def _adopted(state: JudgeState, given: Learned) -> JudgeState:
 def _ended(
     state: JudgeState, watch: Watch, given: Learned, at_ms: int, decisions: list[Decision]
 ) -> JudgeState:
-    key = (watch.key, given.stream)
-    incident = state.incidents.get(key)
-    if incident is None:
-        return state
+    mine = [k for k in state.incidents if k[0] == watch.key and stream_of(k[1]) == given.stream]
+    for key in mine:
+        state = _ended_part(state, watch, key[1], given, at_ms, decisions)
+    return state
+
+
+def _ended_part(
+    state: JudgeState, watch: Watch, part: int, given: Learned, at_ms: int, decisions: list[Decision]
+) -> JudgeState:
+    key = (watch.key, part)
+    incident = state.incidents[key]
     verdict = Verdict(
         what="resolved",
         rule=watch.rule.name,
@@ -59,10 +67,11 @@ def _ended(
         detected_ms=at_ms,
         watch=watch.key,
         reason=given.reference.origin,
+        slice_id=slice_of(part),
     )
     decisions.append(verdict)
     watches = dict(state.watches)
     if watch.key in watches:
-        watches[watch.key] = after_resolve(watches[watch.key], given.stream)
+        watches[watch.key] = after_resolve(watches[watch.key], part)
     incidents = {k: v for k, v in state.incidents.items() if k != key}
     return replace(state, incidents=incidents, watches=watches)

@@ -1,10 +1,11 @@
 """What the core looks at: one closed evidence pane, or one closed slot, of all streams."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from monitor.judge import parts
 from monitor.records import fold
 from monitor.records.delta import I64, PANE_MS, Cells, Slots
 from monitor.records.signals import WHOLE
@@ -14,7 +15,10 @@ Labels = Mapping[int, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Sparse histograms of one signal, int64[n] each, sorted by (stream, bucket), one row each."""
+    """Sparse histograms of one signal, int64[n] each, sorted by (stream, bucket), one row each.
+
+    `stream` holds parts where slices are counted by themselves.
+    """
 
     stream: I64
     bucket: I64
@@ -23,7 +27,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class PaneBlock:
-    """The evidence of one pane, whole streams only, by signal code.
+    """The evidence of one pane by signal code: of whole streams in `counts`, of parts by field of slices in `sliced`.
 
     `labels` are of every stream known. `blind` says that some partition is not caught up, so that silence is no news.
     `paused` are (switch, stream) pairs whose switch is tripped.
@@ -34,6 +38,11 @@ class PaneBlock:
     labels: Labels
     blind: bool = False
     paused: frozenset[int] = frozenset()
+    sliced: Mapping[str, Mapping[int, Counts]] = field(default_factory=dict)
+
+    def counted(self, code: int, each: str | None) -> Counts | None:
+        """The counts of a signal in whole streams, or in the parts that the field `each` makes."""
+        return (self.counts if each is None else self.sliced.get(each, {})).get(code)
 
     @property
     def start_ms(self) -> int:
@@ -67,6 +76,22 @@ def pane_counts(cells: Cells) -> dict[int, Counts]:
     """The counts by signal of all whole-stream cells of one evidence pane."""
     whole = cells.slice == WHOLE
     return _by_signal(cells.signal[whole], cells.stream[whole], cells.bucket[whole], cells.count[whole])
+
+
+def sliced_counts(
+    cells: Cells, slices: Mapping[int, str], asked: Mapping[str, Collection[int]]
+) -> dict[str, dict[int, Counts]]:
+    """The counts of parts, by field: `slices` gives the field of a slice, `asked` the signals of a field."""
+    if not asked or not len(cells.slice):
+        return {}
+    distinct, at = np.unique(cells.slice, return_inverse=True)
+    fields = np.array([slices.get(s, "") for s in distinct.tolist()])[at]
+    found = {}
+    for name, codes in asked.items():
+        mine = (fields == name) & np.isin(cells.signal, list(codes))
+        part = parts.part(cells.stream[mine], cells.slice[mine])
+        found[name] = _by_signal(cells.signal[mine], part, cells.bucket[mine], cells.count[mine])
+    return found
 
 
 def slot_counts(slots: Slots) -> dict[int, Counts]:

@@ -6,18 +6,22 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from monitor.config.model import Rule, Severity
 from monitor.judge import evidence, kill, learning, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.kill import KillState, Switch
+from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import KillWatch, Plan, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import REQUESTS, Reference
 from monitor.judge.state import JudgeState, StreamState
 from monitor.judge.verdicts import Decision, Open, Quarantined, Trip, Verdict, What
 from monitor.judge.window import Crossing, WindowState
+from monitor.records.delta import PANE_MS
 
+GONE: Final = "no requests for an hour"
 SERVING = Switch(tripped=False, sequence=0)
 
 
@@ -82,6 +86,8 @@ def _look(
             decisions.append(_risen(watch, incidents, alarm, block, state))
         after = evidence.after_alarm(watch, after, alarm)
     after = _recover(watch, after, incidents, block, decisions)
+    if watch.each is not None:
+        after = _gone(watch, after, incidents, block, state, decisions)
     return replace(state, watches={**state.watches, watch.key: after}, incidents=incidents)
 
 
@@ -103,7 +109,7 @@ def _risen(
         what = "escalated" if severity.rank > now.severity.rank else "worsened"
         grown = severity if severity.rank > now.severity.rank else now.severity
         incidents[key] = replace(now, severity=grown, changed_ms=block.end_ms, tier=alarm.tier)
-    reference = state.references.get((alarm.stream, watch.signal.code))
+    reference = state.references.get((stream_of(alarm.stream), watch.signal.code))
     return _verdict(what, watch, alarm.stream, incidents[key], block.end_ms, alarm, reference)
 
 
@@ -115,18 +121,21 @@ def _verdict(
     detected_ms: int,
     alarm: Alarm | None = None,
     reference: Reference | None = None,
+    reason: str = "",
 ) -> Verdict:
     return Verdict(
         what=what,
         rule=watch.rule.name,
         signal=watch.signal.name,
-        stream=stream,
+        stream=stream_of(stream),
         severity=incident.severity,
         onset_ms=incident.onset_ms,
         detected_ms=detected_ms,
         watch=watch.key,
         alarm=alarm,
         reference=reference,
+        reason=reason,
+        slice_id=slice_of(stream),
     )
 
 
@@ -145,6 +154,25 @@ def _recover(
             del incidents[watch.key, stream]
             decisions.append(_verdict("resolved", watch, stream, incident, block.end_ms))
         state = evidence.after_resolve(state, stream)
+    return state
+
+
+def _gone(
+    watch: Watch,
+    state: WatchState,
+    incidents: dict[tuple[str, int], Open],
+    block: PaneBlock,
+    judge: JudgeState,
+    decisions: list[Decision],
+) -> WatchState:
+    """Forget parts not counted for an hour while their stream spoke: a version that was taken back is over."""
+    for part in list(state.resting):
+        quiet = block.pane - state.seen.get(part, block.pane) > evidence.ACTIVE_PANES
+        if quiet and block.end_ms - judge.streams[stream_of(part)].last_ms <= PANE_MS:
+            incident = incidents.pop((watch.key, part), None)
+            if incident:
+                decisions.append(_verdict("resolved", watch, part, incident, block.end_ms, reason=GONE))
+            state = evidence.forgotten(state, part)
     return state
 
 

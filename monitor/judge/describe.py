@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.buckets import quantile
 from monitor.config.model import Rule, RuleKind, labelled
+from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.history import History, VersionSeen
@@ -15,18 +16,14 @@ from monitor.judge.plan import Plan, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
-from monitor.ledger.facts import FactKind, Facts, Slice
-from monitor.records.delta import I64, PANE_MS
+from monitor.ledger.facts import FactKind, Facts
+from monitor.records.delta import PANE_MS
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
 
 VERSION_BEFORE_MS: Final = 3_600_000
 VERSION_AFTER_MS: Final = 2 * PANE_MS
-MOST_SLICES: Final = 4
-FEWEST_IN_SLICE: Final = 20
 UNCHANGED: Final = 1.1
 NO_VERSION: Final = "(none)"
-
-Counts = tuple[I64, I64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,7 @@ def _compared(facts: Facts, alarm: Alarm, what: TrafficWatch) -> Facts:
 
 
 def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historical: bool) -> Facts:
+    part = _part(verdict, history)
     kinds: Mapping[RuleKind, FactKind] = {RuleKind.ABSENT: "absent"}
     kind: FactKind = kinds.get(rule.kind, "window" if rule.window_ms else "rate")
     return Facts(
@@ -84,7 +82,7 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         rule=rule.name,
         severity=str(verdict.severity),
         stream=history.stream_key(verdict.stream),
-        labels=labelled(history.labels(verdict.stream), plan.namings),
+        labels={**labelled(history.labels(verdict.stream), plan.namings), **dict([part] if part else [])},
         kind=kind,
         onset_ms=verdict.onset_ms,
         detected_ms=verdict.detected_ms,
@@ -95,8 +93,17 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         historical=historical,
         runbook=rule.runbook,
         title=rule.title,
+        part=part,
         traces=tuple(history.traces(verdict.stream, verdict.onset_ms, verdict.detected_ms))[:3],
     )
+
+
+def _part(verdict: Verdict, history: History) -> tuple[str, str] | None:
+    """The field and value of the slice that is judged by itself."""
+    if verdict.slice_id == WHOLE:
+        return None
+    known = {s.slice_id: (s.field, s.value) for s in history.slices(verdict.stream)}
+    return known.get(verdict.slice_id, ("slice", str(verdict.slice_id)))
 
 
 def _replaced(facts: Facts, **changes: object) -> Facts:
@@ -108,14 +115,27 @@ def _measured(
     facts: Facts, verdict: Verdict, alarm: Alarm, what: Watch | WindowWatch, history: History
 ) -> Described:
     signal, window = what.signal, _window_of(verdict)
-    counts = history.counts(verdict.stream, signal.code, WHOLE, *window)
+    counts = history.counts(verdict.stream, signal.code, verdict.slice_id, *window)
     reference = verdict.reference
     before = (reference.buckets, reference.counts) if reference else None
     bucket = _category(alarm, counts, before) if signal.kind is Kind.CATEGORY else None
     quantity = _quantity(alarm, signal, bucket, verdict.stream, history)
     affected, total = _affected(alarm, bucket, counts)
     newest = _version_before(history.versions(verdict.stream), verdict.onset_ms)
-    slices = _slices(history, verdict.stream, signal, quantity, bucket, window)
+    came = Attribution()
+    if facts.part is None:
+        usual = _affected_share(alarm, bucket, before)
+        came = attribute(
+            history,
+            Question(
+                verdict.stream,
+                signal.code,
+                *window,
+                affected=lambda of_slice: _affected(alarm, bucket, of_slice),
+                observed=lambda of_slice: _value(of_slice, quantity, bucket, signal),
+                usual=usual,
+            ),
+        )
     facts = _replaced(
         facts,
         kind=facts.kind if facts.kind == "window" else str(signal.kind),
@@ -134,7 +154,7 @@ def _measured(
         median_unchanged=_median_unchanged(alarm, quantity, counts, before, signal),
         version=newest.version if newest else None,
         version_seen_ms=newest.first_ms if newest else None,
-        slices=slices,
+        slices=came.slices,
         coverage=coverage(history, verdict.stream, signal, window, reference),
         **_reference_facts(reference),
     )
@@ -142,7 +162,7 @@ def _measured(
         facts = _replaced(
             facts, at_least=None, tolerance=None, affected=None, total=None, found_by=alarm.found_by
         )
-    return Described(facts, _cause(slices, facts))
+    return Described(facts, facts.part or came.cause)
 
 
 def _window_of(verdict: Verdict) -> tuple[int, int]:
@@ -211,6 +231,13 @@ def _affected(alarm: Alarm, bucket: int | None, counts: Counts) -> tuple[int, in
     return int(many[inside != alarm.negate].sum()), int(many.sum())
 
 
+def _affected_share(alarm: Alarm, bucket: int | None, before: Counts | None) -> float:
+    if before is None:
+        return 0.0
+    affected, n = _affected(alarm, bucket, before)
+    return affected / n if n else 0.0
+
+
 def _side(alarm: Alarm, what: Watch | WindowWatch, bucket: int | None) -> Literal["up", "down"]:
     if alarm.side is not None:
         return "down" if alarm.side is Side.DOWN else "up"
@@ -251,35 +278,3 @@ def _version_before(versions: Sequence[VersionSeen], onset_ms: int) -> VersionSe
     later = [v for v in versions[1:] if v.version != NO_VERSION]
     near = [v for v in later if -VERSION_BEFORE_MS <= v.first_ms - onset_ms <= VERSION_AFTER_MS]
     return near[-1] if near else None
-
-
-def _slices(
-    history: History,
-    stream: int,
-    signal: Signal,
-    quantity: str,
-    bucket: int | None,
-    window: tuple[int, int],
-) -> tuple[Slice, ...]:
-    """What was observed in each version since the onset, the largest first; only where there are several."""
-    found = []
-    for version in history.versions(stream):
-        counts = history.counts(stream, signal.code, version.slice_id, *window)
-        n, value = int(counts[1].sum()), _value(counts, quantity, bucket, signal)
-        if n >= FEWEST_IN_SLICE and value is not None:
-            found.append(Slice(field="version", value=version.version, observed=value, n=n))
-    largest = sorted(found, key=lambda s: -s.n)[:MOST_SLICES]
-    return tuple(largest) if len(largest) > 1 else ()
-
-
-def _cause(slices: tuple[Slice, ...], facts: Facts) -> tuple[str, str] | None:
-    """The slice that stands out: furthest from the reference, and at least twice as far as the next."""
-    usual = facts.reference
-    if usual is None:
-        return None
-    far = sorted(
-        ((abs(s.observed - usual), s) for s in slices if s.observed is not None), key=lambda x: -x[0]
-    )
-    if len(far) < 2 or far[0][0] <= 2 * far[1][0]:
-        return None
-    return far[0][1].field, far[0][1].value

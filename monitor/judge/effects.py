@@ -17,6 +17,7 @@ from monitor.ledger import announcements, incidents
 from monitor.ledger.models import incident
 from monitor.ledger.outbox import addressees, told
 from monitor.records.delta import PANE_MS
+from monitor.records.signals import WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
 
 def _move(scene: Scene, verdict: Verdict) -> list[Happened]:
     stream = scene.history.stream_key(verdict.stream)
-    firing = _firing(scene.conn, verdict.rule, stream, verdict.signal)
+    firing = _firing(scene.conn, verdict.rule, stream, verdict.signal, verdict.slice_id)
     match verdict.what:
         case "opened" if firing is None:
             return [_opened(scene, verdict, stream)]
@@ -72,8 +73,11 @@ def _move(scene: Scene, verdict: Verdict) -> list[Happened]:
     return []
 
 
-def _firing(conn: Connection, rule: str, stream: str, signal: str | None) -> str | None:
+def _firing(
+    conn: Connection, rule: str, stream: str, signal: str | None, slice_id: int = WHOLE
+) -> str | None:
     mine = (incident.c.rule == rule) & (incident.c.stream == stream) & (incident.c.state == "firing")
+    mine &= incident.c.slice_id == slice_id
     mine &= incident.c.signal.is_not_distinct_from(signal)
     found: str | None = conn.execute(select(incident.c.incident_id).where(mine)).scalar()
     return found
@@ -101,11 +105,15 @@ def _opened(scene: Scene, verdict: Verdict, stream: str) -> Happened:
 def _insert(scene: Scene, verdict: Verdict, stream: str, described: Described) -> str:
     """Insert the incident under its id; an earlier one that ended in the same pane moves it to the next."""
     pane_ms = verdict.onset_ms // PANE_MS * PANE_MS
-    signal = verdict.signal or ""
+    signal, part = verdict.signal or "", described.facts.part or ()
     while True:
-        found = incidents.incident_id(scene.config.name, verdict.rule, stream, signal, pane_ms)
+        found = incidents.incident_id(scene.config.name, verdict.rule, stream, signal, pane_ms, *part)
         row = incidents.incident_row(
-            described.facts, incident_id=found, config_hash=scene.config.config_hash, cause=described.cause
+            described.facts,
+            incident_id=found,
+            config_hash=scene.config.config_hash,
+            cause=described.cause,
+            slice_id=verdict.slice_id,
         )
         if incidents.open_incident(scene.conn, row):
             return found
@@ -133,7 +141,7 @@ def _ended(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Hap
     if verdict.what == "expired":
         incidents.expire(scene.conn, firing, verdict.reason)
     else:
-        incidents.resolve(scene.conn, firing)
+        incidents.resolve(scene.conn, firing, verdict.reason)
     announcements.announce(scene.conn, firing, "resolved")
     return [_happened(scene, f"incident {verdict.what}", verdict, firing)]
 

@@ -9,6 +9,7 @@ import numpy as np
 from detectors import bets, cusum, esr, events, recovery
 from monitor.judge import rows as rw
 from monitor.judge.block import Counts, PaneBlock
+from monitor.judge.parts import stream_of
 from monitor.judge.plan import Watch
 from monitor.judge.rows import Flags, Rows
 from monitor.records.delta import F64, I64, PANE_MS
@@ -16,11 +17,12 @@ from monitor.records.signals import Side
 
 ACTIVE_PANES: Final = 360
 NEW: Final = "share:new"
+LARGEST_STREAM: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
-    """What a watch has seen.
+    """What a watch has seen. Of a rule with `each`, every "stream" here is a part of one.
 
     `seen` is each stream's last pane with data, `resting` the reference its rows rest on, `known` int64[c] the
     categories of that reference: "share:new" rows count everything else.
@@ -35,7 +37,7 @@ class WatchState:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A row whose evidence reached the threshold; `k` of `n` since the estimated onset.
+    """A row whose evidence reached the threshold; `k` of `n` since the estimated onset. `stream` may be a part.
 
     `found_by` names river's detectors where they saw it while the stream was learning, and `side` where it went:
     nothing is certified then.
@@ -77,12 +79,12 @@ def step(
 
 def _counted(watch: Watch, state: WatchState, block: PaneBlock) -> Rows:
     rows = state.rows
-    counts = block.counts.get(watch.signal.code)
+    counts = block.counted(watch.signal.code, watch.each)
     if counts is None or not len(rows):
         return rows
     k, n = count_rows(rows, counts, state.known)
     if block.paused:
-        runs = ~np.isin(rows.stream, list(block.paused))
+        runs = ~np.isin(stream_of(rows.stream), list(block.paused))
         k, n = k * runs, n * runs
     return replace(rows, k=rows.k + k, n=rows.n + n)
 
@@ -91,17 +93,27 @@ def count_rows(
     rows: Rows, counts: Counts, known: Mapping[int, I64], only: I64 | slice = slice(None)
 ) -> tuple[F64, F64]:
     """Events and records of each row in `counts`, or of the rows `only`: float64[r] both."""
-    columns = (rows.stream, rows.low, rows.high, rows.universe_low)
-    stream, low, high, universe_low = (c[only].astype(np.int32) for c in columns)
+    mine = rows.stream[only]
+    low, high, universe_low = (c[only].astype(np.int32) for c in (rows.low, rows.high, rows.universe_low))
+    stream, counts = _numbered(mine, counts)
     new = np.flatnonzero(rows.quantity[only] == NEW).tolist() if known else []
-    left_out = [(i, known[int(stream[i])]) for i in new]
+    left_out = [(i, known[int(mine[i])]) for i in new]
     row = np.concatenate([np.full(len(b), i) for i, b in left_out]) if left_out else np.empty(0)
     bucket = np.concatenate([b for _, b in left_out]) if left_out else np.empty(0)
-    table = events.EventTable(
-        stream, low, high, rows.negate[only], universe_low, row.astype(np.int32), bucket.astype(np.int32)
-    )
+    left = (row.astype(np.int32), bucket.astype(np.int32))
+    table = events.EventTable(stream.astype(np.int32), low, high, rows.negate[only], universe_low, *left)
     k, n = events.count(table, counts.stream, counts.bucket, counts.count)
     return k.astype(np.float64), n.astype(np.float64)
+
+
+def _numbered(rows: I64, counts: Counts) -> tuple[I64, Counts]:
+    """Streams as they are; parts, which are too large for an `EventTable`, numbered from 0 among those of `rows`."""
+    if not len(rows) or rows.max() <= LARGEST_STREAM:
+        return rows, counts
+    parts, numbers = np.unique(rows, return_inverse=True)
+    at = np.minimum(np.searchsorted(parts, counts.stream), len(parts) - 1)
+    there = parts[at] == counts.stream
+    return numbers, Counts(at[there], counts.bucket[there], counts.count[there])
 
 
 def _log_weights(watch: Watch, state: WatchState, rows: Rows, block: PaneBlock) -> F64:
@@ -188,6 +200,17 @@ def recovered(state: WatchState) -> dict[int, bool]:
 def after_resolve(state: WatchState, stream: int) -> WatchState:
     """Everything of the stream begins afresh."""
     return replace(state, rows=rw.restarted(state.rows, state.rows.stream == stream))
+
+
+def forgotten(state: WatchState, stream: int) -> WatchState:
+    """Without a stream that is there no more: its rows, and what they rest on."""
+    return replace(
+        state,
+        rows=rw.kept(state.rows, state.rows.stream != stream),
+        seen={s: pane for s, pane in state.seen.items() if s != stream},
+        resting={s: reference for s, reference in state.resting.items() if s != stream},
+        known={s: categories for s, categories in state.known.items() if s != stream},
+    )
 
 
 def rested(state: WatchState, stream: int, fresh: Rows, reference_id: int, known: I64) -> WatchState:

@@ -8,6 +8,7 @@ import numpy as np
 
 from monitor.records import fold
 from monitor.records.delta import I64, PANE_MS, Cells, Versions
+from monitor.records.signals import WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,15 @@ class VersionSeen:
     version: str
     slice_id: int
     first_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSeen:
+    """A value of a slice field of a stream."""
+
+    field: str
+    value: str
+    slice_id: int
 
 
 class History(Protocol):
@@ -48,6 +58,10 @@ class History(Protocol):
         """The versions of a stream, the first seen first."""
         ...
 
+    def slices(self, stream: int) -> Sequence[SliceSeen]:
+        """Every slice of a stream that was counted."""
+        ...
+
     def traces(self, stream: int, since_ms: int, until_ms: int) -> Sequence[str]:
         """Trace ids of some records kept from [since, until)."""
         ...
@@ -62,7 +76,9 @@ class StreamNames(Protocol):
 
     def category(self, stream: int, signal: int, category: int) -> str: ...
 
-    def version(self, slice_id: int) -> str: ...
+    def slice(self, slice_id: int) -> tuple[str, str]:
+        """Field and value."""
+        ...
 
 
 class MemoryHistory:
@@ -81,9 +97,7 @@ class MemoryHistory:
     def counts(
         self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int
     ) -> tuple[I64, I64]:
-        if len(self._parts) > 64:
-            self._parts = [fold.fold_cells(fold.concat(self._parts, Cells))]
-        cells = fold.concat(self._parts, Cells)
+        cells = self._cells()
         mine = (cells.stream == stream) & (cells.signal == signal) & (cells.slice == slice_id)
         start = cells.pane * PANE_MS
         mine &= (start > since_ms - PANE_MS) & (start < until_ms)
@@ -92,6 +106,11 @@ class MemoryHistory:
 
     def total(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> int:
         return int(self.counts(stream, signal, slice_id, since_ms, until_ms)[1].sum())
+
+    def _cells(self) -> Cells:
+        if len(self._parts) > 64:
+            self._parts = [fold.fold_cells(fold.concat(self._parts, Cells))]
+        return fold.concat(self._parts, Cells)
 
     def stream_key(self, stream: int) -> str:
         return self._names.stream_key(stream)
@@ -107,11 +126,16 @@ class MemoryHistory:
         mine = np.flatnonzero(folded.stream == stream)
         found = [
             VersionSeen(
-                self._names.version(int(folded.slice[i])), int(folded.slice[i]), int(folded.first_ms[i])
+                self._names.slice(int(folded.slice[i]))[1], int(folded.slice[i]), int(folded.first_ms[i])
             )
             for i in mine
         ]
         return sorted(found, key=lambda v: v.first_ms)
+
+    def slices(self, stream: int) -> Sequence[SliceSeen]:
+        cells = self._cells()
+        found = np.unique(cells.slice[(cells.stream == stream) & (cells.slice != WHOLE)])
+        return [SliceSeen(*self._names.slice(s), s) for s in found.tolist()]
 
     def traces(self, stream: int, since_ms: int, until_ms: int) -> Sequence[str]:
         return ()

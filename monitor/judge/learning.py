@@ -1,6 +1,6 @@
 """When a stream's rules get their limits: at first sight, when its reference is provisional, and when it is learned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -9,10 +9,11 @@ import numpy as np
 from monitor.config.model import LimitKind
 from monitor.judge import making, trial
 from monitor.judge import rows as rw
-from monitor.judge.block import PaneBlock, SlotBlock
+from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import ACTIVE_PANES, WatchState, rested
 from monitor.judge.kill import KillState
 from monitor.judge.making import Ground
+from monitor.judge.parts import stream_of
 from monitor.judge.plan import KillWatch, Plan, Watch
 from monitor.judge.reference import (
     UNKNOWN_CORRELATION,
@@ -60,14 +61,27 @@ def _take_up(state: JudgeState, block: PaneBlock, plan: Plan) -> JudgeState:
         now = watches.get(watch.key)
         if now is None or now.identity != watch.identity:
             now = WatchState(watch.identity)
-        stale = [s for s in state.streams if _is_stale(state, now, watch, s) and _applies(watch, s, block)]
+        stale = [
+            p
+            for p in _judged_parts(state, now, watch, block)
+            if _is_stale(state, now, watch, p) and _applies(watch, p, block)
+        ]
         watches[watch.key] = _rested(state, now, watch, stale[:left], block)
         left -= len(stale[:left])
     return replace(state, watches=watches)
 
 
+def _judged_parts(state: JudgeState, now: WatchState, watch: Watch, block: PaneBlock) -> Iterable[int]:
+    """All streams; of a rule with `each` the parts that have been counted."""
+    if watch.each is None:
+        return state.streams
+    counts = block.counted(watch.signal.code, watch.each)
+    fresh = totals(counts) if counts is not None else {}
+    return dict.fromkeys((*now.resting, *fresh))
+
+
 def _is_stale(state: JudgeState, now: WatchState, watch: Watch, stream: int) -> bool:
-    reference = state.references.get((stream, watch.signal.code))
+    reference = state.references.get((stream_of(stream), watch.signal.code))
     newest = reference.reference_id if reference else ABSOLUTE_ONLY
     return now.resting.get(stream) != newest and (watch.key, stream) not in state.incidents
 
@@ -78,8 +92,8 @@ def _rested(
     active = sum(block.end_ms - s.last_ms <= ACTIVE_PANES * PANE_MS for s in state.streams.values())
     alpha = making.ALL_BOUNDS_ALPHA * watch.weight / max(active, 1)
     for stream in streams:
-        reference = state.references.get((stream, watch.signal.code))
-        panes, guaranteed = making.block_panes(watch, _requests_per_s(state, stream), reference)
+        reference = state.references.get((stream_of(stream), watch.signal.code))
+        panes, guaranteed = making.block_panes(watch, _requests_per_s(state, stream_of(stream)), reference)
         fresh = rw.made(making.events_of(watch, stream, Ground(reference, alpha)), panes, guaranteed)
         known = np.array(making.known_categories(watch, reference), np.int64)
         now = rested(now, stream, fresh, reference.reference_id if reference else ABSOLUTE_ONLY, known)
@@ -92,12 +106,12 @@ def _requests_per_s(state: JudgeState, stream: int) -> float:
 
 
 def _applies(watch: Watch | KillWatch, stream: int, block: PaneBlock | SlotBlock) -> bool:
-    return watch.rule.match.accepts(block.labels.get(stream, {}))
+    return watch.rule.match.accepts(block.labels.get(stream_of(stream), {}))
 
 
 def _wanted(state: JudgeState, block: PaneBlock, plan: Plan) -> dict[int, set[int]]:
     """Signal codes and the streams that still learn them; a stream with an open incident does not learn."""
-    firing = {(stream, key) for (key, stream), now in state.incidents.items() if now.tier != NO_TIER}
+    firing = {(stream_of(part), key) for (key, part), now in state.incidents.items() if now.tier != NO_TIER}
     wanted: dict[int, set[int]] = {}
     for watch in plan.watches:
         if _is_referenced(watch, plan):

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from sqlalchemy import Connection, select, text
 
-from monitor.judge.history import VersionSeen
-from monitor.ledger.models import category, sample, stream, version
+from monitor.judge.history import SliceSeen, VersionSeen
+from monitor.ledger.models import category, sample, slice_, stream, version
 from monitor.ledger.moments import millis, moment
 from monitor.records.delta import I64, PANE_MS
 
@@ -73,6 +73,11 @@ class LedgerHistory:
             select(version).where(version.c.stream_id == stream).order_by(version.c.first_seen)
         )
         return [VersionSeen(r.version, r.slice_id, millis(r.first_seen)) for r in rows]
+
+    def slices(self, stream: int) -> Sequence[SliceSeen]:
+        """As `History.slices`."""
+        mine = select(slice_).where(slice_.c.stream_id == stream)
+        return [SliceSeen(r.field, r.value, r.slice_id) for r in self._conn.execute(mine)]
 
     def traces(self, stream: int, since_ms: int, until_ms: int) -> Sequence[str]:
         """As `History.traces`, failures first."""

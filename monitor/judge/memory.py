@@ -10,7 +10,15 @@ from typing import Final, TypeVar
 import numpy as np
 
 from monitor.judge import adopting, core, watermark
-from monitor.judge.block import Counts, Labels, PaneBlock, SlotBlock, pane_counts, slot_counts
+from monitor.judge.block import (
+    Counts,
+    Labels,
+    PaneBlock,
+    SlotBlock,
+    pane_counts,
+    sliced_counts,
+    slot_counts,
+)
 from monitor.judge.kill import Switch
 from monitor.judge.plan import Plan
 from monitor.judge.rows import Flags
@@ -94,7 +102,8 @@ class Context:
     """What the core is told of the world: labels of streams, switches, and streams whose switch is tripped.
 
     `deaf` keeps silence from being news, as at the end of a file. Unless `rows_due`, the rows of panes still open may
-    wait where they are many and nothing was decided. `given` are references from people, not adopted yet.
+    wait where they are many and nothing was decided. `given` are references from people, not adopted yet. `slices` is
+    the field of every slice known.
     """
 
     plan: Plan
@@ -104,6 +113,7 @@ class Context:
     deaf: bool = False
     rows_due: bool = True
     given: tuple[Learned, ...] = ()
+    slices: Mapping[int, str] = field(default_factory=dict)
 
 
 def advance(
@@ -241,9 +251,10 @@ def _close(
     memory: Memory, waiting: _Waiting, pane: int, context: Context, decisions: list[Decision]
 ) -> tuple[Memory, Cells]:
     sampled = sample_cells(_of_pane(waiting.languages, pane))
-    counts = pane_counts(fold.concat([_of_pane(waiting.cells, pane), sampled], Cells))
+    cells = fold.concat([_of_pane(waiting.cells, pane), sampled], Cells)
+    counts, sliced = pane_counts(cells), sliced_counts(cells, context.slices, context.plan.sliced)
     blind = context.deaf or not watermark.all_caught_up(memory.progress)
-    block = PaneBlock(pane, counts, context.labels, blind, context.paused)
+    block = PaneBlock(pane, counts, context.labels, blind, context.paused, sliced)
     state, found = core.pane_step(memory.core, block, context.plan)
     decisions += found
     n, late = _late(counts)

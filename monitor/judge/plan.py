@@ -1,7 +1,7 @@
 """The rules of alerts.yaml as the judge's core reads them: watches, their tiers and their share of the budget."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -23,6 +23,7 @@ from monitor.config.model import (
     Severity,
     labelled,
 )
+from monitor.judge.parts import stream_of
 from monitor.records.delta import F64, I64, PANE_MS
 from monitor.records.signals import Kind, Side, Signal
 
@@ -64,11 +65,12 @@ class Sharing:
     def sharers(self, streams: I64, active: Sequence[int], labels: Mapping[int, Mapping[str, str]]) -> F64:
         """With how many `active` streams, itself included, each of `streams` int64[r] shares: float64[r].
 
-        0 for a stream that is not active: it injects nothing. `labels` are by stream.
+        0 for a stream that is not active: it injects nothing. Parts of streams count as streams do. `labels` are by
+        stream.
         """
         if self.per is None:
             return np.where(np.isin(streams, active), float(len(active)), 0.0)
-        group = {stream: self.value(labels.get(stream, {})) for stream in active}
+        group = {stream: self.value(labels.get(stream_of(stream), {})) for stream in active}
         size = Counter(group.values())
         known, at = np.unique(streams, return_inverse=True)
         each = [float(size[group[s]]) if s in group else 0.0 for s in known.tolist()]
@@ -95,6 +97,11 @@ class Watch:
     @property
     def needs_reference(self) -> bool:
         return any(t.tolerance is not None for t in self.tiers)
+
+    @property
+    def each(self) -> str | None:
+        """The field whose values are judged each by itself, against the stream's reference."""
+        return self.rule.each
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,15 @@ class Plan:
         }
         return tuple(found[code] for code in sorted(found))
 
+    @property
+    def sliced(self) -> Mapping[str, frozenset[int]]:
+        """The fields whose values rules judge each by itself, with the signals of those rules."""
+        found = defaultdict(set)
+        for watch in self.watches:
+            if watch.each is not None:
+                found[watch.each].add(watch.signal.code)
+        return {name: frozenset(codes) for name, codes in found.items()}
+
 
 def compile_plan(config: Config) -> Plan:
     """The plan of a loaded alerts.yaml."""
@@ -220,7 +236,10 @@ def _claimed(uses: Sequence[Sequence[Severity]], rates: Mapping[str, float]) -> 
 def _watch(rule: Rule, signal: Signal) -> Watch:
     kind = _watch_kind(rule, signal)
     tiers = tuple(t for bound in rule.bounds for t in _tiers(bound, rule, kind, signal))
-    identity = _identity(rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match))
+    each = () if rule.each is None else (rule.each,)
+    identity = _identity(
+        rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match), *each
+    )
     return Watch(f"{rule.name}/{signal.name}", identity, rule, signal, kind, tiers, 1.0)
 
 

@@ -16,6 +16,7 @@ from monitor.judge.kill import Switch
 from monitor.judge.lease import Lease
 from monitor.judge.ledger_history import LedgerHistory
 from monitor.judge.memory import Advance, Context, Memory, advance
+from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, compile_plan
 from monitor.judge.store import Cursor, Read, StreamRow
 from monitor.judge.verdicts import Verdict
@@ -43,6 +44,7 @@ class Held:
     saved: Memory | None
     cursors: Mapping[PartitionKey, Cursor]
     labels: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    slices: Mapping[int, str] = field(default_factory=dict)
     troubles: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -86,11 +88,13 @@ class Session:
             held = replace(held, lease=lease.renew(conn, held.lease))
             fresh = store.read(conn, held.cursors, self._most, MOST_BYTES)
             known = store.labels(conn, held.labels)
+            slices = self._slices(conn, held, fresh)
             given = store.given(conn, held.memory.core.next_reference)
             listed, context = store.listed(conn), self._context(conn, held, known)
         grown = fresh.cursors.keys() != held.cursors.keys()
         context = replace(context, given=given, rows_due=grown or began - self._rows_at >= ROWS_EVERY_S)
-        self._held = held = replace(held, labels={**held.labels, **known})
+        context = replace(context, slices=slices)
+        self._held = held = replace(held, labels={**held.labels, **known}, slices=slices)
         consumed = tuple(
             replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed
         )
@@ -144,6 +148,12 @@ class Session:
             switches={name: Switch(s.tripped, s.sequence) for name, s in states.items()},
             paused=paused,
         )
+
+    def _slices(self, conn: Connection, held: Held, fresh: Read) -> Mapping[int, str]:
+        if not self._plan.sliced:
+            return {}
+        tables = [held.memory.open.cells, *(c.delta.cells for c in fresh.consumed)]
+        return {**held.slices, **store.slice_fields(conn, tables, held.slices)}
 
     def _fresh_kills(self, delta: Delta, now_ms: int) -> Delta:
         """Kill slots too old by the database's clock never count, however late this judge reads them (rule 5)."""
@@ -219,7 +229,7 @@ def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
 
 
 def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
-    watch, stream = key
+    watch, part = key
     rule, _, signal = watch.partition("/")
     now = memory.core.incidents[key]
     at_ms = memory.progress.event_ms or now.changed_ms
@@ -227,12 +237,13 @@ def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
         "expired",
         rule,
         signal or None,
-        stream,
+        stream_of(part),
         now.severity,
         now.onset_ms,
         at_ms,
         watch,
         reason="rule_removed",
+        slice_id=slice_of(part),
     )
 
 

@@ -1,6 +1,6 @@
 """The judge's rows: cursors, checkpoints to consume, panes, references, versions and its own memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +16,12 @@ from monitor.judge.reference import LEARNED, Correlation, Reference
 from monitor.judge.verdicts import Learned
 from monitor.judge.watermark import Mark, PartitionKey
 from monitor.ledger import references
-from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, stream
+from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, slice_, stream
 from monitor.ledger.moments import millis, moment
 from monitor.records import codec as delta_codec
 from monitor.records import fold
 from monitor.records.delta import PANE_MS, Cells, Delta, Sums, Versions
+from monitor.records.signals import WHOLE
 
 CORE_PART: Final = "core"
 EVIDENCE_PART: Final = "evidence"
@@ -304,3 +305,13 @@ def labels(conn: Connection, known: Iterable[int]) -> dict[int, Mapping[str, str
     """Labels of all streams that are not `known` yet."""
     rows = conn.execute(select(stream.c.stream_id, stream.c.labels).where(stream.c.stream_id.not_in(known)))
     return {row.stream_id: row.labels for row in rows}
+
+
+def slice_fields(conn: Connection, tables: Iterable[Cells], known: Collection[int]) -> dict[int, str]:
+    """The field of every slice in `tables` that is not `known` yet."""
+    counted = {s for cells in tables for s in np.unique(cells.slice).tolist()}
+    fresh = counted - {WHOLE} - set(known)
+    if not fresh:
+        return {}
+    rows = conn.execute(select(slice_.c.slice_id, slice_.c.field).where(slice_.c.slice_id.in_(fresh)))
+    return {row.slice_id: row.field for row in rows}

@@ -87,7 +87,7 @@ def _opened(
     incidents = dict(state.incidents)
     for rule in plan.watches:
         key = (rule.key, change.stream)
-        if rule.signal is change.signal and key not in incidents and _concerns(rule, change, block):
+        if key not in incidents and _concerns(rule, change, block):
             incidents[key] = Open(Severity.INFO, block.start_ms, block.end_ms, block.end_ms, NO_TIER)
             decisions.append(
                 _verdict("opened", rule, change.stream, incidents[key], block, _alarm(change, block))
@@ -96,6 +96,8 @@ def _opened(
 
 
 def _concerns(rule: Watch, change: _Change, block: PaneBlock) -> bool:
+    if rule.signal is not change.signal or rule.each is not None:
+        return False
     sides = {t.side for t in rule.tiers if t.tolerance is not None}
     return change.side in sides and rule.rule.match.accepts(block.labels.get(change.stream, {}))
 

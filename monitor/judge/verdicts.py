@@ -29,7 +29,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One move of one incident. `alarm` is the evidence behind it where a watch is; `reason` explains an expiry."""
+    """One move of one incident. `alarm` is the evidence behind it where a watch is; `reason` explains an end.
+
+    `slice_id` is the slice of the stream that it is about, 0 for the whole.
+    """
 
     what: What
     rule: str
@@ -42,6 +45,7 @@ class Verdict:
     alarm: Alarm | None = None
     reference: Reference | None = None
     reason: str = ""
+    slice_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,16 @@ INTERNAL_STREAM: Final = "(tocsin)"
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One value of a slice field and what was observed in it, in the unit of the incident's quantity."""
+    """One value of a slice field and what was observed in it, in the unit of the incident's quantity.
+
+    `share` is its part of all that is beyond the usual, of the slice that explains the incident.
+    """
 
     field: str
     value: str
     observed: float | None
     n: int = 0
+    share: float | None = None
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,7 +45,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     must not exceed. `affected` of `total` records are
     since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms of
     silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
-    `found_by` names river's detectors, which watch while a stream learns.
+    `found_by` names river's detectors, which watch while a stream learns. `part` is the (field, value) of a rule with
+    `each`: the figures are of that slice alone.
     """
 
     env: str
@@ -82,6 +87,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     runbook: str | None = None
     title: str | None = None
     detail: str | None = None
+    part: tuple[str, str] | None = None
 
 
 class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

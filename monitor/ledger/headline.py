@@ -55,8 +55,14 @@ def headline(facts: Facts) -> str:
     """The headline of an incident, at most 300 characters; a rule's own title stands before the figures."""
     if facts.kind == "internal":
         return clip(facts.title or facts.rule, LONGEST)
-    stream, title, said = clip(facts.stream, 120), clip(facts.title or "", 80), _what(facts)
+    stream, title, said = _of(facts), clip(facts.title or "", 80), _what(facts)
     return clip(f"{stream}: {title} ({said})" if title else f"{stream}: {said}", LONGEST)
+
+
+def _of(facts: Facts) -> str:
+    """`chat-eu`, or `chat-eu version v42` where a version is judged by itself."""
+    stream = clip(facts.stream, 120)
+    return f"{stream} {clip(facts.part[0], 40)} {clip(facts.part[1], 60)}" if facts.part else stream
 
 
 def unit_of(facts: Facts) -> str | None:

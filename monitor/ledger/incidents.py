@@ -25,9 +25,12 @@ class Acknowledgement(StrEnum):
     UNKNOWN = "unknown"
 
 
-def incident_id(name: str, rule: str, stream: str, signal: str, onset_pane_ms: int) -> str:
-    """The id of an incident: the same decision has the same id, also in a ledger that went back (rule 7)."""
-    return short_hash(10, name, rule, stream, signal, str(onset_pane_ms))
+def incident_id(name: str, rule: str, stream: str, signal: str, onset_pane_ms: int, *part: str) -> str:
+    """The id of an incident: the same decision has the same id, also in a ledger that went back (rule 7).
+
+    `part` is the field and value of a slice that is judged by itself.
+    """
+    return short_hash(10, name, rule, stream, signal, str(onset_pane_ms), *part)
 
 
 def incident_row(
@@ -37,6 +40,7 @@ def incident_row(
     config_hash: str,
     cause: tuple[str, str] | None = None,
     dry_run: bool = False,
+    slice_id: int = 0,
 ) -> dict[str, Any]:
     """The row that `open_incident` takes; `cause` is the field and value that the change came with."""
     return {
@@ -52,6 +56,7 @@ def incident_row(
         "cause_value": cause[1] if cause else None,
         "historical": facts.historical,
         "dry_run": dry_run,
+        "slice_id": slice_id,
         "config_hash": config_hash,
         **_measured(facts),
     }

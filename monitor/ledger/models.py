@@ -231,6 +231,7 @@ incident = Table(
     Column("tolerance", Text),
     Column("at_least", Double),
     Column("guaranteed", Boolean, nullable=False),
+    Column("slice_id", Integer, nullable=False, server_default="0"),
     Column("cause_field", Text),
     Column("cause_value", Text),
     Column("version", Text),

@@ -68,7 +68,10 @@ def _slices(facts: Facts) -> str:
 def _slice(facts: Facts, each: Slice) -> str:
     value = clip(each.value, 60)
     name = value if each.field == "version" else f"{clip(each.field, 40)} {value}"
-    return f"{name}: {'?' if each.observed is None else amount(each.observed, unit_of(facts))}"
+    said = "?" if each.observed is None else amount(each.observed, unit_of(facts))
+    return (
+        f"{name}: {said}" if each.share is None else f"{name}: {said} ({percent(each.share)} of the excess)"
+    )
 
 
 def _of_language(facts: Facts) -> str:

@@ -20,7 +20,7 @@ from monitor.records.lenient import Refused
 from monitor.records.measure import Measured, measure
 from monitor.records.names import Names
 from monitor.records.pending import Arrived, Pending
-from monitor.records.placing import slice_codes, stream_codes
+from monitor.records.placing import BANDED, bands, slice_codes, stream_codes
 from monitor.records.sample_rates import SampleRates
 from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
 from monitor.records.sampling import LanguageSampler, record_hashes
@@ -188,7 +188,7 @@ class PartitionAggregator:
 
     def _further(self, measured: list[Measured], columns: Columns, places: Places) -> None:
         for field in self._settings.further_slices:
-            values = columns.names(field)
+            values = bands(columns.number(field)) if field == BANDED else columns.names(field)
             if values.names:
                 slices = slice_codes(places.stream, field, values, self._names)
                 keys = (places.stream, slices, places.pane, places.evidence)

@@ -1,12 +1,40 @@
 """Which stream and which slices each record of a batch belongs to, as local codes."""
 
+from typing import Final
+
 import numpy as np
 
 from monitor.records.columns import ABSENT, Columns, Distinct
 from monitor.records.counting import group
-from monitor.records.delta import I64
+from monitor.records.delta import F64, I64
 from monitor.records.names import Names
 from monitor.records.settings import NO_VALUE
+
+BANDED: Final = "batch_size"
+"""The slice field that is a number: its values are counted by powers of two."""
+LARGEST_BAND: Final = 20
+
+
+def bands(values: F64 | None) -> Distinct:
+    """Numbers by powers of two: 1, 2-3, 4-7, ... as names; below 1 and NaN there is none. `values` float64[n].
+
+    >>> found = bands(np.array([1.0, 6.0, 7.9, 0.0, float("nan")]))
+    >>> [found.names[c] if c >= 0 else None for c in found.codes.tolist()]
+    ['1', '4-7', '4-7', None, None]
+    """
+    if values is None:
+        return Distinct([], np.empty(0, np.int64))
+    with np.errstate(invalid="ignore"):
+        there = values >= 1
+    power = np.minimum(np.log2(np.where(there, values, 1.0)).astype(np.int64), LARGEST_BAND)
+    found, codes = np.unique(np.where(there, power, ABSENT), return_inverse=True)
+    absent = int(np.count_nonzero(found == ABSENT))
+    return Distinct([_band(p) for p in found.tolist() if p != ABSENT], np.asarray(codes - absent, np.int64))
+
+
+def _band(power: int) -> str:
+    low = 1 << power
+    return f"{low} or more" if power == LARGEST_BAND else str(low) if power == 0 else f"{low}-{2 * low - 1}"
 
 
 def stream_codes(columns: Columns, by: tuple[str, ...], names: Names, clock_ms: int) -> I64:

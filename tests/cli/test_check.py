@@ -160,7 +160,7 @@ def test_the_rules_in_effect_for_a_stream_and_why_others_are_not() -> None:
     result = check("-c", str(ALERTS), "--stream", "model=chat-us")
     assert result.exit_code == 0
     assert "model=chat-us: 7 of 9 rules are in effect" in result.output
-    assert "not in effect: errors (line 63, match model chat-eu)" in result.output
+    assert "not in effect: errors (line 64, match model chat-eu)" in result.output
     assert "not in effect: outage (line 115, enabled: false)" in result.output
 
 

@@ -49,7 +49,6 @@ PLANNED = {
         "objective: 99%",
         "over: 30d",
         "total: 1d",
-        "each: version",
         "overrides: []",
         "during: x",
         "for: 5m",

@@ -299,6 +299,18 @@ def test_further_slices_count_the_records_that_have_them() -> None:
     assert counted.of("latency_ms", tenant="a") == {int(LOG.bucket([7])[0]): 1}
 
 
+def test_batch_sizes_are_counted_by_powers_of_two() -> None:
+    settings = MeasureSettings(slices=("batch_size",))
+    counted = count(
+        *[value(batch_size=size, latency_ms=7) for size in (1, 32, 40, 63)],
+        value(latency_ms=7),
+        value(batch_size=0),
+        settings=settings,
+    )
+    assert counted.of("requests", batch_size="32-63") == {0: 3}
+    assert counted.of("latency_ms", batch_size="1") == {int(LOG.bucket([7])[0]): 1}
+
+
 def test_a_wrong_member_of_a_segment_leaves_the_others() -> None:
     settings = MeasureSettings(slices=("segment.country",))
     counted = count(value(segment={"country": "de", "tags": ["a"]}), settings=settings)

@@ -1,0 +1,87 @@
+"""Which slice explains an incident, and with what share of the excess."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from monitor.judge.attribution import Question, attribute
+from monitor.judge.history import SliceSeen
+from monitor.records.delta import I64
+
+ONSET, UNTIL = 10_000_000, 10_600_000
+Before = Mapping[str, tuple[int, int]]
+
+
+class Slices:
+    """A history of slices alone: (failed, all) of each `field=value` before and since the onset."""
+
+    def __init__(self, before: Before, during: Before) -> None:
+        self._before, self._during = before, during
+        self._names = list(during)
+
+    def slices(self, stream: int) -> Sequence[SliceSeen]:
+        pairs = [name.split("=") for name in self._names]
+        return [SliceSeen(field, value, i) for i, (field, value) in enumerate(pairs, start=1)]
+
+    def counts(
+        self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int
+    ) -> tuple[I64, I64]:
+        table = self._before if until_ms == ONSET else self._during
+        failed, n = table.get(self._names[slice_id - 1], (0, 0))
+        return np.array([0, 1]), np.array([n - failed, failed])
+
+
+def asked(before: Before, during: Before, usual: float = 0.01):  # type: ignore[no-untyped-def]
+    question = Question(
+        stream=1,
+        signal=1,
+        onset_ms=ONSET,
+        until_ms=UNTIL,
+        affected=lambda c: (int(c[1][1]), int(c[1].sum())),
+        observed=lambda c: float(c[1][1] / max(c[1].sum(), 1)),
+        usual=usual,
+    )
+    return attribute(Slices(before, during), question)  # type: ignore[arg-type]
+
+
+def test_the_version_that_fails_is_the_cause_with_all_of_the_excess() -> None:
+    found = asked({"version=v41": (10, 1000)}, {"version=v41": (4, 400), "version=v42": (300, 600)})
+    assert found.cause == ("version", "v42")
+    assert [(s.value, s.n, s.share) for s in found.slices] == [("v42", 600, 1.0), ("v41", 400, None)]
+
+
+def test_a_segment_that_always_fails_more_is_no_cause() -> None:
+    calm = {"segment.region=eu": (10, 1000), "segment.region=us": (300, 1000)}
+    found = asked(calm, {"segment.region=eu": (100, 500), "segment.region=us": (240, 500)})
+    assert found.cause is None
+
+
+def test_a_segment_explains_what_all_versions_share() -> None:
+    found = asked(
+        {},
+        {
+            "version=v1": (100, 500),
+            "version=v2": (100, 500),
+            "segment.region=eu": (195, 300),
+            "segment.region=us": (5, 700),
+        },
+    )
+    assert found.cause == ("segment.region", "eu")
+    assert found.slices[0].share == 1.0
+
+
+def test_a_cliff_shows_in_the_batch_sizes_beyond_it() -> None:
+    before = {"batch_size=1": (10, 1000), "batch_size=32-63": (20, 1000)}
+    found = asked(before, {"batch_size=1": (5, 500), "batch_size=32-63": (250, 500)})
+    assert found.cause == ("batch_size", "32-63")
+
+
+def test_one_value_or_a_handful_of_records_explains_nothing() -> None:
+    assert asked({}, {"version=v1": (500, 600)}).slices == ()
+    assert asked({}, {"version=v1": (5, 600), "version=v2": (19, 19)}).cause is None
+
+
+def test_without_a_cause_versions_are_shown_by_size() -> None:
+    found = asked({}, {"version=v1": (250, 500), "version=v2": (300, 600)})
+    assert found.cause is None
+    assert [s.value for s in found.slices] == ["v2", "v1"]
