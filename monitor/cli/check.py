@@ -122,7 +122,7 @@ def _summary(settings: Config) -> dict[str, Any]:
         "kill_switches": list(settings.kill_switches),
         "promise": settings.false_alarms.text,
         "per": settings.false_alarms.per,
-        "outside": [r.name for r in enabled if r.window_ms],
+        "outside": [r.name for r in enabled if r.window_ms or r.total_ms],
         "can_kill": [r.name for r in enabled if r.kill],
     }
 

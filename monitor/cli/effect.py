@@ -117,6 +117,8 @@ def _condition(rule: Rule) -> str:
         return f"nothing for {duration(rule.absent_ms or 0)} ({rule.severity})"
     drift = rule.kind is RuleKind.DRIFT
     said = ", ".join(_bound(bound, drift) for bound in rule.bounds)
+    if rule.total_ms:
+        return f"total of {duration(rule.total_ms)} {said}"
     return f"{said}, over {duration(rule.window_ms)}" if rule.window_ms else said
 
 

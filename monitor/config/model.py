@@ -107,7 +107,8 @@ class Rule:
     """One rule; `signals` is what a list or glob stood for. `line` is its line in alerts.yaml.
 
     A rule has one kind: `bounds` holds `above` and/or `below`, or the side of a `drift` (BOTH is one bound).
-    With `window_ms` it is a plain threshold on a sliding window. With `each` every value of that slice field is
+    With `window_ms` it is a plain threshold on a sliding window. With `total_ms` it is a limit on the
+    sum over a sliding time. With `each` every value of that slice field is
     judged by itself, against the stream's reference.
     """
 
@@ -129,6 +130,7 @@ class Rule:
     title: str | None
     line: int
     each: str | None = None
+    total_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

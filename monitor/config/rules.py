@@ -18,7 +18,7 @@ from monitor.config.values import MS, duration, flag, link, named, one_of, plain
 from monitor.records.settings import VERSION_FIELD
 from monitor.records.signals import Signal
 
-PLANNED: Final = frozenset({"objective", "over", "total", "overrides", "during", "for", "dry_run"})
+PLANNED: Final = frozenset({"objective", "over", "overrides", "during", "for", "dry_run"})
 CONDITIONS: Final = ("above", "below", "drift", "absent")
 RESERVED: Final = "tocsin."
 MAX_RULES: Final = 1_000
@@ -128,6 +128,7 @@ class _Reader:
             title=take("title", plain_text, None),
             line=self.section.node.place.line,
             each=take("each", self._each, None),
+            total_ms=take("total", duration("1m", "31d"), None),
         )
         if not self.planned:
             check_rule(self.section, rule, terms.signals, told=self._told(rule))
@@ -142,6 +143,7 @@ class _Reader:
             quantile=take("quantile", quantile, None),
             window="window" in self.section,
             kills="kill" in self.section,
+            total="total" in self.section,
         )
 
     def _signals(self, node: Node) -> tuple[Signal, ...]:

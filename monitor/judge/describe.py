@@ -7,12 +7,12 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.buckets import quantile
-from monitor.config.model import Rule, RuleKind, labelled
+from monitor.config.model import Bound, Limit, Rule, RuleKind, labelled
 from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.history import History, VersionSeen
-from monitor.judge.plan import Plan, TrafficWatch, Watch, WindowWatch
+from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
@@ -34,9 +34,13 @@ class Described:
     cause: tuple[str, str] | None
 
 
-def rules_by_watch(plan: Plan) -> dict[str, Watch | WindowWatch | TrafficWatch | Rule]:
+Watched = Watch | WindowWatch | TrafficWatch | TotalWatch
+
+
+def rules_by_watch(plan: Plan) -> dict[str, Watched | Rule]:
     """What each key of a verdict's `watch` stands for."""
-    by_key: dict[str, Watch | WindowWatch | TrafficWatch | Rule] = {r.name: r for r in plan.absent}
+    by_key: dict[str, Watched | Rule] = {r.name: r for r in plan.absent}
+    by_key.update({w.key: w for w in plan.totals})
     by_key.update({w.key: w for w in plan.traffic})
     by_key.update({w.key: w for w in plan.windows})
     by_key.update({w.key: w for w in plan.watches})
@@ -53,13 +57,33 @@ def describe(verdict: Verdict, plan: Plan, history: History, *, historical: bool
         return Described(_replaced(facts, observed=silence, unit="ms"), None)
     if isinstance(what, TrafficWatch):
         return Described(_compared(facts, verdict.alarm, what), None)
+    if isinstance(what, TotalWatch):
+        return Described(_added_up(facts, verdict.alarm, what), None)
     return _measured(facts, verdict, verdict.alarm, what, history)
+
+
+def _added_up(facts: Facts, alarm: Alarm, what: TotalWatch) -> Facts:
+    """The sum over the rule's time."""
+    side, limit = _crossed_limit(alarm, what.bounds)
+    return _replaced(
+        facts,
+        kind="total",
+        quantity="total",
+        side=str(side),
+        unit=what.signal.unit if what.signal.kind is Kind.DISTRIBUTION else None,
+        observed=alarm.k,
+        tolerance=limit.text,
+        window_ms=what.total_ms,
+    )
+
+
+def _crossed_limit(alarm: Alarm, bounds: Sequence[Bound]) -> tuple[Side, Limit]:
+    return next((b.side, limit) for b in bounds for _, limit in b.tiers if limit.value == alarm.m)
 
 
 def _compared(facts: Facts, alarm: Alarm, what: TrafficWatch) -> Facts:
     """Ten minutes of requests, and what they were a week before."""
-    limits = [(b.side, limit) for b in what.bounds for _, limit in b.tiers if limit.value == alarm.m]
-    side, limit = limits[0]
+    side, limit = _crossed_limit(alarm, what.bounds)
     return _replaced(
         facts,
         kind="traffic",

@@ -130,6 +130,18 @@ class WindowWatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TotalWatch:
+    """A limit on a sum over a sliding time: outside the promise."""
+
+    key: str
+    identity: str
+    rule: Rule
+    signal: Signal
+    total_ms: int
+    bounds: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficWatch:
     """Requests against the same time last week: a plain comparison, outside the promise."""
 
@@ -150,6 +162,7 @@ class Plan:
     kills: tuple[KillWatch, ...]
     windows: tuple[WindowWatch, ...]
     traffic: tuple[TrafficWatch, ...]
+    totals: tuple[TotalWatch, ...]
     absent: tuple[Rule, ...]
     threshold: float
     kill_threshold: float
@@ -182,6 +195,8 @@ def compile_plan(config: Config) -> Plan:
     rules = [r for r in config.rules if r.enabled]
     pairs = [(r, config.signal(s)) for r in rules if r.kind is not RuleKind.ABSENT for s in r.signals]
     rates = {name: rate * PANE_MS for name, rate in config.false_alarms.rates.items()}
+    totals = [(r, s) for r, s in pairs if r.total_ms is not None]
+    pairs = [(r, s) for r, s in pairs if r.total_ms is None]
     judged = [(r, s) for r, s in pairs if r.window_ms is None and s.kind is not Kind.TRAFFIC]
     kills = tuple(_kill_watch(config, r, s) for r, s in pairs if r.kill)
     kill_rate = config.false_alarms.kill
@@ -192,6 +207,7 @@ def compile_plan(config: Config) -> Plan:
         kills=kills,
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
         traffic=tuple(_traffic_watch(r, s) for r, s in pairs if s.kind is Kind.TRAFFIC),
+        totals=tuple(_total_watch(r, s) for r, s in totals),
         absent=tuple(r for r in rules if r.kind is RuleKind.ABSENT),
         threshold=weights.threshold(rates),
         kill_threshold=weights.threshold({"kill": kill_rate * 1000}) if kill_rate else weights.KILL_THRESHOLD,
@@ -333,6 +349,12 @@ def _window_watch(rule: Rule, signal: Signal) -> WindowWatch:
 def _traffic_watch(rule: Rule, signal: Signal) -> TrafficWatch:
     identity = _identity(rule.bounds, signal.name, rule.match.labels)
     return TrafficWatch(f"{rule.name}/{signal.name}", identity, rule, signal, rule.bounds)
+
+
+def _total_watch(rule: Rule, signal: Signal) -> TotalWatch:
+    identity = _identity(rule.bounds, signal.name, *_told(rule.match), rule.total_ms)
+    key = f"{rule.name}/{signal.name}"
+    return TotalWatch(key, identity, rule, signal, rule.total_ms or 0, rule.bounds)
 
 
 def _identity(*parts: object) -> str:

@@ -221,7 +221,7 @@ class Session:
 def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
     """Forget the incidents of rules that are gone; they are to be closed as expired."""
     keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
-    keys |= {w.key for w in plan.traffic} | {r.name for r in plan.absent}
+    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {r.name for r in plan.absent}
     gone = [k for k in memory.core.incidents if k[0] not in keys]
     kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
     verdicts = [_expired(k, memory) for k in gone]
