@@ -9,7 +9,7 @@ from typing import Final
 
 from monitor.config.limits import SEVERITIES
 from monitor.config.matching import read_namings
-from monitor.config.model import FalseAlarms, Learning, Rule, Severity, Streams
+from monitor.config.model import FalseAlarms, Labels, Learning, Rule, Severity, Streams
 from monitor.config.problem import WrongError, meant
 from monitor.config.rules import Defaults, receiver_name
 from monitor.config.secrets import any_text, read_secret
@@ -31,6 +31,8 @@ from monitor.config.values import (
 
 FIELDS: Final = ("model", "version", "prompt_version")
 SLICED: Final = (*FIELDS, "expected_language", "finish_reason", "error_type", "batch_size")
+# Predictions are remembered in memory only: no process lives for months.
+LONGEST_JOIN: Final = "7d"
 _PER: Final = re.compile(rf"({NUMBER})\s+per\s+(.+)", re.ASCII)
 PROMISE: Final = FalseAlarms({"any": 1 / (30 * MS["d"])}, None, "1 per 30d")
 
@@ -194,6 +196,21 @@ def read_bad_below(root: Section) -> float:
     bad_below = section.take("bad_below", number, 0.0)
     section.close()
     return bad_below
+
+
+def read_labels(root: Section) -> Labels | None:
+    """Whether labels that come later are joined to their predictions."""
+    section = root.inner("labels")
+    if section is None:
+        return None
+    if "join" not in section:
+        section.wrong("`join` is missing", "how long predictions are remembered, such as labels: {join: 2h}")
+    labels = Labels(
+        join_ms=section.take("join", duration("1s", LONGEST_JOIN), 0),
+        most=section.take("max", whole(1_000, 100_000_000), 1_000_000),
+    )
+    section.close(frozenset({"mature"}))
+    return labels
 
 
 def read_http(root: Section, *, needed: bool) -> tuple[str, int, str | None]:

@@ -25,12 +25,12 @@ from monitor.errors import ConfigError, UsageError
 
 CHECK: Final[frozenset[str]] = frozenset()
 REPLAY: Final = frozenset(
-    {"streams", "reference", "false_alarms", "defaults", "feedback", "signals", "rules"}
+    {"streams", "reference", "false_alarms", "defaults", "feedback", "labels", "signals", "rules"}
 )
 RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http"}
 LEDGER: Final = frozenset({"store"})
 
-PLANNED: Final = frozenset({"links", "include", "heartbeat", "samples", "labels"})
+PLANNED: Final = frozenset({"links", "include", "heartbeat", "samples"})
 _VARIABLE: Final = "TOCSIN_CONFIG"
 
 
@@ -121,6 +121,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
             "there are no receivers, so nobody would be told", "receivers: {default: {slack: {url: ...}}}"
         )
     bad_below = general.read_bad_below(root)
+    labels = general.read_labels(root)
     host, port, token = general.read_http(root, needed="http" in need)
     root.close(PLANNED)
     return Config(
@@ -143,6 +144,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         config_hash=file.config_hash,
         redacted=file.redacted,
         signals=signals,
+        labels=labels,
     )
 
 

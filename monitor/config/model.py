@@ -219,6 +219,14 @@ class KillSwitch:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """For how long predictions are remembered for labels that come later, and how many of them at most."""
+
+    join_ms: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file. `config_hash` is of the text before variables expand; `redacted` has no secrets."""
 
@@ -241,6 +249,7 @@ class Config:
     config_hash: str
     redacted: str
     signals: tuple[UserSignal, ...] = ()
+    labels: Labels | None = None
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

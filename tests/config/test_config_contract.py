@@ -51,10 +51,11 @@ PLANNED = {
         "for: 5m",
         "dry_run: true",
     ],
-    "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}", "labels: {}"],
+    "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "kill_switches.chat": ["per: [model]", "trip: auto"],
     "reference": ["hour_of_week: true"],
+    "labels": ["mature: 90d"],
     "receivers.default": ["alertmanager: {}", "email: {}"],
     "receivers.default.slack": ["mention: x"],
 }
@@ -71,6 +72,7 @@ def test_a_key_to_come_is_refused_wherever_it_stands(tmp_path: Path, where: str,
         f"source: {{bootstrap_servers: k, topic: t{also('source')}}},\n"
         f"streams: {{by: [model]{also('streams')}}},\n"
         f"reference: {{learn: 1000{also('reference')}}},\n"
+        f"labels: {{join: 2h{also('labels')}}},\n"
         f"false_alarms: {{warning: 1 per 7d{also('false_alarms')}}},\n"
         f"rules: [{{name: e, signal: error, above: 2x{also('rules[0]')}}}],\n"
         f"receivers: {{default: {{slack: {{url: '${{S}}'{also('receivers.default.slack')}}}"
