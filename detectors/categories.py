@@ -7,8 +7,9 @@
   alarms a day from a mere change of topics, outside of them none;
 - "else": anything the reference never had.
 
-m holds for the true share with probability 1 - alpha a row (Clopper-Pearson with N_eff). Rows with m > .5
-are left out; the rest share the weight equally.
+m holds for the true share with probability 1 - alpha a row: Clopper-Pearson with N_eff, of the pooled share or
+of the mean of pane rates, whichever is larger (`detectors.base_rates`). Rows with m > .5 are left out; the rest
+share the weight equally.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from detectors.base_rates import NO_PANES, BaseRates, PaneRates
 from detectors.bounds import clopper_pearson_upper
 from detectors.checks import Ints, positive, refuse
 from detectors.errors import DetectorError
@@ -34,9 +36,8 @@ class _Row:
     low: int
     high: int
     universe_low: int
-    k: int
-    n: int
-    tolerance: Tolerance
+    m: float
+    p_ref: float
 
 
 def category_events(
@@ -47,13 +48,15 @@ def category_events(
     alpha: float = 0.05,
     unknown: Tolerance = DEFAULTS["unknown"],
     most: int = MOST_WATCHED,
+    panes: PaneRates = NO_PANES,
 ) -> RareEvents:
     """The rare events of a reference's categories.
 
     `categories` int32[c] distinct ids >= 0 (0: unknown), `counts` int64[c] >= 0; `n_eff` the reference's
     effective size (its n if None), shared by known and unknown in proportion; `alpha` for each row's bound;
-    the commonest `most` categories are watched. `side` is "down" for "not". Raises `DetectorError` for an
-    empty reference, negative ids or counts, ids that come twice.
+    the commonest `most` categories are watched; `panes` are the pane rates of `categories`, where known.
+    `side` is "down" for "not". Raises `DetectorError` for an empty reference, negative ids or counts, ids that
+    come twice.
 
     >>> events = category_events([1, 2], [9000, 1000])
     >>> events.edge.tolist(), events.category.tolist(), events.m.round(3).tolist()
@@ -61,39 +64,45 @@ def category_events(
     """
     ids, count = _checked(categories, counts)
     known = ids > UNKNOWN
-    commonest_first = np.argsort(-count[known], kind="stable")[:most]
-    watched, hits = ids[known][commonest_first], count[known][commonest_first]
-    rows = _rows(watched, hits, int(count[known].sum()), int(count.sum()), tolerance, unknown)
+    watched = ids[known][np.argsort(-count[known], kind="stable")[:most]]
     thinned = 1.0 if n_eff is None else min(positive("n_eff", n_eff) / int(count.sum()), 1.0)
-    limits = [_limit(row, thinned, alpha) for row in rows]
-    kept = [(row, m) for row, m in zip(rows, limits, strict=True) if m <= M_MAX]
-    return _events([row for row, _ in kept], [m for _, m in kept], ids[known])
+    order = np.argsort(ids)
+    everything = _base(ids, count, panes, thinned, order)
+    among = order[known[order]]
+    rows = [_unknown(everything, unknown, alpha)]
+    if count[known].any():
+        rows = _known(watched, _base(ids, count, panes, thinned, among), tolerance, alpha) + rows
+        rows.append(_else(int(count[known].sum()) * thinned, tolerance, alpha))
+    return _events([row for row in rows if row.m <= M_MAX], ids[known])
 
 
-def _rows(
-    watched: Int32s, k: Ints, among_known: int, everything: int, tolerance: Tolerance, unknown: Tolerance
-) -> list[_Row]:
-    """Every row that could be watched."""
-    first = UNKNOWN + 1
-    rows = [
-        _Row("category", int(c), int(c), int(c), first, int(hits), among_known, tolerance)
-        for c, hits in zip(watched, k, strict=True)
-    ]
-    if watched.size:
-        most = int(watched[0])
-        rows.append(_Row("not", most, most, most, first, among_known - int(k[0]), among_known, tolerance))
-    rows.append(_Row("unknown", -1, UNKNOWN, UNKNOWN, UNKNOWN, everything - among_known, everything, unknown))
-    rows.append(_Row("else", -1, first, HIGHEST, first, 0, among_known, tolerance))
+def _base(ids: Int32s, count: Ints, panes: PaneRates, thinned: float, part: Ints) -> BaseRates:
+    """The rates of some categories among those."""
+    mine = count[part]
+    return BaseRates(ids[part].astype(np.int64), mine, int(mine.sum()) * thinned, panes.among(part))
+
+
+def _known(watched: Int32s, base: BaseRates, tolerance: Tolerance, alpha: float) -> list[_Row]:
+    """Each share upward, the commonest as "not it" too."""
+    rows = []
+    for at, negate in [*((int(c), False) for c in watched), (int(watched[0]), True)]:
+        m = float(limit(base.upper(at, at, alpha, negate), tolerance))
+        edge = "not" if negate else "category"
+        rows.append(_Row(edge, at, at, at, UNKNOWN + 1, m, base.pooled(at, at, negate)))
     return rows
 
 
-def _limit(row: _Row, thinned: float, alpha: float) -> float:
-    if row.n == 0:
-        return 1.0
-    return float(limit(clopper_pearson_upper(row.k * thinned, row.n * thinned, alpha), row.tolerance))
+def _unknown(base: BaseRates, tolerance: Tolerance, alpha: float) -> _Row:
+    m = float(limit(base.upper(UNKNOWN, UNKNOWN, alpha), tolerance))
+    return _Row("unknown", -1, UNKNOWN, UNKNOWN, UNKNOWN, m, base.pooled(UNKNOWN, UNKNOWN))
 
 
-def _events(rows: list[_Row], m: list[float], known: Int32s) -> RareEvents:
+def _else(size: float, tolerance: Tolerance, alpha: float) -> _Row:
+    m = float(limit(clopper_pearson_upper(0, size, alpha), tolerance))
+    return _Row("else", -1, UNKNOWN + 1, HIGHEST, UNKNOWN + 1, m, 0.0)
+
+
+def _events(rows: list[_Row], known: Int32s) -> RareEvents:
     others = [at for at, row in enumerate(rows) if row.edge == "else"]
     return RareEvents(
         side=np.array(["down" if row.edge == "not" else "up" for row in rows], dtype=np.str_),
@@ -103,8 +112,8 @@ def _events(rows: list[_Row], m: list[float], known: Int32s) -> RareEvents:
         high=np.array([row.high for row in rows], dtype=np.int32),
         negate=np.array([row.edge == "not" for row in rows], dtype=np.bool_),
         universe_low=np.array([row.universe_low for row in rows], dtype=np.int32),
-        m=np.array(m, dtype=np.float64),
-        p_ref=np.array([row.k / row.n for row in rows], dtype=np.float64),
+        m=np.array([row.m for row in rows], dtype=np.float64),
+        p_ref=np.array([row.p_ref for row in rows], dtype=np.float64),
         share=np.full(len(rows), 1 / max(len(rows), 1)),
         left_out_row=np.repeat(np.array(others, dtype=np.int32), known.size),
         left_out_bucket=np.tile(known, len(others)),

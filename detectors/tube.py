@@ -11,7 +11,8 @@ reference's quantiles x_q: upward the event X > t for q >= .5, downward its mirr
   numbers, which stretch cannot move a little, have room too.
 
 P0 is replaced by its Clopper-Pearson upper bound with N_eff records (at an order statistic that is the
-exact Beta bound), so m holds for the true F0 with probability 1 - alpha an edge. Events with m > .5 are
+exact Beta bound), or that of the mean of pane rates if it is larger (`detectors.base_rates`), so m holds for
+the true F0 with probability 1 - alpha an edge. Events with m > .5 are
 left out; the rest share the weight equally. (Edges at x_q itself with m = S0(x_q / r) are equivalent for
 wide distributions, but leave none for narrow ones: there every m is near 1. The limit delay of "4% of
 traffic 20 times slower", 20 requests a pane, log-normal with sigma 1, is 76 panes here and 292 there.)
@@ -22,9 +23,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detectors.bounds import clopper_pearson_upper
+from detectors.base_rates import NO_PANES, BaseRates, PaneRates
 from detectors.buckets import BucketIds, Scale, histogram, rank_position
-from detectors.checks import Floats, Ints, positive
+from detectors.checks import Floats, positive
 from detectors.errors import DetectorError
 from detectors.events import HIGHEST, LOWEST, RareEvents
 from detectors.tolerance import M_MAX, above_points, odds_times
@@ -64,23 +65,24 @@ def tube_points(
     n_eff: float | None = None,
     alpha: float = 0.05,
     qs: Sequence[float] = EDGES,
+    panes: PaneRates = NO_PANES,
 ) -> RareEvents:
     """The tube of `points` (0.1: ten points of the distribution function) around a reference histogram.
 
     `buckets` int32[b] ascending, `counts` int64[b]; `sides` of "up", "down"; `n_eff` the reference's
-    effective size (its n if None); `alpha` for each edge's bound. May be empty if every m > .5. Raises
-    `DetectorError` for an empty reference.
+    effective size (its n if None); `alpha` for each edge's bound; `panes` its pane rates. May be empty
+    if every m > .5. Raises `DetectorError` for an empty reference.
 
     >>> tube = tube_points([1, 2, 3], [3000, 4000, 3000], 0.1, sides=("up",))
     >>> tube.edge.tolist(), tube.low.tolist(), tube.m.round(3).tolist()
     (['p70', 'p99'], [3, 4], [0.408, 0.1])
     """
-    reference = _Reference(buckets, counts, n_eff, alpha)
+    reference = _base(buckets, counts, n_eff, panes)
     rows = []
     for side, q, at in _watched(buckets, counts, sides, qs):
         low, high = (at + 1, HIGHEST) if side == "up" else (LOWEST, at - 1)
-        k = reference.inside(low, high)
-        rows.append((side, q, low, high, float(above_points(reference.upper(k), points)), k / reference.n))
+        m = float(above_points(reference.upper(low, high, alpha), points))
+        rows.append((side, q, low, high, m, reference.pooled(low, high)))
     return _kept(rows)
 
 
@@ -93,6 +95,7 @@ def tube_stretch(
     n_eff: float | None = None,
     alpha: float = 0.05,
     qs: Sequence[float] = EDGES,
+    panes: PaneRates = NO_PANES,
 ) -> RareEvents:
     """The tube of all distributions stretched or shrunk by at most `factor` around a reference histogram.
 
@@ -106,43 +109,29 @@ def tube_stretch(
     """
     if positive("factor", factor) <= 1:
         raise DetectorError(f"factor = {factor}: a stretch must be above 1")
-    reference = _Reference(buckets, counts, n_eff, alpha)
+    reference = _base(buckets, counts, n_eff, panes)
     rows = []
     for side, q, at in _watched(buckets, counts, sides, qs):
         bounds = _stretched(side, at, factor, scale)
         if bounds is None:
             continue
         low, high = bounds
-        beyond = reference.inside(at + 1, HIGHEST) if side == "up" else reference.inside(LOWEST, at - 1)
-        now = reference.inside(low, high)
+        beyond = (at + 1, HIGHEST) if side == "up" else (LOWEST, at - 1)
         nominal = 1 - q if side == "up" else q
-        m = max(nominal, reference.upper(beyond), float(odds_times(reference.upper(now), factor)))
-        rows.append((side, q, low, high, m, now / reference.n))
+        room = float(odds_times(reference.upper(low, high, alpha), factor))
+        m = max(nominal, reference.upper(*beyond, alpha), room)
+        rows.append((side, q, low, high, m, reference.pooled(low, high)))
     return _kept(rows)
 
 
 Row = tuple[str, float, int, int, float, float]
 
 
-class _Reference:
-    """A reference histogram that counts intervals and bounds their rates."""
-
-    def __init__(self, buckets: ArrayLike, counts: ArrayLike, n_eff: float | None, alpha: float) -> None:
-        self._buckets, count = histogram(buckets, counts)
-        self._before: Ints = np.concatenate([[0], np.cumsum(count)])
-        self.n = int(self._before[-1])
-        self._n_eff = float(self.n) if n_eff is None else min(positive("n_eff", n_eff), float(self.n))
-        self._alpha = alpha
-
-    def inside(self, low: int, high: int) -> int:
-        """Records with a bucket in [low, high]."""
-        start = np.searchsorted(self._buckets, low, side="left")
-        end = np.searchsorted(self._buckets, high, side="right")
-        return int(self._before[end] - self._before[start])
-
-    def upper(self, k: int) -> float:
-        """Upper bound of the rate of an event that `k` of the reference's records were."""
-        return float(clopper_pearson_upper(k / self.n * self._n_eff, self._n_eff, self._alpha))
+def _base(buckets: ArrayLike, counts: ArrayLike, n_eff: float | None, panes: PaneRates) -> BaseRates:
+    index, count = histogram(buckets, counts)
+    n = float(count.sum())
+    size = n if n_eff is None else min(positive("n_eff", n_eff), n)
+    return BaseRates(index.astype(np.int64), count, size, panes)
 
 
 def _watched(

@@ -19,7 +19,8 @@ from benchmarks.detection.worlds import (
     merged,
     one_event,
 )
-from detectors import blocks
+from detectors import base_rates, blocks
+from detectors.base_rates import BaseRates
 from detectors.bounds import clopper_pearson_upper
 from detectors.tolerance import DEFAULTS, limit, odds_times
 
@@ -76,9 +77,7 @@ BURSTS_OF_TRAFFIC: Final = (
     "failures of a burst arrive before its answers: k/n is above m at its start, although no request "
     "fails more often"
 )
-ONE_REFERENCE: Final = (
-    "the pooled rate is 1.04%, so m is 2.1% and a night at 5% is above it for hours: learn by hour of week"
-)
+ONE_REFERENCE: Final = "m from the mean of pane rates, 3%, where all requests together fail at 1.04%"
 
 
 def _independent(n: int, p: float) -> Make:
@@ -201,20 +200,36 @@ def _volume(quiet: float, busy: float, pooled: bool) -> Make:
     return made
 
 
+NIGHT: Final = (5, 0.05)
+WORKDAY: Final = (500, 0.01)
+
+
 def _nights(by_hour: bool) -> Make:
-    """Night and day of half a day each; streams begin at any hour."""
-    one = float(limit((5 * 0.05 + 500 * 0.01) / 505, DEFAULTS["rate"]))
+    """Night and day of half a day each; streams begin at any hour, with a reference of the day before."""
 
     def made(rng: Rng, streams: int, panes: int, _: float) -> list[World]:
         begins = rng.integers(0, DAY, streams)
         night = ((begins[:, None] + np.arange(panes)) % DAY) < DAY // 2
-        n, p = np.where(night, 5, 500), np.where(night, 0.05, 0.01)
+        n, p = (np.where(night, NIGHT[i], WORKDAY[i]) for i in range(2))
         k = rng.binomial(n, p)
-        if not by_hour:
-            return [one_event(one, streams, merged(k, n, 1))]
-        return [_hourly(k, n, p)]
+        if by_hour:
+            return [_hourly(k, n, p)]
+        m = [[_learned_over_a_day(rng, 0.05 / streams)] for _ in range(streams)]
+        return [World(np.array(m), np.ones(1), merged(k, n, 1))]
 
     return made
+
+
+def _learned_over_a_day(rng: Rng, alpha: float) -> float:
+    """m of the shipped rate rule, from the panes of a night and a day."""
+    n, p = (np.repeat([NIGHT[i], WORKDAY[i]], DAY // 2) for i in range(2))
+    k = rng.binomial(n, p)
+    panes, buckets = np.tile(np.arange(DAY), 2), np.repeat([0, 1], DAY)
+    counts = np.concatenate((n - k, k))
+    rates = base_rates.of_panes(panes, buckets, counts)
+    both = np.array([(n - k).sum(), k.sum()])
+    base = BaseRates(np.array([0, 1]), both, float(n.sum()), rates)
+    return float(limit(base.upper(1, 1, alpha), DEFAULTS["rate"]))
 
 
 def _hourly(k: Array, n: Array, p: Array) -> World:

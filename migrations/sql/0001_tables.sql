@@ -153,6 +153,9 @@ CREATE TABLE tocsin_ledger.reference (
     rho double precision NOT NULL DEFAULT 0,
     buckets integer[] NOT NULL,
     counts bigint[] NOT NULL,
+    pane_rates double precision[] NOT NULL DEFAULT '{}',
+    panes double precision NOT NULL DEFAULT 0,
+    panes_inverse double precision NOT NULL DEFAULT 0,
     CONSTRAINT pk_reference PRIMARY KEY (reference_id)
 );
 CREATE INDEX ix_reference_stream_id_signal ON tocsin_ledger.reference (stream_id, signal);

@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from detectors import blocks, bounds, tolerance
-from detectors.buckets import Scale, rank_position
+from detectors.base_rates import BaseRates
+from detectors.buckets import Scale
 from detectors.categories import category_events
 from detectors.events import HIGHEST, LOWEST, RareEvents
 from detectors.tolerance import M_MAX, Tolerance
@@ -18,10 +19,12 @@ from monitor.judge.kill import limited
 from monitor.judge.plan import KillWatch, Tier, Watch, WatchKind, tolerance_of
 from monitor.judge.reference import UNKNOWN_CORRELATION, Correlation, Reference
 from monitor.judge.rows import Event
+from monitor.records.delta import F64, I64
 from monitor.records.signals import UNKNOWN_CATEGORY, Kind, Side, Signal
 
 ALL_BOUNDS_ALPHA: Final = 0.05
 NEVER_SEEN_EVENTS: Final = 5
+ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,12 @@ class Ground:
     @property
     def n_effective(self) -> float:
         return self.reference.n / self.correlation.phi if self.reference else 0.0
+
+    @property
+    def base(self) -> BaseRates | None:
+        """The rates of the reference's records and of its panes; None where it has no records."""
+        r = self.reference
+        return BaseRates(r.buckets, r.counts, self.n_effective, r.panes) if r is not None and r.n else None
 
 
 def events_of(watch: Watch, stream: int, ground: Ground) -> list[Event]:
@@ -113,14 +122,26 @@ def _beyond_reference(tier: Tier, ground: Ground, quantile: float, scale: Scale)
 
 
 def _reference_quantile(ground: Ground, side: Side, quantile: float) -> int:
-    """The bucket that holds the quantile's Beta bound: above it for `up`, below it for `down`."""
-    reference = ground.reference
-    if reference is None:
+    """The bucket that holds the quantile's Beta bound, of records or of pane rates: the one that allows more."""
+    base = ground.base
+    if base is None:
         raise ValueError("a reference quantile needs a reference")
-    n = max(int(ground.n_effective), 1)
+    found = [_quantile_bound(base.buckets, base.counts, base.size, side, quantile, ground.alpha)]
+    if base.panes.panes:
+        size = base.panes.size / base.phi
+        found.append(_quantile_bound(base.buckets, base.panes.rates, size, side, quantile, ground.alpha))
+    return max(found) if side is Side.UP else min(found)
+
+
+def _quantile_bound(
+    buckets: I64, weights: I64 | F64, size: float, side: Side, quantile: float, alpha: float
+) -> int:
+    n = max(int(size), 1)
     bound = bounds.quantile_upper if side is Side.UP else bounds.quantile_lower
-    rank = bound(n, quantile, ground.alpha) / n
-    return int(reference.buckets[rank_position(reference.counts, min(max(rank, 1 / n), 1.0))])
+    rank = min(max(bound(n, quantile, alpha) / n, 1 / n), 1.0)
+    reached = np.cumsum(weights)
+    at = int(np.searchsorted(reached, rank * float(reached[-1]) * (1 - ROUNDING), side="left"))
+    return int(buckets[min(at, len(buckets) - 1)])
 
 
 def _tube(watch: Watch, ground: Ground, tier: Tier) -> RareEvents:
@@ -129,9 +150,13 @@ def _tube(watch: Watch, ground: Ground, tier: Tier) -> RareEvents:
     allowed, r = _loosened(tier.tolerance, ground), ground.reference
     sides = ("up",) if tier.side is Side.UP else ("down",)
     if allowed.form == "points":
-        return tube_points(r.buckets, r.counts, allowed.amount, sides, ground.n_effective, ground.alpha)
+        return tube_points(
+            r.buckets, r.counts, allowed.amount, sides, ground.n_effective, ground.alpha, panes=r.panes
+        )
     scale = scale_of(watch.signal)
-    return tube_stretch(r.buckets, r.counts, allowed.amount, scale, sides, ground.n_effective, ground.alpha)
+    return tube_stretch(
+        r.buckets, r.counts, allowed.amount, scale, sides, ground.n_effective, ground.alpha, panes=r.panes
+    )
 
 
 def _categories(ground: Ground, tier: Tier) -> RareEvents:
@@ -141,7 +166,9 @@ def _categories(ground: Ground, tier: Tier) -> RareEvents:
     unknown = _loosened(tolerance.DEFAULTS["unknown"], ground)
     if tier.wider:
         unknown = Tolerance("odds", max(allowed.amount, unknown.amount), unknown.floor)
-    return category_events(r.buckets, r.counts, allowed, ground.n_effective, ground.alpha, unknown)
+    return category_events(
+        r.buckets, r.counts, allowed, ground.n_effective, ground.alpha, unknown, panes=r.panes
+    )
 
 
 def _rare(found: RareEvents, stream: int, ground: Ground, i: int, tier: Tier) -> list[Event]:
@@ -177,14 +204,12 @@ def _quantity(edge: str, category: int) -> str:
 
 
 def _referenced(ground: Ground, low: int, high: int) -> tuple[int, float, float]:
-    """Events in the reference, their rate, and its upper bound: (0, NaN, 1) without one."""
-    r = ground.reference
-    if r is None or not r.n:
+    """Events in the reference, their rate, and the upper bound of a pane's: (0, NaN, 1) without one."""
+    r, base = ground.reference, ground.base
+    if r is None or base is None:
         return 0, float("nan"), 1.0
     k = int(r.counts[(r.buckets >= low) & (r.buckets <= high)].sum())
-    p = k / r.n
-    upper = bounds.clopper_pearson_upper(p * ground.n_effective, ground.n_effective, ground.alpha)
-    return k, p, float(upper)
+    return k, base.pooled(low, high), base.upper(low, high, ground.alpha)
 
 
 def _one(
@@ -225,7 +250,9 @@ def kill_event(watch: KillWatch, stream: int, reference: Reference | None) -> li
     )
     if not found and kind == "rate" and not relative:
         found = _one(stream, 0, "rate", 1, 1, M_MAX, float("nan"), 1.0, ground, 0)
-    return [replace(e, m=limited(e.m, e.p_ref)) for e in found]
+    base = ground.base
+    usual = [base.highest(e.low, e.high) if base else float("nan") for e in found]
+    return [replace(e, m=limited(e.m, rate)) for e, rate in zip(found, usual, strict=True)]
 
 
 def scale_of(signal: Signal) -> Scale:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from detectors import base_rates
 from monitor.config.model import Config
 from monitor.errors import UsageError
 from monitor.judge import trial
@@ -45,6 +46,7 @@ def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note:
     n, until = int(count.sum()), last + timedelta(milliseconds=PANE_MS)
     reference = Reference(0, False, n, millis(first), millis(until), whole.bucket, whole.count)
     panes = np.array([millis(row.pane_start) // PANE_MS for row in rows], np.int64)
+    rates = base_rates.of_panes(panes, bucket, count)
     found = trial.correlation(trial.past(signal, reference, panes, Counts(one, bucket, count)), 0)
     return New(
         stream_id=stream_id,
@@ -59,6 +61,9 @@ def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note:
         phi=found.phi,
         rho=found.rho,
         note=note,
+        pane_rates=rates.rates.tolist(),
+        panes=rates.panes,
+        panes_inverse=rates.inverse,
     )
 
 

@@ -6,8 +6,10 @@ from enum import StrEnum
 
 import numpy as np
 
+from detectors import base_rates
+from detectors.base_rates import NO_PANES, PaneRates
 from monitor.judge.block import Counts, PaneBlock, of_stream, totals
-from monitor.records.delta import I64
+from monitor.records.delta import F64, I64
 from monitor.records.signals import BY_NAME
 
 REQUESTS = BY_NAME["requests"].code
@@ -45,7 +47,8 @@ UNKNOWN_CORRELATION = Correlation()
 class Reference:
     """A histogram to hold a stream's signal against; `learned` counts the stream's predictions behind it.
 
-    `buckets` ascends, int64[b]; `counts` int64[b]. `origin` is learned, imported, promoted or accepted.
+    `buckets` ascends, int64[b]; `counts` int64[b]; `panes` has the same buckets, or no panes where the records came
+    without (an eval set). `origin` is learned, imported, promoted or accepted.
     """
 
     reference_id: int
@@ -57,6 +60,7 @@ class Reference:
     counts: I64
     correlation: Correlation = UNKNOWN_CORRELATION
     origin: str = LEARNED
+    panes: PaneRates = NO_PANES
 
     @property
     def n(self) -> int:
@@ -71,6 +75,7 @@ class Half:
     requests: int
     buckets: I64
     counts: I64
+    panes: PaneRates
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Learner:
     requests: int
     buckets: I64
     counts: I64
+    panes: PaneRates
     half: Half | None = None
 
     @property
@@ -92,18 +98,40 @@ class Learner:
 def learn(learner: Learner | None, block: PaneBlock, requests: int, counts: tuple[I64, I64]) -> Learner:
     """Add one pane to a learner."""
     buckets, added = counts
+    panes = base_rates.of_pane(added) if len(added) else NO_PANES
     if learner is None:
-        return Learner(block.start_ms, block.end_ms, requests, buckets, added)
-    merged, summed = _summed((learner.buckets, learner.counts), (buckets, added))
+        return Learner(block.start_ms, block.end_ms, requests, buckets, added, panes)
+    merged, summed, both = added_up((learner.buckets, learner.counts, learner.panes), (buckets, added, panes))
     requests += learner.requests
-    return replace(learner, until_ms=block.end_ms, requests=requests, buckets=merged, counts=summed)
+    return replace(
+        learner, until_ms=block.end_ms, requests=requests, buckets=merged, counts=summed, panes=both
+    )
 
 
-def _summed(first: tuple[I64, I64], second: tuple[I64, I64]) -> tuple[I64, I64]:
+Histogram = tuple[I64, I64, PaneRates]
+
+
+def added_up(first: Histogram, second: Histogram, sign: int = 1) -> Histogram:
+    """The histogram of both, or of what `first` has beyond `second` where `sign` is -1."""
     merged, inverse = np.unique(np.concatenate((first[0], second[0])), return_inverse=True)
-    summed = np.zeros(len(merged), np.int64)
-    np.add.at(summed, inverse, np.concatenate((first[1], second[1])))
-    return merged, summed
+    mine, other = inverse[: len(first[0])], inverse[len(first[0]) :]
+    counts = np.zeros(len(merged), np.int64)
+    counts[mine] = first[1]
+    counts[other] += sign * second[1]
+    rates = np.zeros(len(merged))
+    rates[mine] = _rates(first)
+    rates[other] += sign * _rates(second)
+    panes = first[2].panes + sign * second[2].panes
+    # Rounding may leave less than nothing of what was taken away.
+    return (
+        merged,
+        counts,
+        PaneRates(np.maximum(rates, 0.0), panes, first[2].inverse + sign * second[2].inverse),
+    )
+
+
+def _rates(histogram: Histogram) -> F64:
+    return histogram[2].rates if histogram[2].panes else np.zeros(len(histogram[0]))
 
 
 def halved(learner: Learner, wanted: int, at_least_ms: int) -> Learner:
@@ -111,15 +139,18 @@ def halved(learner: Learner, wanted: int, at_least_ms: int) -> Learner:
     way = learner.requests * 2 >= wanted and (learner.until_ms - learner.from_ms) * 2 >= at_least_ms
     if learner.half is not None or not way or not learner.n:
         return learner
-    return replace(learner, half=Half(learner.until_ms, learner.requests, learner.buckets, learner.counts))
+    half = Half(learner.until_ms, learner.requests, learner.buckets, learner.counts, learner.panes)
+    return replace(learner, half=half)
 
 
 def second_half(learner: Learner, half: Half) -> Learner:
     """What came after `half`, as a learner of its own."""
-    buckets, counts = _summed((learner.buckets, learner.counts), (half.buckets, -half.counts))
+    whole, before = ((h.buckets, h.counts, h.panes) for h in (learner, half))
+    buckets, counts, panes = added_up(whole, before, -1)
     seen = counts > 0
+    panes = replace(panes, rates=panes.rates[seen])
     rest = learner.requests - half.requests
-    return Learner(half.until_ms, learner.until_ms, rest, buckets[seen], counts[seen])
+    return Learner(half.until_ms, learner.until_ms, rest, buckets[seen], counts[seen], panes)
 
 
 def stage(learner: Learner, wanted: int, at_least_ms: int) -> Stage:
@@ -144,6 +175,7 @@ def settle(
         learner.buckets,
         learner.counts,
         correlation,
+        panes=learner.panes,
     )
 
 

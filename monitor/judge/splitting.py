@@ -27,7 +27,15 @@ def newer_half(
         return None
     rest = second_half(learner, half)
     older = Reference(
-        0, False, half.requests, learner.from_ms, half.until_ms, half.buckets, half.counts, correlation
+        0,
+        False,
+        half.requests,
+        learner.from_ms,
+        half.until_ms,
+        half.buckets,
+        half.counts,
+        correlation,
+        panes=half.panes,
     )
     differs = any(_beyond(watch, stream, older, rest, alpha) for watch in watches)
     return rest if differs else None

@@ -9,6 +9,7 @@ from psycopg2.extras import execute_values
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from detectors.base_rates import PaneRates
 from monitor.errors import LeaseLost
 from monitor.judge import codec
 from monitor.judge.memory import GROUP, Consumed, Memory
@@ -244,6 +245,9 @@ def write_reference(conn: Connection, learned: Learned) -> None:
             block_s=r.correlation.block_s,
             phi=r.correlation.phi,
             rho=r.correlation.rho,
+            pane_rates=r.panes.rates.tolist(),
+            panes=r.panes.panes,
+            panes_inverse=r.panes.inverse,
         ),
     )
 
@@ -270,6 +274,7 @@ def _reference(row: Any) -> Reference:
         counts=np.array(row.counts, np.int64),
         correlation=Correlation(row.block_s, row.phi, row.rho),
         origin=row.origin,
+        panes=PaneRates(np.array(row.pane_rates, np.float64), row.panes, row.panes_inverse),
     )
 
 

@@ -185,6 +185,7 @@ version = Table(
     Column("n", BigInteger, nullable=False),
 )
 
+# `pane_rates` are sums of count/n over `panes` panes, by bucket, and `panes_inverse` of 1/n; empty and 0 without panes.
 reference = Table(
     "reference",
     metadata,
@@ -204,6 +205,9 @@ reference = Table(
     Column("rho", Double, nullable=False, server_default=text("0")),
     Column("buckets", ARRAY(Integer), nullable=False),
     Column("counts", ARRAY(BigInteger), nullable=False),
+    Column("pane_rates", ARRAY(Double), nullable=False, server_default="{}"),
+    Column("panes", Double, nullable=False, server_default=text("0")),
+    Column("panes_inverse", Double, nullable=False, server_default=text("0")),
     Index(None, "stream_id", "signal"),
 )
 

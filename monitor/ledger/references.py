@@ -13,7 +13,10 @@ from monitor.records.signals import WHOLE
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A reference to store; `buckets` ascend, `counts` go with them, `note` says what it was made from."""
+    """A reference to store; `buckets` ascend, `counts` go with them, `note` says what it was made from.
+
+    `pane_rates` are the sums of count/n by bucket over `panes` panes, `panes_inverse` of 1/n; none without panes.
+    """
 
     stream_id: int
     signal: int
@@ -27,6 +30,9 @@ class New:
     phi: float = 1.0
     rho: float = 0.0
     note: str = ""
+    pane_rates: Sequence[float] = ()
+    panes: float = 0
+    panes_inverse: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,16 @@ def test_the_blocks_of_a_promoted_reference_are_chosen_from_its_panes(ledger: Le
     assert ledger.rows("SELECT block_s FROM tocsin_ledger.reference WHERE origin = 'promoted'") == [(10,)]
 
 
+def test_a_promoted_reference_knows_the_rates_of_its_panes(ledger: Ledger) -> None:
+    ledger.store_errors(0, [(10, 1), (1000, 10)] * 30)
+    drained(ledger.session())
+    given(ledger, 0, 60)
+    (found,) = ledger.rows(
+        "SELECT panes, pane_rates[2], panes_inverse FROM tocsin_ledger.reference WHERE origin = 'promoted'"
+    )
+    assert found == pytest.approx((60, 30 * 0.1 + 30 * 0.01, 30 * 0.1 + 30 * 0.001))
+
+
 def test_too_little_is_no_reference(ledger: Ledger) -> None:
     ledger.store_errors(0, [(10, 0)] * 5)
     drained(ledger.session())

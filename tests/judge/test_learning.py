@@ -69,6 +69,35 @@ def test_a_change_while_learning_drops_the_older_half_and_learns_on(tmp_path: Pa
     assert later.watches["errors/error"].resting == {1: later.references[1, ERROR].reference_id}
 
 
+NIGHT, DAY = (5, 0.05), (500, 0.01)
+
+
+def by_volume(count: int, first: int = 0) -> list[PaneBlock]:
+    """Panes that change between a quiet night that fails often and a busy day."""
+    rng = np.random.default_rng(8)
+    sizes = [NIGHT if p // 100 % 2 else DAY for p in range(first, first + count)]
+    return [errors(first + p, n, int(rng.binomial(n, rate))) for p, (n, rate) in enumerate(sizes)]
+
+
+def test_limits_allow_for_quiet_panes_that_fail_more_than_all_records_together(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, RULES.replace("LIMIT", "2x").replace("30000", "200000"))
+    state = judged(plan, by_volume(1000))
+    assert not (reference := state.references[1, ERROR]).provisional
+    assert reference.panes.panes == pytest.approx((reference.until_ms - reference.from_ms) / 10_000)
+    rows = state.watches["errors/error"].rows
+    assert rows.p_ref.max() == pytest.approx(0.0104, abs=0.001)
+    assert rows.m.min() > 2 * 0.025
+
+
+def test_what_a_reference_split_by_a_change_goes_on_with_has_its_own_panes_only(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    failures = np.concatenate((rng.binomial(100, 0.01, 150), rng.binomial(100, 0.06, 151)))
+    reference = judged(rules(tmp_path, "2x"), panes(failures)).references[1, ERROR]
+    # 151, less the one that the older half had taken when it was half way.
+    assert reference.panes.panes == pytest.approx(reference.n / 100)
+    np.testing.assert_allclose(reference.panes.rates, reference.counts / 100)
+
+
 def test_a_trial_ends_with_the_learned_reference(tmp_path: Path) -> None:
     plan = rules(tmp_path, "2x")
     assert list(judged(plan, independent(40)).trials) == [ERROR]
