@@ -70,9 +70,7 @@ def all_nulls() -> tuple[Null, ...]:
     )
 
 
-QUEUED: Final = (
-    "bursts across panes; the rule allows a lag-1 of .1 between blocks, which tells at the largest A"
-)
+QUEUED: Final = "bursts across panes, each stream in the block that one day of its kind chooses"
 BURSTS_OF_TRAFFIC: Final = (
     "failures of a burst arrive before its answers: k/n is above m at its start, although no request "
     "fails more often"
