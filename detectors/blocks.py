@@ -26,8 +26,6 @@ FEWEST_BLOCKS = 50
 FEWEST_NEIGHBOURS = 25
 """Pairs of neighbouring blocks that both hold requests, without which a lag-1 says nothing."""
 MOST_LAG1 = 0.03
-MOST_FORESEEN = 0.025
-"""What shorter blocks may say of the lag-1, which they know with a standard error of about .003."""
 RESOLVED = 1 / 3
 """A lag-1 at most this large: bursts are over within two blocks or so."""
 SUMS = 16
@@ -211,11 +209,11 @@ def design_effects(tally: Tally) -> Floats:
 def choose(tally: Tally) -> BlockChoice:
     """The shortest of 10, 60, 300, 1200 s with >= 50 non-empty blocks beyond which bursts do not reach.
 
-    That is, with a lag-1 autocorrelation of at most .03, or of one standard error of it (1.5 beyond 10 s) if that is
-    more, and of at most .025 as foreseen by the shortest blocks that bursts are over in. All rows are events of one
-    signal of one stream: the lag-1 is the mean over those that vary. Events that never vary (k = 0 throughout, or the
-    same share in every block) pass: there is no burst to reach across. Blocks with fewer than 25 pairs of neighbours
-    are too short. If none passes: 60 s and `guaranteed` False; use `before_learning` then.
+    That is, with a lag-1 autocorrelation of at most .03, both by their own rates, for which one standard error (1.5
+    beyond 10 s) is allowed if that is more, and as foreseen by the shortest blocks that bursts are over in. All rows
+    are events of one signal of one stream: the lag-1 is the mean over those that vary. Events that never vary (k = 0
+    throughout, or the same share in every block) pass: there is no burst to reach across. Blocks with fewer than 25
+    pairs of neighbours are too short. If none passes: 60 s and `guaranteed` False; use `before_learning` then.
 
     >>> tally = start(1)
     >>> for pane in range(600):
@@ -256,7 +254,7 @@ def _is_long_enough(lags: Floats, i: int, pairs: float) -> bool:
     if not shorter:
         return True
     by = next((j for j in shorter if lags[j] <= RESOLVED), shorter[-1])
-    return bool(foreseen(lags[by], SECONDS[i] / SECONDS[by]) <= MOST_FORESEEN)
+    return bool(foreseen(lags[by], SECONDS[i] / SECONDS[by]) <= MOST_LAG1)
 
 
 def before_learning(
