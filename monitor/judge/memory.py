@@ -16,7 +16,6 @@ from monitor.judge.block import (
     PaneBlock,
     SlotBlock,
     pane_counts,
-    pane_sums,
     sliced_counts,
     slot_counts,
 )
@@ -51,7 +50,7 @@ WRONG_LANGUAGE = BY_NAME["wrong_language"].code
 OUTPUT_LANGUAGE = BY_NAME["output_language"].code
 
 Table = TypeVar("Table", Cells, Sums, Languages, Slots)
-Paned = TypeVar("Paned", Cells, Sums, Languages)
+Paned = TypeVar("Paned", Cells, Languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +187,7 @@ def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple
     reached, sampled = memory.progress.event_ms, []
     if reached is None or memory.core.next_pane is None:
         return memory, Cells()
-    opened = memory.open
-    waiting = _Waiting(_by_evidence(opened.cells), _by_evidence(opened.languages), _by_evidence(opened.sums))
+    waiting = _Waiting(_by_evidence(memory.open.cells), _by_evidence(memory.open.languages))
     quiet, most_empty = 0, patience(context.plan)
     while (pane := memory.core.next_pane or 0) + 1 <= reached // PANE_MS:
         memory, closed = _close(memory, waiting, pane, context, decisions)
@@ -207,7 +205,6 @@ class _Waiting:
 
     cells: Cells
     languages: Languages
-    sums: Sums
 
     def first_after(self, pane: int) -> int | None:
         """The next evidence pane with cells."""
@@ -257,8 +254,7 @@ def _close(
     cells = fold.concat([_of_pane(waiting.cells, pane), sampled], Cells)
     counts, sliced = pane_counts(cells), sliced_counts(cells, context.slices, context.plan.sliced)
     blind = context.deaf or not watermark.all_caught_up(memory.progress)
-    sums = pane_sums(_of_pane(waiting.sums, pane)) if context.plan.totals else {}
-    block = PaneBlock(pane, counts, context.labels, blind, context.paused, sliced, sums)
+    block = PaneBlock(pane, counts, context.labels, blind, context.paused, sliced)
     state, found = core.pane_step(memory.core, block, context.plan)
     decisions += found
     n, late = _late(counts)

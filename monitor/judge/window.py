@@ -30,8 +30,8 @@ class Crossing:
     stream: int
     severity: Severity | None
     limit: float
-    k: float
-    n: float
+    k: int
+    n: int
     begin_ms: int
 
 
