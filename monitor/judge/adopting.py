@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from monitor.judge import trial
+from monitor.judge import choosing
 from monitor.judge.evidence import after_resolve
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, Watch
@@ -16,30 +16,26 @@ def adopt(
 ) -> tuple[JudgeState, list[Decision]]:
     """Judge by what people gave from here on; incidents of its rules end, since it says what is normal now.
 
-    Rows rest on it from the next pane. The signal is not learned any further.
+    Rows rest on it from the next pane. The signal is not learned any further; one without a block goes on trial.
     """
     decisions: list[Decision] = []
     for one in given:
-        state = _adopted(state, one)
+        state = _adopted(state, one, plan)
         for watch in plan.watches:
             if watch.signal.code == one.signal:
                 state = _ended(state, watch, one, at_ms, decisions)
     return state, decisions
 
 
-def _adopted(state: JudgeState, given: Learned) -> JudgeState:
+def _adopted(state: JudgeState, given: Learned, plan: Plan) -> JudgeState:
     key = (given.stream, given.signal)
-    trials = dict(state.trials)
-    if given.signal in trials:
-        tried = trials.pop(given.signal)
-        rest = trial.kept(tried, tried.stream != given.stream)
-        trials |= {given.signal: rest} if len(rest) else {}
+    signal = next((s for s in plan.referenced if s.code == given.signal), None)
     return replace(
         state,
         next_reference=max(state.next_reference, given.reference.reference_id + 1),
         references={**state.references, key: given.reference},
         learners={k: v for k, v in state.learners.items() if k != key},
-        trials=trials,
+        trials=choosing.on_trial(state.trials, signal, given.stream, given.reference),
     )
 
 

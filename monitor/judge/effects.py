@@ -12,7 +12,7 @@ from monitor.judge.describe import Described, describe, rules_by_watch
 from monitor.judge.history import History
 from monitor.judge.plan import Plan
 from monitor.judge.reference import Reference
-from monitor.judge.verdicts import Decision, Learned, Quarantined, Trip, Verdict
+from monitor.judge.verdicts import Chosen, Decision, Learned, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
 from monitor.ledger.facts import Facts
@@ -57,6 +57,8 @@ def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
             case Learned():
                 store.write_reference(scene.conn, decision)
                 learned.append(decision)
+            case Chosen():
+                store.write_choice(scene.conn, decision)
             case Quarantined():
                 happened.append(_quarantine(scene, decision))
     return happened + _learned(scene, learned)

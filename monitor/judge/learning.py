@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from monitor.config.model import LimitKind
-from monitor.judge import making, trial
+from monitor.judge import choosing, making, trial
 from monitor.judge import rows as rw
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import ACTIVE_PANES, WatchState, rested
@@ -48,7 +48,8 @@ def learn(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, 
     until = (plan.learn, plan.at_least_ms)
     learners = learn_block(state.learners, block, _wanted(state, block, plan), until)
     state, decisions = _settled(replace(state, learners=learners), block, plan)
-    return _take_up(state, block, plan), decisions
+    state, chosen = choosing.choose(state, plan)
+    return _take_up(state, block, plan), [*decisions, *chosen]
 
 
 def _take_up(state: JudgeState, block: PaneBlock, plan: Plan) -> JudgeState:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from psycopg2.extras import execute_values
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from detectors.base_rates import PaneRates
@@ -14,7 +14,7 @@ from monitor.errors import LeaseLost
 from monitor.judge import codec
 from monitor.judge.memory import GROUP, Consumed, Memory
 from monitor.judge.reference import LEARNED, Correlation, Reference
-from monitor.judge.verdicts import Learned
+from monitor.judge.verdicts import Chosen, Learned
 from monitor.judge.watermark import Mark, PartitionKey
 from monitor.ledger import references
 from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, slice_, stream
@@ -250,6 +250,15 @@ def write_reference(conn: Connection, learned: Learned) -> None:
             panes_inverse=r.panes.inverse,
         ),
     )
+
+
+def write_choice(conn: Connection, chosen: Chosen) -> None:
+    """Store the block that a reference has found; raises LeaseLost where it has one already."""
+    c = chosen.correlation
+    mine = (reference.c.reference_id == chosen.reference_id) & reference.c.block_s.is_(None)
+    found = update(reference).where(mine).values(block_s=c.block_s, phi=c.phi, rho=c.rho)
+    if conn.execute(found).rowcount != 1:
+        raise LeaseLost(f"reference #{chosen.reference_id} has a block that this judge did not give it")
 
 
 def given(conn: Connection, next_reference: int) -> tuple[Learned, ...]:

@@ -21,6 +21,8 @@ from monitor.records.signals import Kind, Signal
 
 RANKS: Final = (0.5, 0.9, 0.99)
 COMMONEST: Final = 3
+RECORDS: Final = 2
+"""Where the sums of a tally hold the number of records."""
 FALLBACK: Final = blocks.SECONDS.index(60)
 
 

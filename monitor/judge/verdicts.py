@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from monitor.config.model import Severity
 from monitor.judge.evidence import Alarm
-from monitor.judge.reference import Reference
+from monitor.judge.reference import Correlation, Reference
 
 NO_TIER: Final = -1
 """The tier of an incident that rests on no limit: seen while the stream was learning."""
@@ -58,6 +58,16 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A reference that had none has found the block beyond which nothing reaches."""
+
+    stream: int
+    signal: int
+    reference_id: int
+    correlation: Correlation
+
+
+@dataclass(frozen=True, slots=True)
 class Trip:
     """A kill condition holds: the switch is to be tripped unless it is already."""
 
@@ -83,4 +93,4 @@ class Quarantined:
     detail: str
 
 
-Decision = Verdict | Learned | Trip | Quarantined
+Decision = Verdict | Learned | Chosen | Trip | Quarantined

@@ -34,7 +34,7 @@ def engine(ledger_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def ledger(engine: Engine, tmp_path: Path) -> Ledger:
-    return prepared(engine, settings_of(tmp_path, RULES), age_s=3_600)
+    return prepared(engine, settings_of(tmp_path, RULES), age_s=7_200)
 
 
 def drained(judge: Session) -> Session:
@@ -122,6 +122,23 @@ def test_a_promoted_reference_knows_the_rates_of_its_panes(ledger: Ledger) -> No
         "SELECT panes, pane_rates[2], panes_inverse FROM tocsin_ledger.reference WHERE origin = 'promoted'"
     )
     assert found == pytest.approx((60, 30 * 0.1 + 30 * 0.01, 30 * 0.1 + 30 * 0.001))
+
+
+def test_an_imported_reference_keeps_the_block_that_its_trial_finds(ledger: Ledger) -> None:
+    ledger.store_errors(0, CALM[:1])
+    judge = drained(ledger.session())
+    eval_set = references.New(
+        1, ERROR.code, "imported", False, pane(ledger, 0), pane(ledger, 0), [0, 1], [990, 10]
+    )
+    with ledger.engine.begin() as conn:
+        number = references.add(conn, eval_set)
+    judge.tick()
+    ledger.store_errors(1, [(100, i % 3) for i in range(370)])
+    drained(judge)
+    stored = ledger.rows(
+        "SELECT reference_id, block_s FROM tocsin_ledger.reference WHERE origin = 'imported'"
+    )
+    assert stored == [(number, 10)]
 
 
 def test_too_little_is_no_reference(ledger: Ledger) -> None:
