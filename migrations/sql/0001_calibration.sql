@@ -34,3 +34,17 @@ $$;
 
 COMMENT ON FUNCTION tocsin.expected_calibration_error IS
     'Mean distance between confidence and accuracy in 20 equal bins, over the labelled predictions with confidence in the panes that begin in [since, until); NULL where there are none.';
+
+CREATE VIEW tocsin.labels AS
+SELECT s.key AS stream, p.pane_start, p.n, p.unmatched
+FROM tocsin_ledger.stream s
+CROSS JOIN LATERAL (
+    SELECT pane_start, sum(n)::bigint AS n,
+           coalesce(sum(counts[array_position(buckets, 1)]), 0)::bigint AS unmatched
+    FROM tocsin_ledger.pane
+    WHERE stream_id = s.stream_id AND signal = 116 AND slice_id = 0
+    GROUP BY pane_start
+) p;
+
+COMMENT ON VIEW tocsin.labels IS
+    'Labels that came later, by the pane of their own time; the unmatched count nowhere, since their prediction is not known.';

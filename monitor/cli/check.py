@@ -9,7 +9,8 @@ from monitor import config
 from monitor.cli import effect
 from monitor.cli.options import config_option
 from monitor.config import CHECK
-from monitor.config.model import Config
+from monitor.config.model import Config, Labels
+from monitor.ledger.wording import duration
 
 MOST_PER_SECOND: Final = 1e6
 
@@ -122,7 +123,8 @@ def _summary(settings: Config) -> dict[str, Any]:
         "kill_switches": list(settings.kill_switches),
         "promise": settings.false_alarms.text,
         "per": settings.false_alarms.per,
-        "outside": [r.name for r in enabled if r.window_ms],
+        "outside": [r.name for r in enabled if r.window_ms or r.total_ms],
+        "labels": settings.labels,
         "can_kill": [r.name for r in enabled if r.kill],
     }
 
@@ -147,6 +149,15 @@ def _in_words(summary: dict[str, Any]) -> str:
     ]
     if summary["outside"]:
         lines.append(f"outside the promise, plain thresholds: {', '.join(summary['outside'])}")
+    if summary["labels"]:
+        lines.append(_remembered(summary["labels"]))
     if summary["can_kill"]:
         lines.append(f"can pull a kill switch: {', '.join(summary['can_kill'])}")
     return "\n".join(lines)
+
+
+def _remembered(labels: Labels) -> str:
+    return (
+        f"labels: each replica remembers the predictions of its last {duration(labels.join_ms)}, at most "
+        f"{labels.most:,}, in memory: a restart forgets them, and a label needs the message key of its prediction"
+    )

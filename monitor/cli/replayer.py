@@ -20,6 +20,7 @@ from monitor.records.decode import stated_ms
 from monitor.records.language import LanguageDetector
 from monitor.records.lenient import Refused
 from monitor.records.names import Names
+from monitor.records.predictions import predictions_for
 from monitor.records.sampling import LanguageSampler
 from monitor.records.signals import WHOLE
 
@@ -95,6 +96,7 @@ class Replay:
             0,
             from_offset=0,
             max_event_ms=None,
+            predictions=predictions_for(settings),
         )
         self._memory = Memory(Progress(self._plan.lateness_ms))
         self._clock_ms = 0

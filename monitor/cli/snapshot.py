@@ -63,6 +63,7 @@ class Snapshot:
             leader=self.judge is not None and self.judge.leads,
             deliveries=deliveries,
             fields_dropped=ingest.dropped_fields,
+            labels=ingest.labels,
             **stored,
         )
 

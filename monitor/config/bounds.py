@@ -25,6 +25,7 @@ class Terms:
     quantile: float | None
     window: bool
     kills: bool
+    total: bool = False
 
 
 def threshold(section: Section, terms: Terms) -> tuple[Bound, ...]:
@@ -119,6 +120,9 @@ def _as_tolerance(tier: Tier) -> str:
 
 def _threshold_limit(tier: Tier, signal: Signal, *, terms: Terms, down: bool) -> None:
     kind = tier.limit.kind
+    if terms.total:
+        _of_total(tier, signal)
+        return
     if signal.kind is Kind.TRAFFIC:
         _against_last_week(tier, terms, down=down)
         return
@@ -141,6 +145,17 @@ def _threshold_limit(tier: Tier, signal: Signal, *, terms: Terms, down: bool) ->
         _quantile_default(terms, down=down)
     else:
         raise WrongError("`reference` goes alone", "write above: reference, and the severities in tolerance")
+
+
+def _of_total(tier: Tier, signal: Signal) -> None:
+    value = written(scalar(tier.node))
+    if signal.kind is Kind.CATEGORY:
+        raise WrongError(f"{signal.name} is a category, and has no total", "remove total, or name a rate")
+    if tier.limit.kind is not LimitKind.ABSOLUTE or tier.unit == "%" or tier.limit.value <= 0:
+        raise WrongError(f"{value} is no limit of a total", "write a number such as 80")
+    if signal.kind is not Kind.DISTRIBUTION and tier.unit:
+        raise WrongError(f"{value}: {signal.name} is counted", "write a number such as 80")
+    check_unit(tier, signal)
 
 
 def _against_last_week(tier: Tier, terms: Terms, *, down: bool) -> None:

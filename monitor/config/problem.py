@@ -28,16 +28,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: line and column from 1, `start` and `end` in characters of the text.
-
-    `file` is "" for the file that is being read.
-    """
+    """Where something stands: line and column from 1, `start` and `end` in characters of the text."""
 
     line: int = 1
     column: int = 1
     start: int = 0
     end: int = 0
-    file: str = ""
 
 
 class WrongError(Exception):
@@ -61,8 +57,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, place: Place, path: str, sentence: str, suggestion: str = "") -> None:
-        file = place.file or self.file
-        self.problems.append(Problem(file, place.line, place.column, path, sentence, suggestion))
+        self.problems.append(Problem(self.file, place.line, place.column, path, sentence, suggestion))
 
     def in_order(self) -> list[Problem]:
         return sorted(set(self.problems))

@@ -9,9 +9,12 @@ from monitor.records.signals import Kind, Of, Side, Signal
 
 LIMITS = ("above", "below", "tolerance")
 IDLE = {
-    RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance", "each"),
-    RuleKind.DRIFT: ("window", "quantile"),
+    RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance", "each", "total"),
+    RuleKind.DRIFT: ("window", "quantile", "total"),
 }
+
+
+WITH_TOTAL = ("window", "quantile", "each", "min_n", "kill", "tolerance")
 
 
 def check_rule(section: Section, rule: Rule, signals: tuple[Signal, ...], *, told: bool) -> None:
@@ -29,6 +32,10 @@ def check_rule(section: Section, rule: Rule, signals: tuple[Signal, ...], *, tol
 
 
 def _idle_keys(section: Section, rule: Rule) -> None:
+    if rule.total_ms is not None:
+        for key in WITH_TOTAL:
+            if key in section:
+                section.wrong(f"{key} has no effect on a total", "remove it", at=key)
     for key in IDLE.get(rule.kind, ()):
         if key in section and not (key == "signal" and _says(section.node.values[key], "requests")):
             section.wrong(f"{key} has no effect on a rule with {rule.kind}", "remove it", at=key)
@@ -63,6 +70,8 @@ def _quantile(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None
         return
     spread = [s.name for s in signals if s.kind is Kind.DISTRIBUTION]
     others = [s.name for s in signals if s.kind is not Kind.DISTRIBUTION]
+    if rule.total_ms is not None:
+        return
     if spread and "quantile" not in section:
         section.wrong(f"above and below on {spread[0]} need a percentile", "add quantile: p99, or use drift")
     if rule.quantile is None:

@@ -12,6 +12,7 @@ from monitor.records.aggregate import PartitionAggregator
 from monitor.records.delta import Intake
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
+from monitor.records.predictions import predictions_for
 from monitor.records.sampling import LanguageSampler
 
 
@@ -24,6 +25,7 @@ class Measuring:
         self._engine = engine
         self._settings = measure_settings(config)
         self._names = Names(config.streams.by, config.streams.max)
+        self._predictions = predictions_for(self._settings)
         self._sampler = LanguageSampler(LanguageDetector())
         self._admission = self._new_admission()
         self._reconnected = False
@@ -42,6 +44,7 @@ class Measuring:
             from_offset=offset,
             max_event_ms=max_event_ms,
             dropped=self.dropped,
+            predictions=self._predictions,
         )
 
     def translate(self, intake: Intake) -> Intake:

@@ -36,6 +36,8 @@ def measure_settings(config: Config) -> MeasureSettings:
         input_language="input_language" in read,
         asked=frozenset(config.signal(name).code for name in read | _coverage(read)),
         user_signals=config.signals,
+        join_ms=config.labels.join_ms if config.labels else None,
+        join_most=config.labels.most if config.labels else 0,
     )
 
 

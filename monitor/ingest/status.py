@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor.records.delta import Intake
+from monitor.records.labels import labels_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class IngestStatus:
     """One moment of ingest.
 
     `records` counts what this process stored, by (topic, "counted" or the reason of the skip); `dropped_fields`
-    fields of a wrong type or range, by name. `held_bytes` of memory, about, wait for the ledger; `paused` says
+    fields of a wrong type or range, by name, `labels` those that came later, by whether they found what they are judged
+    by. `held_bytes` of memory, about, wait for the ledger; `paused` says
     that they are too many to read on.
     """
 
@@ -49,6 +51,7 @@ class IngestStatus:
     partitions: tuple[PartitionStatus, ...] = ()
     records: Mapping[tuple[str, str], int] = field(default_factory=dict)
     dropped_fields: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
     held_bytes: int = 0
     paused: bool = False
     running: bool = False
@@ -65,10 +68,11 @@ class StatusBoard:
         self._lock = threading.Lock()
         self._status = IngestStatus()
         self._records: Counter[tuple[str, str]] = Counter()
+        self._labels: Counter[str] = Counter()
 
     def read(self) -> IngestStatus:
         with self._lock:
-            return replace(self._status, records=dict(self._records))
+            return replace(self._status, records=dict(self._records), labels=dict(self._labels))
 
     def write(self, **changes: Any) -> None:
         with self._lock:
@@ -86,3 +90,5 @@ class StatusBoard:
             self._records[topic, "counted"] += intake.counted
             for skipped in intake.skipped:
                 self._records[topic, skipped.reason] += skipped.count
+            judged, lost = labels_in(intake.delta.cells)
+            self._labels.update({"judged": judged, "unmatched": lost})

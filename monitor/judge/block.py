@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.judge import parts
 from monitor.records import fold
-from monitor.records.delta import I64, PANE_MS, Cells, Slots
+from monitor.records.delta import I64, PANE_MS, Cells, Slots, Sums
 from monitor.records.signals import WHOLE
 
 Labels = Mapping[int, Mapping[str, str]]
@@ -29,6 +29,8 @@ class Counts:
 class PaneBlock:
     """The evidence of one pane by signal code: of whole streams in `counts`, of parts by field of slices in `sliced`.
 
+    `sums` holds the sum of a distribution's values by stream.
+
     `labels` are of every stream known. `blind` says that some partition is not caught up, so that silence is no news.
     `paused` are (switch, stream) pairs whose switch is tripped.
     """
@@ -39,6 +41,7 @@ class PaneBlock:
     blind: bool = False
     paused: frozenset[int] = frozenset()
     sliced: Mapping[str, Mapping[int, Counts]] = field(default_factory=dict)
+    sums: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
     def counted(self, code: int, each: str | None) -> Counts | None:
         """The counts of a signal in whole streams, or in the parts that the field `each` makes."""
@@ -91,6 +94,17 @@ def sliced_counts(
         mine = (fields == name) & np.isin(cells.signal, list(codes))
         part = parts.part(cells.stream[mine], cells.slice[mine])
         found[name] = _by_signal(cells.signal[mine], part, cells.bucket[mine], cells.count[mine])
+    return found
+
+
+def pane_sums(sums: Sums) -> dict[int, dict[int, float]]:
+    """The sums of whole streams of one evidence pane, by signal and stream."""
+    whole = sums.slice == WHOLE
+    found: dict[int, dict[int, float]] = {}
+    columns = (sums.signal[whole].tolist(), sums.stream[whole].tolist(), sums.total[whole].tolist())
+    for code, stream, total in zip(*columns, strict=True):
+        of_signal = found.setdefault(code, {})
+        of_signal[stream] = of_signal.get(stream, 0.0) + total
     return found
 
 

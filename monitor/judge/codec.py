@@ -14,6 +14,7 @@ from monitor.errors import SchemaMismatch
 from monitor.judge.evidence import WatchState
 from monitor.judge.reference import Key, Learner, Reference
 from monitor.judge.state import JudgeState, Young
+from monitor.judge.total import TotalState
 from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.watermark import Progress
@@ -37,19 +38,22 @@ class Evidence(msgspec.Struct, frozen=True):
     references: Mapping[Key, Reference]
     trials: Mapping[int, Trial]
     weeks: Mapping[int, Week]
+    totals: Mapping[str, TotalState]
     young: Mapping[Key, tuple[tuple[float, ...], float, int]]
 
 
 def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
     """Everything but the evidence, as one compressed blob."""
-    rest = replace(core, watches={}, learners={}, references={}, trials={}, weeks={}, young={})
+    rest = replace(core, watches={}, learners={}, references={}, trials={}, weeks={}, totals={}, young={})
     return _compressed(_encoder.encode(Core(COMPONENTS, rest, progress, recent)))
 
 
 def encode_evidence(core: JudgeState) -> bytes:
     """The evidence as one compressed blob."""
     young = {key: (y.watch.means, y.total, y.n) for key, y in core.young.items()}
-    evidence = Evidence(core.watches, core.learners, core.references, core.trials, core.weeks, young)
+    evidence = Evidence(
+        core.watches, core.learners, core.references, core.trials, core.weeks, core.totals, young
+    )
     return _compressed(_encoder.encode(evidence))
 
 
@@ -76,6 +80,7 @@ def decode(version: int, core: bytes, evidence: bytes) -> Core:
         references=e.references,
         trials=e.trials,
         weeks=e.weeks,
+        totals=e.totals,
         young={k: Young(LearningWatch(means), total, n) for k, (means, total, n) in e.young.items()},
     )
     return msgspec.structs.replace(stored, core=whole)

@@ -9,14 +9,15 @@ from functools import partial
 from typing import Final
 
 from monitor.config.model import Rule, Severity
-from monitor.judge import evidence, kill, learning, traffic, unlearned, window
+from monitor.judge import evidence, kill, learning, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.kill import KillState, Switch
 from monitor.judge.parts import slice_of, stream_of
-from monitor.judge.plan import KillWatch, Plan, TrafficWatch, Watch, WindowWatch, key_of
+from monitor.judge.plan import KillWatch, Plan, TotalWatch, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import REQUESTS, Reference
 from monitor.judge.state import JudgeState, StreamState
+from monitor.judge.total import TotalState
 from monitor.judge.verdicts import Decision, Open, Quarantined, Trip, Verdict, What
 from monitor.judge.window import Crossing, WindowState
 from monitor.records.delta import PANE_MS
@@ -41,6 +42,8 @@ def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeSta
         for compared in plan.traffic:
             crossings = traffic.step(compared, state.weeks, block.pane, block.labels)
             state = _crossed(state, compared, crossings, block, decisions)
+    for added in plan.totals:
+        state = _added_up(state, added, block, decisions)
     for rule in plan.absent:
         state = _listen(state, block, rule, decisions)
     return state, decisions
@@ -115,7 +118,7 @@ def _risen(
 
 def _verdict(
     what: What,
-    watch: Watch | WindowWatch | TrafficWatch | KillWatch,
+    watch: Watch | WindowWatch | TrafficWatch | TotalWatch | KillWatch,
     stream: int,
     incident: Open,
     detected_ms: int,
@@ -157,6 +160,17 @@ def _recover(
     return state
 
 
+def _added_up(
+    state: JudgeState, watch: TotalWatch, block: PaneBlock, decisions: list[Decision]
+) -> JudgeState:
+    before = state.totals.get(watch.key)
+    if before is None or before.identity != watch.identity:
+        before = TotalState(watch.identity)
+    after, crossings = total.step(watch, before, block)
+    state = replace(state, totals={**state.totals, watch.key: after})
+    return _crossed(state, watch, crossings, block, decisions)
+
+
 def _gone(
     watch: Watch,
     state: WatchState,
@@ -182,7 +196,7 @@ def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Dec
         return state
     incidents = dict(state.incidents)
     for stream, heard in state.streams.items():
-        key = (key_of(rule), stream)
+        key = (rule.name, stream)
         silent = block.end_ms - heard.last_ms > rule.absent_ms
         matches = rule.match.accepts(block.labels.get(stream, {})) and stream not in block.paused
         if silent and matches and key not in incidents:
@@ -194,7 +208,7 @@ def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Dec
 
 
 def _silence(what: What, rule: Rule, stream: int, incident: Open, now_ms: int) -> Verdict:
-    return Verdict(what, rule.name, None, stream, incident.severity, incident.onset_ms, now_ms, key_of(rule))
+    return Verdict(what, rule.name, None, stream, incident.severity, incident.onset_ms, now_ms, rule.name)
 
 
 def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
@@ -211,7 +225,7 @@ def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeSta
 
 def _crossed(
     state: JudgeState,
-    watch: WindowWatch | TrafficWatch,
+    watch: WindowWatch | TrafficWatch | TotalWatch,
     crossings: Iterable[Crossing],
     block: SlotBlock | PaneBlock,
     decisions: list[Decision],

@@ -7,13 +7,12 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.buckets import quantile
-from monitor.config.model import Rule, RuleKind, labelled
-from monitor.config.templates import filled, filled_address
+from monitor.config.model import Bound, Limit, Rule, RuleKind, labelled
 from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.history import History, VersionSeen
-from monitor.judge.plan import Plan, TrafficWatch, Watch, WindowWatch, key_of
+from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
@@ -21,7 +20,6 @@ from monitor.ledger.facts import FactKind, Facts
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
 
-LONGEST_LINK: Final = 1_000
 VERSION_BEFORE_MS: Final = 3_600_000
 VERSION_AFTER_MS: Final = 2 * PANE_MS
 UNCHANGED: Final = 1.1
@@ -36,9 +34,13 @@ class Described:
     cause: tuple[str, str] | None
 
 
-def rules_by_watch(plan: Plan) -> dict[str, Watch | WindowWatch | TrafficWatch | Rule]:
+Watched = Watch | WindowWatch | TrafficWatch | TotalWatch
+
+
+def rules_by_watch(plan: Plan) -> dict[str, Watched | Rule]:
     """What each key of a verdict's `watch` stands for."""
-    by_key: dict[str, Watch | WindowWatch | TrafficWatch | Rule] = {key_of(r): r for r in plan.absent}
+    by_key: dict[str, Watched | Rule] = {r.name: r for r in plan.absent}
+    by_key.update({w.key: w for w in plan.totals})
     by_key.update({w.key: w for w in plan.traffic})
     by_key.update({w.key: w for w in plan.windows})
     by_key.update({w.key: w for w in plan.watches})
@@ -55,13 +57,33 @@ def describe(verdict: Verdict, plan: Plan, history: History, *, historical: bool
         return Described(_replaced(facts, observed=silence, unit="ms"), None)
     if isinstance(what, TrafficWatch):
         return Described(_compared(facts, verdict.alarm, what), None)
+    if isinstance(what, TotalWatch):
+        return Described(_added_up(facts, verdict.alarm, what), None)
     return _measured(facts, verdict, verdict.alarm, what, history)
+
+
+def _added_up(facts: Facts, alarm: Alarm, what: TotalWatch) -> Facts:
+    """The sum over the rule's time."""
+    side, limit = _crossed_limit(alarm, what.bounds)
+    return _replaced(
+        facts,
+        kind="total",
+        quantity="total",
+        side=str(side),
+        unit=what.signal.unit if what.signal.kind is Kind.DISTRIBUTION else None,
+        observed=alarm.k,
+        tolerance=limit.text,
+        window_ms=what.total_ms,
+    )
+
+
+def _crossed_limit(alarm: Alarm, bounds: Sequence[Bound]) -> tuple[Side, Limit]:
+    return next((b.side, limit) for b in bounds for _, limit in b.tiers if limit.value == alarm.m)
 
 
 def _compared(facts: Facts, alarm: Alarm, what: TrafficWatch) -> Facts:
     """Ten minutes of requests, and what they were a week before."""
-    limits = [(b.side, limit) for b in what.bounds for _, limit in b.tiers if limit.value == alarm.m]
-    side, limit = limits[0]
+    side, limit = _crossed_limit(alarm, what.bounds)
     return _replaced(
         facts,
         kind="traffic",
@@ -79,15 +101,12 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
     part = _part(verdict, history)
     kinds: Mapping[RuleKind, FactKind] = {RuleKind.ABSENT: "absent"}
     kind: FactKind = kinds.get(rule.kind, "window" if rule.window_ms else "rate")
-    labels = {**labelled(history.labels(verdict.stream), plan.namings), **dict([part] if part else [])}
-    words = _words(verdict, rule, plan, history.stream_key(verdict.stream)) | labels
-    traces = tuple(history.traces(verdict.stream, verdict.onset_ms, verdict.detected_ms))[:3]
     return Facts(
         env=plan.name,
         rule=rule.name,
         severity=str(verdict.severity),
         stream=history.stream_key(verdict.stream),
-        labels=labels,
+        labels={**labelled(history.labels(verdict.stream), plan.namings), **dict([part] if part else [])},
         kind=kind,
         onset_ms=verdict.onset_ms,
         detected_ms=verdict.detected_ms,
@@ -96,36 +115,11 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         guaranteed=False,
         kill_switch=rule.kill,
         historical=historical,
-        runbook=None if rule.runbook is None else filled_address(rule.runbook, words),
-        title=None if rule.title is None else filled(rule.title, words),
+        runbook=rule.runbook,
+        title=rule.title,
         part=part,
-        traces=traces,
-        links=_links(plan, words, traces),
+        traces=tuple(history.traces(verdict.stream, verdict.onset_ms, verdict.detected_ms))[:3],
     )
-
-
-def _words(verdict: Verdict, rule: Rule, plan: Plan, stream: str) -> dict[str, str]:
-    """What `{...}` in titles and addresses stands for, beside labels."""
-    return {
-        "name": plan.name,
-        "rule": rule.name,
-        "signal": verdict.signal or "",
-        "stream": stream,
-        "severity": str(verdict.severity),
-        "onset_ms": str(verdict.onset_ms),
-        "detected_ms": str(verdict.detected_ms),
-    }
-
-
-def _links(plan: Plan, words: Mapping[str, str], traces: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The links of alerts.yaml with their labels; that of `trace` once for each example."""
-    found = []
-    for name, to in plan.links:
-        if name != "trace":
-            found.append((name.capitalize(), filled_address(to, words)))
-        for i, trace in enumerate(traces if name == "trace" else (), start=1):
-            found.append((f"Trace {i}", filled_address(to, {**words, "trace_id": trace})))
-    return tuple((name, to) for name, to in found if len(to) <= LONGEST_LINK)
 
 
 def _part(verdict: Verdict, history: History) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from monitor.judge.block import (
     PaneBlock,
     SlotBlock,
     pane_counts,
+    pane_sums,
     sliced_counts,
     slot_counts,
 )
@@ -50,7 +51,7 @@ WRONG_LANGUAGE = BY_NAME["wrong_language"].code
 OUTPUT_LANGUAGE = BY_NAME["output_language"].code
 
 Table = TypeVar("Table", Cells, Sums, Languages, Slots)
-Paned = TypeVar("Paned", Cells, Languages)
+Paned = TypeVar("Paned", Cells, Sums, Languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple
     reached, sampled = memory.progress.event_ms, []
     if reached is None or memory.core.next_pane is None:
         return memory, Cells()
-    waiting = _Waiting(_by_evidence(memory.open.cells), _by_evidence(memory.open.languages))
+    opened = memory.open
+    waiting = _Waiting(_by_evidence(opened.cells), _by_evidence(opened.languages), _by_evidence(opened.sums))
     quiet, most_empty = 0, patience(context.plan)
     while (pane := memory.core.next_pane or 0) + 1 <= reached // PANE_MS:
         memory, closed = _close(memory, waiting, pane, context, decisions)
@@ -205,6 +207,7 @@ class _Waiting:
 
     cells: Cells
     languages: Languages
+    sums: Sums
 
     def first_after(self, pane: int) -> int | None:
         """The next evidence pane with cells."""
@@ -254,7 +257,8 @@ def _close(
     cells = fold.concat([_of_pane(waiting.cells, pane), sampled], Cells)
     counts, sliced = pane_counts(cells), sliced_counts(cells, context.slices, context.plan.sliced)
     blind = context.deaf or not watermark.all_caught_up(memory.progress)
-    block = PaneBlock(pane, counts, context.labels, blind, context.paused, sliced)
+    sums = pane_sums(_of_pane(waiting.sums, pane)) if context.plan.totals else {}
+    block = PaneBlock(pane, counts, context.labels, blind, context.paused, sliced, sums)
     state, found = core.pane_step(memory.core, block, context.plan)
     decisions += found
     n, late = _late(counts)

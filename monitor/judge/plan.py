@@ -1,7 +1,6 @@
 """The rules of alerts.yaml as the judge's core reads them: watches, their tiers and their share of the budget."""
 
 import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,6 +130,18 @@ class WindowWatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TotalWatch:
+    """A limit on a sum over a sliding time: outside the promise."""
+
+    key: str
+    identity: str
+    rule: Rule
+    signal: Signal
+    total_ms: int
+    bounds: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficWatch:
     """Requests against the same time last week: a plain comparison, outside the promise."""
 
@@ -151,6 +162,7 @@ class Plan:
     kills: tuple[KillWatch, ...]
     windows: tuple[WindowWatch, ...]
     traffic: tuple[TrafficWatch, ...]
+    totals: tuple[TotalWatch, ...]
     absent: tuple[Rule, ...]
     threshold: float
     kill_threshold: float
@@ -159,7 +171,6 @@ class Plan:
     fresh_ms: int
     lateness_ms: int
     namings: tuple[Naming, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def referenced(self) -> tuple[Signal, ...]:
@@ -184,6 +195,8 @@ def compile_plan(config: Config) -> Plan:
     rules = [r for r in config.rules if r.enabled]
     pairs = [(r, config.signal(s)) for r in rules if r.kind is not RuleKind.ABSENT for s in r.signals]
     rates = {name: rate * PANE_MS for name, rate in config.false_alarms.rates.items()}
+    totals = [(r, s) for r, s in pairs if r.total_ms is not None]
+    pairs = [(r, s) for r, s in pairs if r.total_ms is None]
     judged = [(r, s) for r, s in pairs if r.window_ms is None and s.kind is not Kind.TRAFFIC]
     kills = tuple(_kill_watch(config, r, s) for r, s in pairs if r.kill)
     kill_rate = config.false_alarms.kill
@@ -194,6 +207,7 @@ def compile_plan(config: Config) -> Plan:
         kills=kills,
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
         traffic=tuple(_traffic_watch(r, s) for r, s in pairs if s.kind is Kind.TRAFFIC),
+        totals=tuple(_total_watch(r, s) for r, s in totals),
         absent=tuple(r for r in rules if r.kind is RuleKind.ABSENT),
         threshold=weights.threshold(rates),
         kill_threshold=weights.threshold({"kill": kill_rate * 1000}) if kill_rate else weights.KILL_THRESHOLD,
@@ -202,20 +216,7 @@ def compile_plan(config: Config) -> Plan:
         fresh_ms=config.fresh_ms,
         lateness_ms=config.source.lateness_ms,
         namings=config.streams.namings,
-        links=config.links,
     )
-
-
-def key_of(rule: Rule, signal: Signal | None = None) -> str:
-    """What the judge's state knows a rule on a signal by: a rule is its name, and its overrides in effect."""
-    key = rule.name if signal is None else f"{rule.name}/{signal.name}"
-    return f"{key}#{rule.variant}" if rule.variant else key
-
-
-def named_by(key: str) -> tuple[str, str | None]:
-    """The rule and the signal of a key, the rule's variant left out."""
-    rule, _, signal = re.sub(r"#[0-9a-f]{8}$", "", key).partition("/")
-    return rule, signal or None
 
 
 def _sharing(config: Config) -> Sharing:
@@ -255,7 +256,7 @@ def _watch(rule: Rule, signal: Signal) -> Watch:
     identity = _identity(
         rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match), *each
     )
-    return Watch(key_of(rule, signal), identity, rule, signal, kind, tiers, 1.0)
+    return Watch(f"{rule.name}/{signal.name}", identity, rule, signal, kind, tiers, 1.0)
 
 
 def _told(match: Match) -> tuple[object, ...]:
@@ -335,17 +336,25 @@ def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
         lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL
     )
     identity = _identity(limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill)
-    return KillWatch(key_of(rule, signal), identity, rule, signal, limit, switch.name, switch.guard)
+    key = f"{rule.name}/{signal.name}"
+    return KillWatch(key, identity, rule, signal, limit, switch.name, switch.guard)
 
 
 def _window_watch(rule: Rule, signal: Signal) -> WindowWatch:
     identity = _identity(rule.bounds, rule.quantile, signal.name, *_told(rule.match), rule.window_ms)
-    return WindowWatch(key_of(rule, signal), identity, rule, signal, rule.window_ms or 0, rule.bounds)
+    key = f"{rule.name}/{signal.name}"
+    return WindowWatch(key, identity, rule, signal, rule.window_ms or 0, rule.bounds)
 
 
 def _traffic_watch(rule: Rule, signal: Signal) -> TrafficWatch:
     identity = _identity(rule.bounds, signal.name, rule.match.labels)
-    return TrafficWatch(key_of(rule, signal), identity, rule, signal, rule.bounds)
+    return TrafficWatch(f"{rule.name}/{signal.name}", identity, rule, signal, rule.bounds)
+
+
+def _total_watch(rule: Rule, signal: Signal) -> TotalWatch:
+    identity = _identity(rule.bounds, signal.name, *_told(rule.match), rule.total_ms)
+    key = f"{rule.name}/{signal.name}"
+    return TotalWatch(key, identity, rule, signal, rule.total_ms or 0, rule.bounds)
 
 
 def _identity(*parts: object) -> str:

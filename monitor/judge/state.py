@@ -7,6 +7,7 @@ from detectors.learning_watch import LearningWatch
 from monitor.judge.evidence import WatchState
 from monitor.judge.kill import KillState
 from monitor.judge.reference import Key, Learner, Reference, Stage
+from monitor.judge.total import TotalState
 from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.verdicts import Open
@@ -59,6 +60,7 @@ class JudgeState:
     trials: Mapping[int, Trial] = field(default_factory=dict)
     kills: Mapping[str, KillState] = field(default_factory=dict)
     windows: Mapping[str, WindowState] = field(default_factory=dict)
+    totals: Mapping[str, TotalState] = field(default_factory=dict)
     weeks: Mapping[int, Week] = field(default_factory=dict)
     incidents: Mapping[IncidentKey, Open] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)

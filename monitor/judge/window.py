@@ -30,8 +30,8 @@ class Crossing:
     stream: int
     severity: Severity | None
     limit: float
-    k: int
-    n: int
+    k: float
+    n: float
     begin_ms: int
 
 

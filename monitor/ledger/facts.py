@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-FactKind = Literal["rate", "distribution", "category", "traffic", "absent", "window", "internal"]
+FactKind = Literal["rate", "distribution", "category", "traffic", "total", "absent", "window", "internal"]
 KillState = Literal["tripped", "confirmed", "unconfirmed", "expired", "held_by_guard", "released"]
 
 INTERNAL_STREAM: Final = "(tocsin)"
@@ -39,14 +39,13 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that is known of an incident when a message is written.
 
-    `quantity` is `rate`, `p50`...`p99.9` (of a tube: the edge that alarmed), `share:<category>`, `total` or
-    `count`. `observed`, `reference` and `at_least` are in the signal's own unit: shares 0..1, latencies ms;
-    `at_least` is absolute, the bound that the alarm certifies on its side; `limit` the share that the event behind it
-    must not exceed. `affected` of `total` records are
-    since the onset. `kind` "window" is a plain threshold over `window_ms`; "absent" has `observed` = ms of
-    silence so far; "internal" is Tocsin's own incident: `title` is its headline, `detail` explains it.
-    `found_by` names river's detectors, which watch while a stream learns. `part` is the (field, value) of a rule with
-    `each`: the figures are of that slice alone.
+    `quantity` is `rate`, `p50`...`p99.9` (of a tube: the edge that alarmed), `share:<category>`, `total` or `count`.
+    `observed`, `reference` and `at_least` are in the signal's own unit: shares 0..1, latencies ms; `at_least` is
+    absolute, the bound that the alarm certifies on its side; `limit` the share that the event behind it must not
+    exceed. `affected` of `total` records are since the onset. `kind` "window" is a plain threshold and "total" a sum
+    over `window_ms`; "absent" has `observed` = ms of silence so far; "internal" is Tocsin's own incident: `title` is
+    its headline, `detail` explains it. `found_by` names river's detectors, which watch while a stream learns. `part`
+    is the (field, value) of a rule with `each`: the figures are of that slice alone.
     """
 
     env: str
@@ -85,7 +84,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kill_switch: str | None = None
     historical: bool = False
     runbook: str | None = None
-    links: tuple[tuple[str, str], ...] = ()
     title: str | None = None
     detail: str | None = None
     part: tuple[str, str] | None = None

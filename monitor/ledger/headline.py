@@ -75,8 +75,7 @@ def subject(facts: Facts) -> str:
     """What `observed` is a figure of, without the figure: `of answers are German`, `p99 latency`."""
     quantity, signal = facts.quantity or "", facts.signal or "value"
     if quantity == "rate":
-        missing = signal.removeprefix(MISSING) if signal.startswith(MISSING) else None
-        return f"of records have no {missing}" if missing else _RATES.get(signal, f"of records are {signal}")
+        return _counted(signal)
     if quantity.startswith("share:"):
         category = clip(quantity.removeprefix("share:"), 60)
         shown = language(category) if signal.endswith("_language") else category
@@ -89,6 +88,14 @@ def subject(facts: Facts) -> str:
     if signal in _MEASURES:
         return f"{edge} {_MEASURES[signal]}".strip()
     return edge if signal in _LENGTHS else f"{signal} {edge}".strip()
+
+
+def _counted(signal: str) -> str:
+    """What a rate counts: `of requests fail`."""
+    if signal == "requests":
+        return "of requests"
+    missing = signal.removeprefix(MISSING) if signal.startswith(MISSING) else None
+    return f"of records have no {missing}" if missing else _RATES.get(signal, f"of records are {signal}")
 
 
 def _what(facts: Facts) -> str:
@@ -109,6 +116,8 @@ def _figures(facts: Facts, observed: float) -> tuple[str, str | None]:
 
 
 def _statement(facts: Facts, observed: str) -> str:
+    if facts.quantity == "total" and facts.unit is None:
+        return f"{observed} {_counted(facts.signal or '').removeprefix('of ')}"
     if unit_of(facts) == "share":
         only = "only " if facts.side == "down" else ""
         return f"{only}{observed} {subject(facts)}"

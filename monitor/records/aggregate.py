@@ -16,11 +16,13 @@ from monitor.records.columns import ABSENT, Columns
 from monitor.records.decode import Decoded, RecordDecoder
 from monitor.records.decode import RawBatch as RawBatch
 from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake
+from monitor.records.labels import join, unmatched
 from monitor.records.lenient import Refused
 from monitor.records.measure import Measured, measure
 from monitor.records.names import Names
 from monitor.records.pending import Arrived, Pending
 from monitor.records.placing import BANDED, bands, slice_codes, stream_codes
+from monitor.records.predictions import Predictions
 from monitor.records.sample_rates import SampleRates
 from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
 from monitor.records.sampling import LanguageSampler, record_hashes
@@ -53,7 +55,8 @@ class _Timed:
 class PartitionAggregator:
     """Counts one partition's records, in the order of their offsets, into what a checkpoint stores.
 
-    `names` and `sampler` are shared by the partitions of a process, and only one thread may add.
+    `names`, `sampler` and `predictions`, which labels are joined to, are shared by the partitions of a process, and
+    only one thread may add.
     `max_event_ms` is the largest event time the ledger knows: which records are late depends on it and on the
     records, not on batches. `dropped` counts fields dropped, by name. No record makes `add` raise.
     """
@@ -69,12 +72,14 @@ class PartitionAggregator:
         from_offset: int,
         max_event_ms: int | None,
         dropped: Counter[str] | None = None,
+        predictions: Predictions | None = None,
     ) -> None:
         self.dropped: Counter[str] = Counter() if dropped is None else dropped
         self._settings = settings
         self._names = names
         self._sampler = sampler
         self._topic, self._partition = topic, partition
+        self._predictions = predictions
         self._decoder = RecordDecoder(settings, self.dropped)
         self._asked = Asked(settings, self.dropped)
         self._rates = SampleRates(names, self.dropped)
@@ -114,7 +119,7 @@ class PartitionAggregator:
             delta=self._tables.delta(self._candidates.languages(self._names)),
             skipped=self._skips.ranges,
             samples=self._samples.samples(),
-            notices=self._rates.take(),
+            notices=(*self._rates.take(), *(self._predictions.take() if self._predictions else ())),
         )
         self._from_offset = self._next_offset
         self._begin()
@@ -166,13 +171,15 @@ class PartitionAggregator:
         columns = timed.columns
         order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms)
         self._max_event_ms = order.max_event_ms
+        if self._predictions is not None:
+            join(columns, timed.event_ms, self._predictions)
         batch = batch_of(columns, order.late, self._settings.bad_below)
         stream = stream_codes(columns, self._settings.by, self._names, int(timed.clock_ms[-1]))
         version = columns.names(VERSION_FIELD, absent=NO_VALUE)
         version_slice = slice_codes(stream, VERSION_FIELD, version, self._names)
         measured = [*measure(batch), *self._asked.measure(batch, stream)]
         self._rates.note(batch, stream, order.pane)
-        whole = [*measured, *calibration(batch)]
+        whole = [*measured, *calibration(batch), *unmatched(batch)]
         self._tables.add(
             *cells_and_sums(whole, (stream, version_slice, order.pane, order.evidence), self._names),
             versions(batch, stream, version_slice, version, timed.event_ms),

@@ -18,7 +18,8 @@ _STATUS: Final[dict[str | None, int]] = {
     "timeout": _TIMEOUT,
     "rejected": _REJECTED,
 }
-_ADDED_LATER: Final = ("feedback", "label")
+ADDED_LATER: Final = ("feedback", "label")
+"""Records of these types add to an earlier prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def batch_of(columns: Columns, late: Bools, bad_below: float) -> Batch:
     """What all signals need; `late` is bool[n]."""
     status = _status(columns)
     later = columns.names("type")
-    is_later = [i for i, name in enumerate(later.names) if name in _ADDED_LATER]
+    is_later = [i for i, name in enumerate(later.names) if name in ADDED_LATER]
     prediction = ~np.isin(later.codes, is_later) if is_later else np.ones(columns.n, np.bool_)
     fallback = columns.flag("fallback")
     own = np.ones(columns.n, np.bool_) if fallback is None else fallback != 1

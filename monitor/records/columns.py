@@ -84,6 +84,19 @@ class Columns:
             self._given[field] = None if where is None else np.fromiter(where, np.bool_, self.n)
         return self._given[field]
 
+    def fill(self, field: str, rows: I64, values: NDArray[np.object_]) -> None:
+        """Give the records at `rows` int64[m] `values` object[m] of a field where they have none."""
+        if rows.size == 0:
+            return
+        given = self.given(field)
+        empty = np.zeros(rows.size, np.bool_) if given is None else ~given[rows]
+        column = np.empty(self.n, np.object_)
+        column[:] = self._raw[field]
+        column[rows[empty]] = values[empty]
+        self._raw[field] = column.tolist()
+        for known in (self._has, self._given):
+            known.pop(field, None)
+
     def flag(self, field: str) -> F64 | None:
         """A boolean column as 1, 0 and NaN where absent: float64[n]; None if no record has it."""
         return np.array(self._raw[field], np.float64) if self.has(field) else None

@@ -12,6 +12,7 @@ LARGEST: Final = 2**53
 
 SEGMENT: Final = "segment"
 FEATURES: Final = "features"
+ID: Final = "id"
 
 Bounded = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Scalar = str | bool | Bounded | float | None
@@ -81,7 +82,8 @@ def _named(settings: MeasureSettings) -> list[str]:
     """The top-level fields that slices, user signals and signals counted on demand read."""
     missing = [s.field for s in SIGNALS if s.code in settings.asked and s.name.startswith(MISSING)]
     features = [FEATURES] if _INCONSISTENT in settings.asked else []
-    return [*_sliced(settings), *(s.path[0] for s in settings.user_signals), *missing, *features]
+    joined = [ID] if settings.join_ms is not None else []
+    return [*_sliced(settings), *joined, *(s.path[0] for s in settings.user_signals), *missing, *features]
 
 
 def _sliced(settings: MeasureSettings) -> list[str]:

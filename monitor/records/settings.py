@@ -19,6 +19,7 @@ class MeasureSettings:
     `fresh_ms` is how young a record must be to count for a kill. `input_language`: whether a rule asks for
     the language of inputs too. `asked` are the codes that rules read: of `ASKED_ONLY` these alone are counted.
     `user_signals` are counted whether or not a rule reads them.
+    `join_ms` is how long predictions are remembered for their labels, at most `join_most` of them; None: not at all.
     Raises ValueError for a signal that has no slots, because it is sampled.
     """
 
@@ -34,6 +35,8 @@ class MeasureSettings:
     input_language: bool = False
     asked: frozenset[int] = frozenset()
     user_signals: tuple[UserSignal, ...] = ()
+    join_ms: int | None = None
+    join_most: int = 1_000_000
 
     def __post_init__(self) -> None:
         _refuse_sampled(self.window_signals | self.kill_signals)

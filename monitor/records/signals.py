@@ -9,13 +9,14 @@ from detectors.buckets import LOG, LOGIT, Scale
 
 
 class Kind(StrEnum):
-    """Three kinds of signal, so three mergeable statistics; `calibration` is for SQL, and no rule names it."""
+    """Three kinds of signal, so three mergeable statistics; `calibration` and `labels` are for views of their own."""
 
     RATE = "rate"
     DISTRIBUTION = "distribution"
     CATEGORY = "category"
     TRAFFIC = "traffic"
     CALIBRATION = "calibration"
+    LABELS = "labels"
 
 
 class Of(StrEnum):
@@ -198,7 +199,19 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     *_categories(),
     *_missing(),
 )
-INTERNAL: Final = _calibration()
+INTERNAL: Final = (
+    *_calibration(),
+    Signal(
+        116,
+        "labels.unmatched",
+        Kind.LABELS,
+        "share",
+        "label",
+        Of.LABELLED,
+        Side.UP,
+        "labels that came later and count nowhere, since their prediction is not known",
+    ),
+)
 """Counted for views of their own: they have codes and rows in the ledger, and rules cannot name them."""
 
 BY_NAME: Final[dict[str, Signal]] = {s.name: s for s in SIGNALS}

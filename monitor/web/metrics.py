@@ -56,6 +56,13 @@ METRICS: Final[tuple[Row, ...]] = (
         lambda s: {(name,): float(n) for name, n in s.fields_dropped.items()},
     ),
     Row(
+        "tocsin_labels_total",
+        Type.COUNTER,
+        ("result",),
+        "Labels that came later: judged, or unmatched, since nothing says what was predicted.",
+        lambda s: {(name,): float(n) for name, n in s.labels.items()},
+    ),
+    Row(
         "tocsin_consumer_lag",
         Type.GAUGE,
         ("topic", "partition"),

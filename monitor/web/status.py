@@ -32,3 +32,5 @@ class Status:
     """What is left of an objective's error budget, 1 at the start, by rule and stream."""
     fields_dropped: Mapping[str, int] = field(default_factory=dict)
     """By field of the prediction record."""
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """That came later, by whether they found what they are judged by."""

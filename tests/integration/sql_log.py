@@ -41,10 +41,14 @@ class Log:
         self.start_ms = (self.clock_ms - 600_000) // 10_000 * 10_000
         tables.ensure_partitions(self.engine)
         register_all(self.engine, self.settings.signals)
-        self.measuring = Measuring(self.settings, self.engine)
-        self.aggregator = self.measuring.aggregator("predictions", 0, 0, None)
         self.judges = Session(self.settings, self.engine, uuid4())
         self.seq = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what only a process knows."""
+        self.measuring = Measuring(self.settings, self.engine)
+        self.aggregator = self.measuring.aggregator("predictions", 0, 0, None)
 
     def judge(self, *records: dict[str, Any]) -> None:
         """Store one checkpoint of the records, of model `chat` and in the first pane unless told, and judge it."""
@@ -60,7 +64,7 @@ class Log:
                 text("SELECT coalesce(max(next_offset), 0) FROM tocsin_ledger.topic_partition")
             )
             first = int(known.scalar_one())
-        batch = RawBatch(range(first, first + len(values)), [self.start_ms] * len(values), values)
+        batch = RawBatch(range(first, first + len(values)), [self.clock_ms] * len(values), values)
         self.aggregator.add(batch, self.clock_ms)
         intake = self.measuring.translate(self.aggregator.take())
         self.seq += 1
@@ -69,7 +73,8 @@ class Log:
         seen = {"last_record_ms": self.clock_ms, "clock_ms": self.clock_ms, "caught_up": True}
         with self.engine.begin() as connection:
             row = insert(topic_partition).values(topic="predictions", **AT, **moved)
-            here = row.on_conflict_do_update(index_elements=["topic_id", "partition"], set_=moved)
+            added = moved | {"counted": topic_partition.c.counted + intake.counted}
+            here = row.on_conflict_do_update(index_elements=["topic_id", "partition"], set_=added)
             connection.execute(here)
             rest = {"from_offset": first, "skipped": 0, "deltas": encode(intake.delta)}
             connection.execute(insert(checkpoint).values(**AT, **moved, **times, **seen, **rest))

@@ -33,6 +33,7 @@ quantiles_by(stream, signal, pane_start, n, p50, p90, p95, p99, p999, field, val
 categories_by(stream, signal, pane_start, category, n, field, value)
 calibration(stream, pane_start, confidence_from, confidence_to, n, correct, mean_confidence)
 coverage(stream, signal, pane_start, n, of, abstained)
+labels(stream, pane_start, n, unmatched)
 streams(stream, labels, state, first_seen, last_seen, reference_id, learned, needed)
 versions(stream, version, first_seen, last_seen, n)
 progress(topic, partition, next_offset, judged_offset, counted, skipped, lag, watermark, updated_at)

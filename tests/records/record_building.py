@@ -14,6 +14,7 @@ from monitor.records.decode import RawBatch
 from monitor.records.delta import Intake
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
+from monitor.records.predictions import Predictions
 from monitor.records.sampling import LanguageSampler
 from monitor.records.settings import MeasureSettings
 from monitor.records.signals import BY_NAME, WHOLE, Kind, Signal
@@ -58,6 +59,7 @@ class Partition:
         sampler: LanguageSampler | None = None,
         number: int = 0,
         max_event_ms: int | None = None,
+        predictions: Predictions | None = None,
     ) -> "Partition":
         settings = settings or MeasureSettings()
         known = BY_NAME | {s.name: s for user in settings.user_signals for s in (user.signal, user.missing)}
@@ -65,7 +67,14 @@ class Partition:
         sampler = sampler or LanguageSampler(detector())
         return cls(
             PartitionAggregator(
-                settings, names, sampler, "predictions", number, from_offset=0, max_event_ms=max_event_ms
+                settings,
+                names,
+                sampler,
+                "predictions",
+                number,
+                from_offset=0,
+                max_event_ms=max_event_ms,
+                predictions=predictions,
             ),
             names,
             known,
@@ -106,9 +115,9 @@ class Counted:
         return counts.get(1, 0), sum(counts.values())
 
     def signals(self) -> set[str]:
-        """The signals with any cell."""
+        """The signals that rules may name, with any cell."""
         codes = {signal.code: name for name, signal in self.known.items()}
-        return {codes[code] for code in np.unique(self.intake.delta.cells.signal).tolist()}
+        return {codes[code] for code in np.unique(self.intake.delta.cells.signal).tolist() if code in codes}
 
     def reasons(self) -> dict[int, str]:
         """Skipped offsets and why."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from record_building import START_MS, Counted, count, value
 
-from monitor.records.signals import INTERNAL, WHOLE
+from monitor.records.signals import INTERNAL, WHOLE, Kind
 
 Bins = dict[str, tuple[int, int, float]]
 
@@ -15,7 +15,7 @@ def bins(counted: Counted, part: int = WHOLE) -> Bins:
     """(right, all, sum of confidence) by the bin's lower edge."""
     cells, sums = counted.intake.delta.cells, counted.intake.delta.sums
     found: Bins = {}
-    for signal in INTERNAL:
+    for signal in (s for s in INTERNAL if s.kind is Kind.CALIBRATION):
         mine = (cells.signal == signal.code) & (cells.slice == part)
         if mine.any():
             right = int(cells.count[mine & (cells.bucket == 1)].sum())

@@ -17,12 +17,12 @@ from monitor.web.metrics import METRICS
 from monitor.web.server import WebServer
 from monitor.web.status import Status
 
-# Section 5 of the contract, and the one that rule 8 adds.
+# Section 5 of the contract, the one that rule 8 adds, and labels that come later.
 CONTRACT = """
 tocsin_records_total{topic,result} tocsin_consumer_lag{topic,partition} tocsin_watermark_age_seconds
 tocsin_judge_leader tocsin_incidents{severity,state} tocsin_deliveries_total{receiver,result}
 tocsin_outbox_oldest_seconds tocsin_kill_switch_tripped{switch} tocsin_error_budget_left_ratio{rule,stream}
-tocsin_fields_dropped_total{field}
+tocsin_fields_dropped_total{field} tocsin_labels_total{result}
 """
 
 BUSY = Status(
@@ -38,6 +38,7 @@ BUSY = Status(
     tripped={"chat": True, "search": False},
     error_budgets={("slo", "chat-eu"): -0.25},
     fields_dropped={"latency_ms": 9},
+    labels={"judged": 5, "unmatched": 2},
 )
 
 
@@ -93,6 +94,8 @@ def test_every_value_of_the_status_is_scraped(busy: httpx.Client):
         ("tocsin_records_total", ("predictions", "counted")): 1_500,
         ("tocsin_records_total", ("predictions", "not_json")): 2,
         ("tocsin_fields_dropped_total", ("latency_ms",)): 9,
+        ("tocsin_labels_total", ("judged",)): 5,
+        ("tocsin_labels_total", ("unmatched",)): 2,
         ("tocsin_consumer_lag", ("predictions", "0")): 7,
         ("tocsin_consumer_lag", ("predictions", "1")): 0,
         ("tocsin_watermark_age_seconds", ()): 4.5,

@@ -89,6 +89,8 @@ def outside(config: Config) -> list[Outside]:
 def _why(rule: Rule) -> str:
     if rule.window_ms is not None:
         return "a plain threshold on a window, without statistics"
+    if rule.total_ms is not None:
+        return "a total is added up, without statistics"
     if rule.kind is RuleKind.ABSENT:
         return "silence is a fact, not evidence"
     return "requests are compared with last week, without statistics" if TRAFFIC in rule.signals else ""
