@@ -17,7 +17,7 @@ _SQL = Path(__file__).parents[1] / "sql"
 
 def upgrade() -> None:
     connection = op.get_bind()
-    for name in ("tables", "views", "quantiles", "references", "calibration", "coverage"):
+    for name in ("tables", "views", "quantiles", "references", "calibration", "coverage", "users"):
         connection.exec_driver_sql(
             (_SQL / f"0001_{name}.sql").read_text(encoding="utf-8"), execution_options={"no_parameters": True}
         ).close()

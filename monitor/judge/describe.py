@@ -11,6 +11,7 @@ from monitor.config.model import Bound, Limit, Rule, RuleKind, labelled
 from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
+from monitor.judge.failed_users import failed_users
 from monitor.judge.history import History, VersionSeen
 from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import Reference
@@ -179,7 +180,8 @@ def _measured(
         version=newest.version if newest else None,
         version_seen_ms=newest.first_ms if newest else None,
         slices=came.slices,
-        coverage=coverage(history, verdict.stream, signal, window, reference),
+        coverage=None if facts.part else coverage(history, verdict.stream, signal, window, reference),
+        **failed_users(history, verdict, signal, window),
         **_reference_facts(reference),
     )
     if alarm.found_by:

@@ -46,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     over `window_ms`; "absent" has `observed` = ms of silence so far; "internal" is Tocsin's own incident: `title` is
     its headline, `detail` explains it. `found_by` names river's detectors, which watch while a stream learns. `part`
     is the (field, value) of a rule with `each`: the figures are of that slice alone.
+    `users` are those whose requests failed since the onset, estimated unless `users_exact`.
     """
 
     env: str
@@ -80,6 +81,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version_seen_ms: int | None = None
     slices: tuple[Slice, ...] = ()
     coverage: Coverage | None = None
+    users: int | None = None
+    users_exact: bool = True
     traces: tuple[str, ...] = ()
     kill_switch: str | None = None
     historical: bool = False

@@ -84,6 +84,13 @@ def apart(text: Callable[[float, int], str], value: float, other: float) -> tupl
     return pair
 
 
+def people(count: int, *, exact: bool) -> str:
+    """`143 users`, `1 user`, `about 2,400 users`."""
+    if exact:
+        return f"{count:,} user{'' if count == 1 else 's'}"
+    return f"about {round(count, 2 - len(str(count))):,} users"
+
+
 def clock(at: datetime, seen_from: datetime) -> str:
     """A UTC time of day, with the date where it is not that of `seen_from`."""
     shown = f"{at:%H:%M:%S}"

@@ -9,7 +9,7 @@ from monitor.ledger.facts import Facts, KillFacts
 from monitor.ledger.headline import headline
 from monitor.ledger.moments import moment
 from monitor.ledger.wording import clip, clock
-from monitor.notify.story import began, covered, records
+from monitor.notify.story import affected_users, began, covered, records
 
 _TIMES: Final = {1: "once", 2: "twice"}
 _SHOUTS: Final = {
@@ -80,7 +80,7 @@ def _before(kill: KillFacts, facts: Facts | None) -> str:
         return ""
     verb = "failed" if facts.signal in ("error", "timeout") else f"{records(facts)} were affected"
     until = "before it" if kill.state == "confirmed" else "so far"
-    return f" {facts.affected:,} of {facts.total:,} {verb} {until}.{covered(facts)}"
+    return f" {facts.affected:,} of {facts.total:,} {verb} {until}{affected_users(facts)}.{covered(facts)}"
 
 
 def _failed(kill: KillFacts, answer: str) -> str:

@@ -7,7 +7,7 @@ from monitor.ledger.facts import Facts, Slice
 from monitor.ledger.headline import subject, unit_of
 from monitor.ledger.languages import language
 from monitor.ledger.moments import moment
-from monitor.ledger.wording import amount, apart, clip, clock, duration, percent
+from monitor.ledger.wording import amount, apart, clip, clock, duration, people, percent
 
 _MOST_SLICES = 4
 _COVERING = {"confidence": "Confidence", "score": "Scores", "negative_feedback": "Ratings"}
@@ -97,7 +97,12 @@ def covered(facts: Facts) -> str:
 def _so_far(lead: str, facts: Facts) -> str:
     if facts.affected is None or not facts.total:
         return ""
-    return f" {lead}: {facts.affected:,} of {facts.total:,} {records(facts)}."
+    return f" {lead}: {facts.affected:,} of {facts.total:,} {records(facts)}{affected_users(facts)}."
+
+
+def affected_users(facts: Facts) -> str:
+    """`, 143 users`; nothing where it is not known."""
+    return f", {people(facts.users, exact=facts.users_exact)}" if facts.users else ""
 
 
 def _sentence(text: str) -> str:

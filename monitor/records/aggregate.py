@@ -15,7 +15,7 @@ from monitor.records.candidates import LanguageCandidates, Places
 from monitor.records.columns import ABSENT, Columns
 from monitor.records.decode import Decoded, RecordDecoder
 from monitor.records.decode import RawBatch as RawBatch
-from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake
+from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake, Sums
 from monitor.records.labels import join, unmatched
 from monitor.records.lenient import Refused
 from monitor.records.measure import Measured, measure
@@ -31,6 +31,7 @@ from monitor.records.signals import BY_NAME, Of
 from monitor.records.skips import Skips
 from monitor.records.tables import cells_and_sums, slots, versions
 from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
+from monitor.records.users import users
 
 _OUTPUT_LANGUAGE: Final = BY_NAME["output_language"].code
 _INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
@@ -184,6 +185,7 @@ class PartitionAggregator:
             *cells_and_sums(whole, (stream, version_slice, order.pane, order.evidence), self._names),
             versions(batch, stream, version_slice, version, timed.event_ms),
         )
+        self._tables.add_further(users(batch, stream, order.pane, order.evidence), Sums())
         hashes = record_hashes(self._topic, self._partition, timed.arrived.offsets[timed.rows])
         places = Places(stream, version_slice, order.pane, order.evidence, hashes)
         self._further(measured, columns, places)

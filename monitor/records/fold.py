@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.delta import I64, Cells, Delta, Languages, Slots, Sums, Versions
+from monitor.records.signals import ALL_USERS, FAILED_USERS
 
 SAMPLE_SIZE = 300
+SKETCH_SIZE = 256
 
 Table = TypeVar("Table", Cells, Sums, Slots, Languages, Versions)
 
@@ -88,7 +90,36 @@ def concat(tables: Sequence[Table], kind: type[Table]) -> Table:
 
 
 def fold_cells(cells: Cells) -> Cells:
-    """Rows of equal keys added up, in the order of the keys."""
+    """Rows of equal keys added up, in the order of the keys; of a pane's users the `smallest` hashes, last."""
+    sketched = (cells.signal == ALL_USERS) | (cells.signal == FAILED_USERS)
+    if not sketched.any():
+        return _fold_cells(cells)
+    # Hashes are 32 bits wide: apart from them, the other keys still fit into one integer.
+    rest, sketches = _fold_cells(_where(cells, ~sketched)), _fold_cells(_where(cells, sketched))
+    return concat([rest, smallest(sketches)], Cells)
+
+
+def smallest(cells: Cells, size: int = SKETCH_SIZE) -> Cells:
+    """The first `size` rows of each group of equal keys but the bucket; `cells` are in the order of the keys.
+
+    Exact in any order of folding: a hash among the smallest of all is among the smallest of each part it is in.
+    """
+    n = cells.count.size
+    if n == 0:
+        return cells
+    keys = (cells.stream, cells.slice, cells.signal, cells.pane, cells.evidence)
+    changed = np.ones(n, np.bool_)
+    changed[1:] = np.logical_or.reduce([k[1:] != k[:-1] for k in keys])
+    starts = np.flatnonzero(changed)
+    rank = np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))
+    return _where(cells, rank < size)
+
+
+def _where(cells: Cells, mask: NDArray[np.bool_]) -> Cells:
+    return Cells(*(getattr(cells, f.name)[mask] for f in fields(Cells)))
+
+
+def _fold_cells(cells: Cells) -> Cells:
     keys, count = add_up(
         [cells.stream, cells.slice, cells.signal, cells.pane, cells.evidence, cells.bucket], cells.count
     )

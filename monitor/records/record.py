@@ -61,6 +61,7 @@ class Record(msgspec.Struct, gc=False, frozen=True):
     prediction: Scalar = None
     label: Scalar = None
     sample_rate: Number = None
+    user: Scalar = None
 
 
 def record_type(settings: MeasureSettings) -> type[Record]:

@@ -9,7 +9,7 @@ from detectors.buckets import LOG, LOGIT, Scale
 
 
 class Kind(StrEnum):
-    """Three kinds of signal, so three mergeable statistics; `calibration` and `labels` are for views of their own."""
+    """Three kinds of signal, so three mergeable statistics; the last three are for views of their own."""
 
     RATE = "rate"
     DISTRIBUTION = "distribution"
@@ -17,6 +17,7 @@ class Kind(StrEnum):
     TRAFFIC = "traffic"
     CALIBRATION = "calibration"
     LABELS = "labels"
+    USERS = "users"
 
 
 class Of(StrEnum):
@@ -199,6 +200,9 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     *_categories(),
     *_missing(),
 )
+ALL_USERS: Final = 117
+FAILED_USERS: Final = 118
+
 INTERNAL: Final = (
     *_calibration(),
     Signal(
@@ -210,6 +214,19 @@ INTERNAL: Final = (
         Of.LABELLED,
         Side.UP,
         "labels that came later and count nowhere, since their prediction is not known",
+    ),
+    Signal(
+        ALL_USERS, "users", Kind.USERS, "users", "user", Of.ALL, Side.BOTH, "users, by the smallest hashes"
+    ),
+    Signal(
+        FAILED_USERS,
+        "users.failed",
+        Kind.USERS,
+        "users",
+        "user",
+        Of.FAILED,
+        Side.UP,
+        "users whose requests failed, by the smallest hashes",
     ),
 )
 """Counted for views of their own: they have codes and rows in the ledger, and rules cannot name them."""

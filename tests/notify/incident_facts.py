@@ -69,6 +69,7 @@ FAILING = Facts(
         "affected": 1539,
         "total": 1603,
         "kill_switch": "chat",
+        "users": 143,
     }
 )
 
@@ -162,6 +163,8 @@ any_facts = st.builds(
     version=st.one_of(st.none(), awkward),
     version_seen_ms=st.one_of(st.none(), moments_ms),
     slices=slices,
+    users=st.one_of(st.none(), st.integers(0, 2**32)),
+    users_exact=st.booleans(),
     coverage=st.one_of(st.none(), coverages),
     traces=st.lists(awkward, max_size=6).map(tuple),
     kill_switch=st.one_of(st.none(), awkward),

@@ -80,7 +80,7 @@ def test_a_confirmed_kill_says_who_when_and_how_to_release():
     assert message.headline == "KILLED chat-eu: 96% of requests fail, was 0.4%"
     assert message.story == (
         "Began 03:11:51 UTC; switch chat tripped 03:12:03 UTC by errors: degrade to rules-v3, "
-        "confirmed 03:12:04 UTC (HTTP 200). 1,539 of 1,603 failed before it."
+        "confirmed 03:12:04 UTC (HTTP 200). 1,539 of 1,603 failed before it, 143 users."
     )
     assert message.commands[:3] == (
         "tocsin kill status",
