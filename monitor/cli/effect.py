@@ -10,6 +10,7 @@ from rich.table import Table
 
 from monitor.config.model import Bound, Config, Rule, RuleKind, Streams, labelled
 from monitor.config.problem import listed, meant
+from monitor.config.templates import receivers
 from monitor.errors import UsageError
 from monitor.ledger.wording import duration
 
@@ -18,10 +19,15 @@ WIDTH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class InEffect:
-    """A rule as it holds for a stream; `idle` says why it does not, "" where it does."""
+    """A rule as it holds for a stream; `idle` says why it does not, "" where it does.
+
+    `overridden` are the lines of the overrides in effect; `file` is there where the rule is included from another.
+    """
 
     rule: str
     line: int
+    file: str
+    overridden: tuple[int, ...]
     watches: str
     condition: str
     notify: tuple[str, ...]
@@ -40,7 +46,14 @@ class Stream:
 def rules_in_effect(settings: Config, given: Sequence[str]) -> Stream:
     """Every rule as it holds for the stream that `given`, such as ["model=chat-eu"], tells; raises UsageError."""
     labels = _labels(given, settings.streams)
-    return Stream(labels, tuple(_in_effect(rule, labels) for rule in settings.rules))
+    names = dict.fromkeys(rule.name for rule in settings.rules)
+    chosen = [_variant([r for r in settings.rules if r.name == name], labels) for name in names]
+    return Stream(labels, tuple(_in_effect(rule, labels, settings) for rule in chosen))
+
+
+def _variant(variants: Sequence[Rule], labels: Mapping[str, str]) -> Rule:
+    """The rule with the overrides that are in effect, as it is written where it does not match at all."""
+    return next((rule for rule in variants if rule.match.accepts(labels)), variants[0])
 
 
 def show(stream: Stream) -> None:
@@ -59,12 +72,22 @@ def show(stream: Stream) -> None:
         table.add_column(column, overflow="fold")
     for rule in held:
         table.add_row(
-            rule.rule, str(rule.line), rule.watches, rule.condition, ", ".join(rule.notify), rule.kill or "-"
+            rule.rule,
+            _place(rule),
+            rule.watches,
+            rule.condition,
+            ", ".join(rule.notify) or "nobody",
+            rule.kill or "-",
         )
     console.print(table)
     for rule in stream.rules:
         if rule.idle:
-            console.print(f"not in effect: {rule.rule} (line {rule.line}, {rule.idle})")
+            console.print(f"not in effect: {rule.rule} (line {_place(rule)}, {rule.idle})")
+
+
+def _place(rule: InEffect) -> str:
+    line = f"{rule.line} of {rule.file}" if rule.file else str(rule.line)
+    return f"{line}, overridden by {listed(map(str, rule.overridden))}" if rule.overridden else line
 
 
 def _labels(given: Sequence[str], streams: Streams) -> Mapping[str, str]:
@@ -84,16 +107,30 @@ def _labels(given: Sequence[str], streams: Streams) -> Mapping[str, str]:
     return labelled(found, streams.namings)
 
 
-def _in_effect(rule: Rule, labels: Mapping[str, str]) -> InEffect:
+def _in_effect(rule: Rule, labels: Mapping[str, str], settings: Config) -> InEffect:
     return InEffect(
         rule=rule.name,
         line=rule.line,
+        file=rule.file,
+        overridden=rule.overridden,
         watches=_watched(rule),
         condition=_condition(rule),
-        notify=rule.notify,
+        notify=_told(rule, labels, settings),
         kill=rule.kill,
         idle=_idle(rule, labels),
     )
+
+
+def _told(rule: Rule, labels: Mapping[str, str], settings: Config) -> tuple[str, ...]:
+    """The receivers, each with the severity from which on it is told where that differs."""
+    if rule.dry_run:
+        return ()
+    known, default = settings.receivers, settings.default_notify
+    found: dict[str, str] = {}
+    for severity, names in rule.notify.tiers:
+        for name in receivers(names, labels, known, default):
+            found.setdefault(name, f"{name} ({severity})" if len(rule.notify.tiers) > 1 else name)
+    return tuple(found.values())
 
 
 def _idle(rule: Rule, labels: Mapping[str, str]) -> str:

@@ -7,14 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from monitor.config.audience import Directory, read_audience
 from monitor.config.limits import SEVERITIES
 from monitor.config.matching import read_namings
-from monitor.config.model import FalseAlarms, Labels, Learning, Rule, Severity, Streams
+from monitor.config.model import Audience, FalseAlarms, Labels, Learning, Rule, Severity, Streams
 from monitor.config.problem import WrongError, meant
-from monitor.config.rules import Defaults, receiver_name
+from monitor.config.rules import Defaults
 from monitor.config.secrets import any_text, read_secret
-from monitor.config.section import NOT_YET, Section, each
-from monitor.config.tree import Mapping, Node, Scalar, Sequence
+from monitor.config.section import Section, each
+from monitor.config.templates import OF_INCIDENT, OF_RULE, TRACE, address, fields
+from monitor.config.tree import Mapping, Node, Scalar, Sequence, shown
 from monitor.config.values import (
     MS,
     NUMBER,
@@ -29,6 +31,7 @@ from monitor.config.values import (
     written,
 )
 
+MOST_LINKS: Final = 5
 FIELDS: Final = ("model", "version", "prompt_version")
 SLICED: Final = (*FIELDS, "expected_language", "finish_reason", "error_type", "batch_size")
 # Predictions are remembered in memory only: no process lives for months.
@@ -162,30 +165,42 @@ def check_promise(root: Section, promise: FalseAlarms, rules: Collection[Rule]) 
         section.wrong("no rule has a kill", "remove it", at="kill")
 
 
-def read_defaults(root: Section, receivers: Collection[str]) -> Defaults:
+def read_defaults(root: Section, receivers: Collection[str], streams: Streams) -> Defaults:
     """What rules need not say; without `notify`, a receiver called `default` is told."""
-    implied = ("default",) if "default" in receivers else ()
+    implied = _told_by("default") if "default" in receivers else Audience()
     section = root.inner("defaults")
     if section is None:
         return Defaults(Severity.WARNING, 100, 10 * MS["m"], 15 * MS["m"], implied)
     given = section.node.values.get("notify")
     empty = isinstance(given, Sequence) and not given.items
-    unknown = implied if given is None else () if empty else None
+    unknown = implied if given is None else Audience() if empty else None
+    notify = section.take("notify", partial(_notify, section, Directory(receivers, streams)), None)
     defaults = Defaults(
         severity=Severity(section.take("severity", one_of(*Severity), Severity.WARNING.value)),
         min_n=section.take("min_n", whole(1, 10**9), 100),
         clear_for_ms=section.take("clear_for", duration("0s"), 10 * MS["m"]),
         fresh_ms=section.take("fresh", duration("1s"), 15 * MS["m"]),
-        notify=section.take("notify", partial(_notify, section, receivers), None) or unknown,
+        notify=notify if notify is not None and notify.names else unknown,
+        runbook=section.take("runbook", partial(address, known=(*OF_RULE, *streams.labels)), None),
     )
-    section.close(frozenset({"runbook"}))
+    section.close()
     return defaults
 
 
-def _notify(section: Section, receivers: Collection[str], node: Node) -> tuple[str, ...]:
-    if isinstance(node, Mapping):
-        raise WrongError(f"notify by severity {NOT_YET}", "write one list: notify: [default]")
-    return each(node, partial(receiver_name, known=receivers), section.report)
+def _told_by(*names: str) -> Audience:
+    return Audience(((Severity.INFO, names),))
+
+
+def _notify(section: Section, directory: Directory, node: Node) -> Audience:
+    return read_audience(node, directory, section.report)
+
+
+def own_audience(defaults: Audience | None, receivers: Collection[str]) -> tuple[str, ...]:
+    """Who hears of Tocsin's own incidents, which have no labels: `defaults.notify`, else `default`, else everybody."""
+    told = [name for name in (defaults or Audience()).at(Severity.CRITICAL) if not fields(name)]
+    if told or defaults is None or not defaults.names:
+        return tuple(told)
+    return ("default",) if "default" in receivers else tuple(receivers)
 
 
 def read_bad_below(root: Section) -> float:
@@ -211,6 +226,26 @@ def read_labels(root: Section) -> Labels | None:
     )
     section.close(frozenset({"mature"}))
     return labels
+
+
+def read_links(root: Section, labels: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Addresses to show in messages, by name; that of `trace` is shown once for each example."""
+    section = root.inner("links")
+    if section is None:
+        return ()
+    known = (*OF_INCIDENT, *labels)
+    found = {}
+    for name in section.node.values:
+        words = (*known, TRACE) if name == "trace" else known
+        found[name] = section.take(name, partial(address, known=words), "")
+    if "trace" in found and found["trace"] and TRACE not in fields(found["trace"]):
+        section.wrong("this is the same for every trace", "put {trace_id} into it", at="trace")
+    for name in found:
+        if not re.fullmatch(r"[A-Za-z][\w -]{0,39}", name):
+            section.wrong(f"{shown(name)} cannot be the name of a link", "letters, digits and -", at=name)
+    if len(found) > MOST_LINKS:
+        section.wrong(f"there are more than {MOST_LINKS} links", "a message has no room for them")
+    return tuple((name, to) for name, to in found.items() if to)
 
 
 def read_http(root: Section, *, needed: bool) -> tuple[str, int, str | None]:

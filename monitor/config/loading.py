@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from monitor.config import general
+from monitor.config.including import KEY as INCLUDE
+from monitor.config.including import read_text, with_included
 from monitor.config.model import Config
-from monitor.config.problem import Place, Problem, Report
+from monitor.config.problem import Problem, Report
 from monitor.config.receivers import read_receivers, read_switches
 from monitor.config.redact import redacted
 from monitor.config.rules import Known, read_rules
@@ -25,12 +27,12 @@ from monitor.errors import ConfigError, UsageError
 
 CHECK: Final[frozenset[str]] = frozenset()
 REPLAY: Final = frozenset(
-    {"streams", "reference", "false_alarms", "defaults", "feedback", "labels", "signals", "rules"}
+    {"streams", "reference", "false_alarms", "defaults", "feedback", "labels", "signals", "rules", "links"}
 )
 RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http"}
 LEDGER: Final = frozenset({"store"})
 
-PLANNED: Final = frozenset({"links", "include", "heartbeat", "samples"})
+PLANNED: Final = frozenset({"heartbeat", "samples"})
 _VARIABLE: Final = "TOCSIN_CONFIG"
 
 
@@ -72,27 +74,18 @@ def problems(
 
 def _read(path: str, environ: Environment[str, str], need: Set[str]) -> tuple[Config | None, list[Problem]]:
     report = Report(path)
-    content = _content(path, report)
+    content = read_text(path, report)
     parsed = None if content is None else parse(content, report)
     if content is None or parsed is None:
         return None, report.in_order()
-    root = Section(expand(parsed, environ, need, report), report)
-    file = _File(path, hashlib.sha256(content.encode()).hexdigest(), redacted(content, parsed))
-    config = _config(file, root, need)
+    whole, included = with_included(parsed, report)
+    root = Section(expand(whole, environ, need, report), report, {INCLUDE})
+    hashed = hashlib.sha256(content.encode())
+    for more in included:
+        hashed.update(more.content.encode())
+    shown = "\n".join([redacted(content, parsed), *(more.redacted for more in included)])
+    config = _config(_File(path, hashed.hexdigest(), shown), root, need)
     return (None if report.problems else config), report.in_order()
-
-
-def _content(path: str, report: Report) -> str | None:
-    try:
-        data = Path(path).read_bytes()
-        return data.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        place = Place(data.count(b"\n", 0, error.start) + 1)
-        report.add(place, "", "this line is not UTF-8", "save the file as UTF-8")
-    except (OSError, ValueError) as error:
-        why = str(getattr(error, "strerror", None) or "its name is not valid").lower()
-        report.add(Place(), "", f"the file cannot be read: {why}")
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +104,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     promise = general.read_false_alarms(root, streams.labels)
     receivers = read_receivers(root, needed="receivers" in need)
     switches = read_switches(root, _names(root, "receivers"), needed="kill_switches" in need)
-    defaults = general.read_defaults(root, _names(root, "receivers"))
+    defaults = general.read_defaults(root, _names(root, "receivers"), streams)
     signals, vocabulary = read_user_signals(root)
     known = Known(_names(root, "receivers"), _names(root, "kill_switches"), streams, defaults, vocabulary)
     rules = read_rules(root, known)
@@ -122,6 +115,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         )
     bad_below = general.read_bad_below(root)
     labels = general.read_labels(root)
+    links = general.read_links(root, streams.labels)
     host, port, token = general.read_http(root, needed="http" in need)
     root.close(PLANNED)
     return Config(
@@ -133,7 +127,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         learning=learning,
         false_alarms=promise,
         fresh_ms=defaults.fresh_ms,
-        default_notify=defaults.notify or (),
+        default_notify=general.own_audience(defaults.notify, receivers),
         bad_below=bad_below,
         rules=rules,
         receivers=receivers,
@@ -145,6 +139,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         redacted=file.redacted,
         signals=signals,
         labels=labels,
+        links=links,
     )
 
 

@@ -1,5 +1,6 @@
 """alerts.yaml as values: what the loader makes and everything else reads. Durations are ms."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,15 +65,45 @@ class Bound:
 class Match:
     """Label globs; every label must match one of its globs, and none of its `!` globs.
 
-    `namings` are there where a glob is of a label that only `streams.labels` gives.
+    `namings` are there where a glob is of a label that only `streams.labels` gives. With `choice` the streams are also
+    told by the overrides that are in effect for them.
     """
 
     labels: Mapping[str, tuple[str, ...]]
     namings: "tuple[Naming, ...]" = ()
+    choice: "Choice | None" = None
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
         known = labelled(labels, self.namings)
-        return all(_accepts(globs, known.get(label, "")) for label, globs in self.labels.items())
+        matches = all(_accepts(globs, known.get(label, "")) for label, globs in self.labels.items())
+        return matches and (self.choice is None or self.choice.holds(labels))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which lines of a rule's `overrides` are in effect for a variant of it.
+
+    `lines` are all of them, each with the keys that it sets; `won` says for every key which line it is from.
+    """
+
+    lines: tuple[tuple[Match, frozenset[str]], ...]
+    won: frozenset[tuple[str, int]]
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether a stream with these labels of its own has this variant."""
+        won: dict[str, int] = {}
+        for i, (match, keys) in enumerate(self.lines):
+            if match.accepts(labels):
+                won.update(dict.fromkeys(keys, i))
+        return won.items() == self.won
+
+    @property
+    def name(self) -> str:
+        """What tells the variant from others, whatever its limits are; "" for the rule as it is without overrides."""
+        if not self.won:
+            return ""
+        told = sorted((key, sorted(self.lines[i][0].labels.items())) for key, i in self.won)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
 
 
 def _accepts(globs: tuple[str, ...], value: str) -> bool:
@@ -103,8 +134,31 @@ def labelled(labels: Mapping[str, str], namings: tuple[Naming, ...]) -> Mapping[
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told at each severity, mildest first; a name may hold `{label}`."""
+
+    tiers: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names as written, each once."""
+        return tuple(dict.fromkeys(name for _, names in self.tiers for name in names))
+
+    def at(self, severity: Severity) -> tuple[str, ...]:
+        """The names for `severity`: of the nearest milder one that is given, else of the mildest."""
+        found = self.tiers[0][1] if self.tiers else ()
+        for given, names in self.tiers:
+            if given.rank <= severity.rank:
+                found = names
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `signals` is what a list or glob stood for. `line` is its line in alerts.yaml.
+    """One rule; `signals` is what a list or glob stood for. `line` is its line in alerts.yaml, or in `file`.
+
+    Of a rule with overrides there are several under one name; `overridden` are the lines in effect for this one.
+    With `dry_run` its incidents are kept and nobody is told.
 
     A rule has one kind: `bounds` holds `above` and/or `below`, or the side of a `drift` (BOTH is one bound).
     With `window_ms` it is a plain threshold on a sliding window. With `total_ms` it is a limit on the
@@ -123,7 +177,7 @@ class Rule:
     severity: Severity
     min_n: int
     clear_for_ms: int
-    notify: tuple[str, ...]
+    notify: Audience
     kill: str | None
     enabled: bool
     runbook: str | None
@@ -131,6 +185,14 @@ class Rule:
     line: int
     each: str | None = None
     total_ms: int | None = None
+    file: str = ""
+    dry_run: bool = False
+    overridden: tuple[int, ...] = ()
+
+    @property
+    def variant(self) -> str:
+        """What tells variants of one rule apart, "" for the one without overrides."""
+        return "" if self.match.choice is None else self.match.choice.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +290,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. `config_hash` is of the text before variables expand; `redacted` has no secrets."""
+    """The whole file. `config_hash` is of the text before variables expand; `redacted` has no secrets.
+
+    `default_notify` hears of Tocsin's own incidents. `links` are names with addresses that hold `{label}`.
+    """
 
     path: str
     name: str
@@ -250,6 +315,7 @@ class Config:
     redacted: str
     signals: tuple[UserSignal, ...] = ()
     labels: Labels | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

@@ -28,12 +28,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: line and column from 1, `start` and `end` in characters of the text."""
+    """Where something stands: line and column from 1, `start` and `end` in characters of the text.
+
+    `file` is "" for the file that is being read.
+    """
 
     line: int = 1
     column: int = 1
     start: int = 0
     end: int = 0
+    file: str = ""
 
 
 class WrongError(Exception):
@@ -57,7 +61,8 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, place: Place, path: str, sentence: str, suggestion: str = "") -> None:
-        self.problems.append(Problem(self.file, place.line, place.column, path, sentence, suggestion))
+        file = place.file or self.file
+        self.problems.append(Problem(file, place.line, place.column, path, sentence, suggestion))
 
     def in_order(self) -> list[Problem]:
         return sorted(set(self.problems))

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from functools import partial
 from typing import Final
 
+from monitor.config.audience import receiver_name
 from monitor.config.model import Guard, KillSwitch, Receiver
 from monitor.config.problem import listed
-from monitor.config.rules import receiver_name
 from monitor.config.secrets import read_secret, routing_key, signing_secret, web_address
 from monitor.config.section import NOT_YET, Section, each
 from monitor.config.tree import Node

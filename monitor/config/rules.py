@@ -1,24 +1,26 @@
 """The rules of alerts.yaml."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from monitor.config import bounds
+from monitor.config import bounds, overrides
+from monitor.config.audience import Directory, read_audience
 from monitor.config.matching import read_globs
-from monitor.config.model import Bound, Match, Rule, RuleKind, Severity, Streams
+from monitor.config.model import Audience, Bound, Match, Rule, RuleKind, Severity, Streams
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.rule_checks import check_rule
-from monitor.config.section import Section, each
+from monitor.config.section import Section
 from monitor.config.signal_names import Vocabulary, quantile, read_signals
+from monitor.config.templates import OF_RULE, address, templated
 from monitor.config.tree import Mapping, Node, Scalar, scalars
 from monitor.config.tree import Sequence as ListNode
-from monitor.config.values import MS, duration, flag, link, named, one_of, plain_text, text, whole
+from monitor.config.values import MS, duration, flag, named, one_of, plain_text, text, whole
 from monitor.records.settings import VERSION_FIELD
 from monitor.records.signals import Signal
 
-PLANNED: Final = frozenset({"objective", "over", "overrides", "during", "for", "dry_run"})
+PLANNED: Final = frozenset({"objective", "over", "during", "for"})
 CONDITIONS: Final = ("above", "below", "drift", "absent")
 RESERVED: Final = "tocsin."
 MAX_RULES: Final = 1_000
@@ -32,7 +34,8 @@ class Defaults:
     min_n: int
     clear_for_ms: int
     fresh_ms: int
-    notify: tuple[str, ...] | None
+    notify: Audience | None
+    runbook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,12 @@ def read_rules(root: Section, known: Known) -> tuple[Rule, ...]:
         root.wrong(f"there must be 1 to {MAX_RULES} rules", at="rules")
         return ()
     read = [(item, _item(item, known, root.report)) for item in node.items]
-    found = [(item, rule) for item, rule in read if rule is not None]
-    _refuse_doubles(found, root.report)
-    return tuple(rule for _, rule in found)
+    _refuse_doubles([(item, rules[0]) for item, rules in read if rules], root.report)
+    return tuple(rule for _, rules in read for rule in rules)
 
 
-def _item(node: Node, known: Known, report: Report) -> Rule | None:
+def _item(node: Node, known: Known, report: Report) -> list[Rule]:
+    """The rule in all its variants; none where it is wrong, or rests on an unset variable."""
     if not isinstance(node, Mapping):
         report.add(
             node.place,
@@ -79,19 +82,25 @@ def _item(node: Node, known: Known, report: Report) -> Rule | None:
             "a rule must be keys with values",
             "such as - {name: errors, signal: error, above: 2x}",
         )
-        return None
+        return []
     if any(value.unset for value in scalars(node)):
-        return None
-    return _Reader(Section(node, report), known).rule()
+        return []
+    return [_variant(variant, known, report) for variant in overrides.variants(node, known.streams, report)]
+
+
+def _variant(variant: overrides.Variant, known: Known, report: Report) -> Rule:
+    rule = _Reader(Section(variant.node, report), known).rule()
+    match = replace(rule.match, choice=variant.choice)
+    return replace(rule, match=match, overridden=variant.lines)
 
 
 def _refuse_doubles(rules: list[tuple[Node, Rule]], report: Report) -> None:
-    first: dict[str, int] = {}
+    first: dict[str, str] = {}
     for node, rule in rules:
         if rule.name in first and rule.name:
-            sentence = f"the rule on line {first[rule.name]} has the same name"
+            sentence = f"the rule on {first[rule.name]} has the same name"
             report.add(node.place, f"{node.path}.name", sentence, "a rule is its name: choose another")
-        first.setdefault(rule.name, rule.line)
+        first.setdefault(rule.name, f"line {rule.line}" + (f" of {rule.file}" if rule.file else ""))
 
 
 class _Reader:
@@ -102,6 +111,7 @@ class _Reader:
         self.known = known
         self.defaults = known.defaults
         self.planned = bool(PLANNED & section.node.values.keys())
+        self.words = (*OF_RULE, *known.streams.labels)
 
     def rule(self) -> Rule:
         take = self.section.take
@@ -121,14 +131,16 @@ class _Reader:
             ),
             min_n=take("min_n", whole(1, 10**9), self.defaults.min_n),
             clear_for_ms=take("clear_for", duration("0s"), self.defaults.clear_for_ms),
-            notify=take("notify", self._receivers, self.defaults.notify or ()),
+            notify=take("notify", self._audience, self.defaults.notify or Audience()),
             kill=take("kill", self._switch, None, blank=True),
             enabled=take("enabled", flag, True),
-            runbook=take("runbook", link, None),
-            title=take("title", plain_text, None),
+            runbook=take("runbook", partial(address, known=self.words), self.defaults.runbook),
+            title=take("title", partial(templated, known=self.words), None),
             line=self.section.node.place.line,
             each=take("each", self._each, None),
             total_ms=take("total", duration("1m", "31d"), None),
+            file=self._file(),
+            dry_run=take("dry_run", flag, False),
         )
         if not self.planned:
             check_rule(self.section, rule, terms.signals, told=self._told(rule))
@@ -190,15 +202,23 @@ class _Reader:
             raise WrongError(f"{named(node)} is not a kill switch", advice)
         return name
 
-    def _receivers(self, node: Node) -> tuple[str, ...]:
-        return each(node, partial(receiver_name, known=self.known.receivers), self.section.report)
+    def _file(self) -> str:
+        """The file that the rule is included from, "" for alerts.yaml itself."""
+        file = self.section.node.place.file
+        return "" if file == self.section.report.file else file
+
+    def _audience(self, node: Node) -> Audience:
+        directory = Directory(self.known.receivers, self.known.streams)
+        return read_audience(node, directory, self.section.report)
 
     def _told(self, rule: Rule) -> bool:
         """Whether anybody is; a wrong or hidden `notify` was reported already, or cannot be known."""
+        if rule.dry_run:
+            return True
         node = self.section.node.values.get("notify")
         if node is None:
-            return self.defaults.notify is None or bool(rule.notify) or not self.known.receivers
-        return bool(rule.notify) or not isinstance(node, ListNode) or bool(node.items)
+            return self.defaults.notify is None or bool(rule.notify.names) or not self.known.receivers
+        return bool(rule.notify.names) or not isinstance(node, ListNode) or bool(node.items)
 
 
 def _name(node: Node) -> str:
@@ -215,11 +235,3 @@ def _window(node: Node) -> int:
     if length % MS["s"]:
         raise WrongError("a window has whole seconds", f"write {-(-length // MS['s'])}s")
     return length
-
-
-def receiver_name(node: Node, known: Collection[str]) -> str:
-    """The name of a receiver that there is."""
-    name = plain_text(node)
-    if name not in known:
-        raise WrongError(f"{named(node)} is not a receiver", meant(name, known) or "add it to receivers")
-    return name

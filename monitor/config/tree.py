@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ruamel.yaml import YAML
@@ -214,23 +214,26 @@ class _Copier:
             return self.mapping(node, path, depth)
         if isinstance(node, SequenceNode):
             items = (self.node(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(node.value))
-            return Sequence(_place(node), path, tuple(items))
-        return Scalar(_place(node), path, node.value, node.value, _plain(node))
+            return Sequence(self.place(node), path, tuple(items))
+        return Scalar(self.place(node), path, node.value, node.value, _plain(node))
+
+    def place(self, node: YamlNode) -> Place:
+        return replace(_place(node), file=self.report.file)
 
     def mapping(self, node: MappingNode, path: str, depth: int) -> Mapping:
-        made = Mapping(_place(node), path)
+        made = Mapping(self.place(node), path)
         for key_node, value_node in node.value:
             key = self._key(key_node, made)
             if key is None:
                 continue
             segment = key if _like_a_name(key) else "?"
             below = f"{path}.{segment}" if path else segment
-            made.keys[key] = _place(key_node)
+            made.keys[key] = self.place(key_node)
             made.values[key] = self.node(value_node, below, depth + 1)
         return made
 
     def _key(self, node: YamlNode, made: Mapping) -> str | None:
-        place = _place(node)
+        place = self.place(node)
         if not isinstance(node, ScalarNode):
             self.report.add(place, made.path, "a key must be a word", "put quotes around a value with braces")
             return None

@@ -177,10 +177,10 @@ def _nearest(word: str, words: Collection[str]) -> str:
 
 
 def plain_text(node: Node) -> str:
-    """Text without `{label}`: templates are for later."""
+    """Text without `{label}`."""
     value = text(node)
     if re.search(r"\{[^{}]*\}", scalar(node).raw.replace("${", "$(")):
-        raise WrongError("`{label}` templates are not supported yet", "write the text out")
+        raise WrongError("a `{label}` cannot stand here", "write the text out")
     return value
 
 

@@ -14,7 +14,7 @@ from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.kill import KillState, Switch
 from monitor.judge.parts import slice_of, stream_of
-from monitor.judge.plan import KillWatch, Plan, TotalWatch, TrafficWatch, Watch, WindowWatch
+from monitor.judge.plan import KillWatch, Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
 from monitor.judge.reference import REQUESTS, Reference
 from monitor.judge.state import JudgeState, StreamState
 from monitor.judge.total import TotalState
@@ -196,7 +196,7 @@ def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Dec
         return state
     incidents = dict(state.incidents)
     for stream, heard in state.streams.items():
-        key = (rule.name, stream)
+        key = (key_of(rule), stream)
         silent = block.end_ms - heard.last_ms > rule.absent_ms
         matches = rule.match.accepts(block.labels.get(stream, {})) and stream not in block.paused
         if silent and matches and key not in incidents:
@@ -208,7 +208,7 @@ def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Dec
 
 
 def _silence(what: What, rule: Rule, stream: int, incident: Open, now_ms: int) -> Verdict:
-    return Verdict(what, rule.name, None, stream, incident.severity, incident.onset_ms, now_ms, rule.name)
+    return Verdict(what, rule.name, None, stream, incident.severity, incident.onset_ms, now_ms, key_of(rule))
 
 
 def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:

@@ -8,12 +8,13 @@ import numpy as np
 
 from detectors.buckets import quantile
 from monitor.config.model import Bound, Limit, Rule, RuleKind, labelled
+from monitor.config.templates import filled, filled_address
 from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.failed_users import failed_users
 from monitor.judge.history import History, VersionSeen
-from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch
+from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
@@ -21,6 +22,7 @@ from monitor.ledger.facts import FactKind, Facts
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
 
+LONGEST_LINK: Final = 1_000
 VERSION_BEFORE_MS: Final = 3_600_000
 VERSION_AFTER_MS: Final = 2 * PANE_MS
 UNCHANGED: Final = 1.1
@@ -40,7 +42,7 @@ Watched = Watch | WindowWatch | TrafficWatch | TotalWatch
 
 def rules_by_watch(plan: Plan) -> dict[str, Watched | Rule]:
     """What each key of a verdict's `watch` stands for."""
-    by_key: dict[str, Watched | Rule] = {r.name: r for r in plan.absent}
+    by_key: dict[str, Watched | Rule] = {key_of(r): r for r in plan.absent}
     by_key.update({w.key: w for w in plan.totals})
     by_key.update({w.key: w for w in plan.traffic})
     by_key.update({w.key: w for w in plan.windows})
@@ -102,12 +104,15 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
     part = _part(verdict, history)
     kinds: Mapping[RuleKind, FactKind] = {RuleKind.ABSENT: "absent"}
     kind: FactKind = kinds.get(rule.kind, "window" if rule.window_ms else "rate")
+    labels = {**labelled(history.labels(verdict.stream), plan.namings), **dict([part] if part else [])}
+    words = _words(verdict, rule, plan, history.stream_key(verdict.stream)) | labels
+    traces = tuple(history.traces(verdict.stream, verdict.onset_ms, verdict.detected_ms))[:3]
     return Facts(
         env=plan.name,
         rule=rule.name,
         severity=str(verdict.severity),
         stream=history.stream_key(verdict.stream),
-        labels={**labelled(history.labels(verdict.stream), plan.namings), **dict([part] if part else [])},
+        labels=labels,
         kind=kind,
         onset_ms=verdict.onset_ms,
         detected_ms=verdict.detected_ms,
@@ -116,11 +121,36 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         guaranteed=False,
         kill_switch=rule.kill,
         historical=historical,
-        runbook=rule.runbook,
-        title=rule.title,
+        runbook=None if rule.runbook is None else filled_address(rule.runbook, words),
+        title=None if rule.title is None else filled(rule.title, words),
         part=part,
-        traces=tuple(history.traces(verdict.stream, verdict.onset_ms, verdict.detected_ms))[:3],
+        traces=traces,
+        links=_links(plan, words, traces),
     )
+
+
+def _words(verdict: Verdict, rule: Rule, plan: Plan, stream: str) -> dict[str, str]:
+    """What `{...}` in titles and addresses stands for, beside labels."""
+    return {
+        "name": plan.name,
+        "rule": rule.name,
+        "signal": verdict.signal or "",
+        "stream": stream,
+        "severity": str(verdict.severity),
+        "onset_ms": str(verdict.onset_ms),
+        "detected_ms": str(verdict.detected_ms),
+    }
+
+
+def _links(plan: Plan, words: Mapping[str, str], traces: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The links of alerts.yaml with their labels; that of `trace` once for each example."""
+    found = []
+    for name, to in plan.links:
+        if name != "trace":
+            found.append((name.capitalize(), filled_address(to, words)))
+        for i, trace in enumerate(traces if name == "trace" else (), start=1):
+            found.append((f"Trace {i}", filled_address(to, {**words, "trace_id": trace})))
+    return tuple((name, to) for name, to in found if len(to) <= LONGEST_LINK)
 
 
 def _part(verdict: Verdict, history: History) -> tuple[str, str] | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from monitor.config.model import Config, Rule
+from monitor.config.model import Config, Rule, Severity
+from monitor.config.templates import receivers
 from monitor.judge import store
 from monitor.judge.describe import Described, describe, rules_by_watch
 from monitor.judge.history import History
@@ -14,8 +15,9 @@ from monitor.judge.reference import Reference
 from monitor.judge.verdicts import Chosen, Decision, Learned, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
+from monitor.ledger.facts import Facts
 from monitor.ledger.models import incident
-from monitor.ledger.outbox import addressees, told
+from monitor.ledger.outbox import Addressee, addressees, told
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import WHOLE
 
@@ -98,9 +100,8 @@ def _described(scene: Scene, verdict: Verdict) -> Described:
 def _opened(scene: Scene, verdict: Verdict, stream: str) -> Happened:
     described = _described(scene, verdict)
     opened = _insert(scene, verdict, stream, described)
-    rule = _rule(scene, verdict.watch)
-    if not described.facts.historical:
-        announcements.announce(scene.conn, opened, "opened", addressees(scene.config, rule.notify))
+    if not described.facts.historical and not _rule(scene, verdict.watch).dry_run:
+        announcements.announce(scene.conn, opened, "opened", _audience(scene, verdict, described.facts))
     return _happened(scene, "incident opened", verdict, opened)
 
 
@@ -116,6 +117,7 @@ def _insert(scene: Scene, verdict: Verdict, stream: str, described: Described) -
             config_hash=scene.config.config_hash,
             cause=described.cause,
             slice_id=verdict.slice_id,
+            dry_run=_rule(scene, verdict.watch).dry_run,
         )
         if incidents.open_incident(scene.conn, row):
             return found
@@ -125,18 +127,24 @@ def _insert(scene: Scene, verdict: Verdict, stream: str, described: Described) -
 def _grown(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Happened]:
     facts = _described(scene, verdict).facts
     if incidents.escalate(scene.conn, firing, facts):
-        if not facts.historical:
-            _announce_growth(scene, verdict, firing, facts.severity)
+        if not facts.historical and not _rule(scene, verdict.watch).dry_run:
+            _announce_growth(scene, verdict, firing, facts)
         return [_happened(scene, "incident escalated", verdict, firing)]
     incidents.refresh(scene.conn, firing, facts)
     incidents.note(scene.conn, firing, "worsened", facts.tolerance or "")
     return [_happened(scene, "incident worsened", verdict, firing)]
 
 
-def _announce_growth(scene: Scene, verdict: Verdict, firing: str, severity: str) -> None:
-    """Tell those who were told before; an incident that was historical until now is news to its receivers."""
-    to = told(scene.conn, firing) or addressees(scene.config, _rule(scene, verdict.watch).notify)
-    announcements.announce(scene.conn, firing, "escalated", to, delivery_key=severity)
+def _announce_growth(scene: Scene, verdict: Verdict, firing: str, facts: Facts) -> None:
+    """Tell those who were told before and whom this severity names; what was historical is news to them."""
+    to = dict.fromkeys([*told(scene.conn, firing), *_audience(scene, verdict, facts)])
+    announcements.announce(scene.conn, firing, "escalated", to, delivery_key=facts.severity)
+
+
+def _audience(scene: Scene, verdict: Verdict, facts: Facts) -> list[Addressee]:
+    names = _rule(scene, verdict.watch).notify.at(Severity(facts.severity))
+    default = scene.config.default_notify
+    return addressees(scene.config, receivers(names, facts.labels, scene.config.receivers, default))
 
 
 def _ended(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Happened]:
@@ -161,6 +169,9 @@ def _trip(scene: Scene, trip: Trip) -> list[Happened]:
     stream = scene.history.stream_key(trip.stream)
     firing = _firing(scene.conn, trip.rule, stream, trip.signal)
     if firing is None:
+        return []
+    if _rule(scene, trip.watch).dry_run:
+        incidents.note(scene.conn, firing, "would_trip", f"{trip.switch}: the rule is a dry run")
         return []
     reason = (
         f"{trip.rule}: {trip.k:,.0f} of {trip.n:,.0f} records ({trip.k / trip.n:.0%}), limit {trip.m:.0%}"

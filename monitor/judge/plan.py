@@ -1,6 +1,7 @@
 """The rules of alerts.yaml as the judge's core reads them: watches, their tiers and their share of the budget."""
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -171,6 +172,7 @@ class Plan:
     fresh_ms: int
     lateness_ms: int
     namings: tuple[Naming, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def referenced(self) -> tuple[Signal, ...]:
@@ -216,7 +218,20 @@ def compile_plan(config: Config) -> Plan:
         fresh_ms=config.fresh_ms,
         lateness_ms=config.source.lateness_ms,
         namings=config.streams.namings,
+        links=config.links,
     )
+
+
+def key_of(rule: Rule, signal: Signal | None = None) -> str:
+    """What the judge's state knows a rule on a signal by: a rule is its name, and its overrides in effect."""
+    key = rule.name if signal is None else f"{rule.name}/{signal.name}"
+    return f"{key}#{rule.variant}" if rule.variant else key
+
+
+def named_by(key: str) -> tuple[str, str | None]:
+    """The rule and the signal of a key, the rule's variant left out."""
+    rule, _, signal = re.sub(r"#[0-9a-f]{8}$", "", key).partition("/")
+    return rule, signal or None
 
 
 def _sharing(config: Config) -> Sharing:
@@ -256,7 +271,7 @@ def _watch(rule: Rule, signal: Signal) -> Watch:
     identity = _identity(
         rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match), *each
     )
-    return Watch(f"{rule.name}/{signal.name}", identity, rule, signal, kind, tiers, 1.0)
+    return Watch(key_of(rule, signal), identity, rule, signal, kind, tiers, 1.0)
 
 
 def _told(match: Match) -> tuple[object, ...]:
@@ -336,24 +351,22 @@ def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
         lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL
     )
     identity = _identity(limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill)
-    key = f"{rule.name}/{signal.name}"
-    return KillWatch(key, identity, rule, signal, limit, switch.name, switch.guard)
+    return KillWatch(key_of(rule, signal), identity, rule, signal, limit, switch.name, switch.guard)
 
 
 def _window_watch(rule: Rule, signal: Signal) -> WindowWatch:
     identity = _identity(rule.bounds, rule.quantile, signal.name, *_told(rule.match), rule.window_ms)
-    key = f"{rule.name}/{signal.name}"
-    return WindowWatch(key, identity, rule, signal, rule.window_ms or 0, rule.bounds)
+    return WindowWatch(key_of(rule, signal), identity, rule, signal, rule.window_ms or 0, rule.bounds)
 
 
 def _traffic_watch(rule: Rule, signal: Signal) -> TrafficWatch:
     identity = _identity(rule.bounds, signal.name, rule.match.labels)
-    return TrafficWatch(f"{rule.name}/{signal.name}", identity, rule, signal, rule.bounds)
+    return TrafficWatch(key_of(rule, signal), identity, rule, signal, rule.bounds)
 
 
 def _total_watch(rule: Rule, signal: Signal) -> TotalWatch:
     identity = _identity(rule.bounds, signal.name, *_told(rule.match), rule.total_ms)
-    key = f"{rule.name}/{signal.name}"
+    key = key_of(rule, signal)
     return TotalWatch(key, identity, rule, signal, rule.total_ms or 0, rule.bounds)
 
 

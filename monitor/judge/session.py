@@ -17,7 +17,7 @@ from monitor.judge.lease import Lease
 from monitor.judge.ledger_history import LedgerHistory
 from monitor.judge.memory import Advance, Context, Memory, advance
 from monitor.judge.parts import slice_of, stream_of
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.plan import Plan, compile_plan, key_of, named_by
 from monitor.judge.store import Cursor, Read, StreamRow
 from monitor.judge.verdicts import Verdict
 from monitor.judge.watermark import PartitionKey, Progress
@@ -221,7 +221,7 @@ class Session:
 def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
     """Forget the incidents of rules that are gone; they are to be closed as expired."""
     keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
-    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {r.name for r in plan.absent}
+    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {key_of(r) for r in plan.absent}
     gone = [k for k in memory.core.incidents if k[0] not in keys]
     kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
     verdicts = [_expired(k, memory) for k in gone]
@@ -230,13 +230,13 @@ def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
 
 def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
     watch, part = key
-    rule, _, signal = watch.partition("/")
+    rule, signal = named_by(watch)
     now = memory.core.incidents[key]
     at_ms = memory.progress.event_ms or now.changed_ms
     return Verdict(
         "expired",
         rule,
-        signal or None,
+        signal,
         stream_of(part),
         now.severity,
         now.onset_ms,

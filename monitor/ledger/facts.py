@@ -87,6 +87,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kill_switch: str | None = None
     historical: bool = False
     runbook: str | None = None
+    links: tuple[tuple[str, str], ...] = ()
     title: str | None = None
     detail: str | None = None
     part: tuple[str, str] | None = None

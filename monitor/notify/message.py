@@ -56,7 +56,7 @@ def compose(event: str, payload: Mapping[str, Any]) -> Message:
         story=clip(told, STORY),
         context=tuple(clip(part, PART) for part in context(facts, payload)) if facts else (),
         commands=_commands(event, payload, facts),
-        links=runbook_link(facts) if facts else (),
+        links=(*runbook_link(facts), *facts.links) if facts else (),
     )
 
 

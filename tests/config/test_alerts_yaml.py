@@ -36,7 +36,7 @@ def test_run_names_every_variable_that_is_missing() -> None:
 def test_its_five_detectors_and_the_kill_read_as_documented() -> None:
     rules = {rule.name: rule for rule in config.load(ALERTS, environ=ENVIRON).rules}
     errors = rules["errors"]
-    assert (errors.kind, errors.kill, errors.notify) == (RuleKind.ABOVE, "chat", ("default", "oncall"))
+    assert (errors.kind, errors.kill, errors.notify.names) == (RuleKind.ABOVE, "chat", ("default", "oncall"))
     assert [(s, limit.kind, limit.value) for s, limit in errors.bounds[0].tiers] == [
         (Severity.WARNING, LimitKind.TIMES, 2.0),
         (Severity.CRITICAL, LimitKind.ABSOLUTE, 0.1),

@@ -46,12 +46,10 @@ PLANNED = {
     "rules[0]": [
         "objective: 99%",
         "over: 30d",
-        "overrides: []",
         "during: x",
         "for: 5m",
-        "dry_run: true",
     ],
-    "": ["links: {}", "include: []", "heartbeat: {}", "samples: {}"],
+    "": ["heartbeat: {}", "samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "kill_switches.chat": ["per: [model]", "trip: auto"],
     "reference": ["hour_of_week: true"],

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_of_checkpoints import Ledger, errors, prepared, settings_of
+from bench_of_checkpoints import RULES, Ledger, errors, prepared, settings_of
+from judging import HEAD
 from sqlalchemy import Engine, text
 
 from monitor.errors import LeaseLost
@@ -307,3 +308,46 @@ def test_two_judges_at_once_come_to_the_sums_of_one(ledger: Ledger) -> None:
     for thread in threads:
         thread.join()
     assert ledger.rows("SELECT sum(n), count(*) FROM tocsin.panes") == [(2_000, 20)]
+
+
+def test_a_dry_run_keeps_its_incident_and_tells_nobody(engine: Engine, tmp_path: Path) -> None:
+    ledger = prepared(
+        engine, settings_of(tmp_path, RULES.replace("kill: chat", "dry_run: true")), age_s=1_200
+    )
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, FIRING)
+    drained(ledger.session())
+    assert ledger.rows("SELECT rule, state, dry_run FROM tocsin.incidents") == [("errors", "firing", True)]
+    assert ledger.rows("SELECT * FROM tocsin.deliveries") == []
+
+
+def test_a_stream_is_judged_by_the_variant_of_a_rule_that_its_labels_choose(
+    engine: Engine, tmp_path: Path
+) -> None:
+    lax = "rules: [{name: errors, signal: error, above: 5%, overrides: [{match: {model: chat-eu}, above: 20%}]}]"
+    ledger = prepared(engine, settings_of(tmp_path, lax), age_s=1_200)
+    ledger.store_errors(0, [(100, 10)] * 60)
+    ledger.store_errors(60, [(100, 80)] * 60)
+    drained(ledger.session())
+    assert ledger.rows("SELECT rule, tolerance FROM tocsin.incidents") == [("errors", "20%")]
+
+
+def test_links_titles_and_receivers_are_filled_in_for_the_stream(engine: Engine, tmp_path: Path) -> None:
+    rules = """
+links: {dashboard: "https://grafana.example/d?m={model}&from={onset_ms}"}
+rules:
+  - {name: errors, signal: error, above: 10%, title: "{model} fails", runbook: "https://wiki.example/{rule}",
+     notify: ["{team}"]}
+receivers: {default: {slack: {url: "https://s.example/x"}}, eu: {slack: {url: "https://s.example/y"}}}
+streams: {labels: [{match: {model: "*-eu"}, set: {team: eu}}]}
+"""
+    head = HEAD.replace('receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}\n', "")
+    ledger = prepared(engine, settings_of(tmp_path, rules, head), age_s=1_200)
+    ledger.store_errors(0, FIRING)
+    drained(ledger.session())
+    [(facts, receiver)] = ledger.rows(
+        "SELECT i.facts, d.receiver FROM tocsin_ledger.incident i JOIN tocsin.deliveries d USING (incident_id)"
+    )
+    assert receiver == "eu"
+    assert (facts["title"], facts["runbook"]) == ("chat-eu fails", "https://wiki.example/errors")
+    assert facts["links"] == [["Dashboard", f"https://grafana.example/d?m=chat-eu&from={facts['onset_ms']}"]]
