@@ -238,6 +238,7 @@ CREATE INDEX ix_delivery_pending ON tocsin_ledger.delivery (next_attempt_at) WHE
 
 CREATE TABLE tocsin_ledger.kill_switch (
     switch text NOT NULL,
+    value text NOT NULL,
     stream text NOT NULL,
     state text NOT NULL,
     mode text NOT NULL,
@@ -247,12 +248,14 @@ CREATE TABLE tocsin_ledger.kill_switch (
     reason text NOT NULL,
     incident_id text,
     confirmed_at timestamptz,
-    CONSTRAINT pk_kill_switch PRIMARY KEY (switch, stream)
+    share double precision,
+    CONSTRAINT pk_kill_switch PRIMARY KEY (switch, value)
 );
 
 CREATE TABLE tocsin_ledger.kill_event (
     kill_id text NOT NULL,
     switch text NOT NULL,
+    value text NOT NULL,
     stream text NOT NULL,
     action text NOT NULL,
     mode text NOT NULL,
@@ -263,6 +266,7 @@ CREATE TABLE tocsin_ledger.kill_event (
     incident_id text,
     actor text NOT NULL,
     evidence_until timestamptz,
+    share double precision,
     CONSTRAINT pk_kill_event PRIMARY KEY (kill_id)
 );
 CREATE INDEX ix_kill_event_switch_sequence ON tocsin_ledger.kill_event (switch, sequence);

@@ -30,11 +30,11 @@ SELECT delivery_id, incident_id, kill_id, receiver, event, state, attempts, crea
 FROM tocsin_ledger.delivery;
 
 CREATE VIEW tocsin.kill_switches AS
-SELECT switch, stream, state, mode, target, sequence, since, reason, incident_id, confirmed_at
+SELECT switch, stream, state, mode, target, sequence, since, reason, incident_id, confirmed_at, share
 FROM tocsin_ledger.kill_switch;
 
 CREATE VIEW tocsin.kill_events AS
-SELECT kill_id, switch, stream, action, mode, target, sequence, at, reason, incident_id, actor
+SELECT kill_id, switch, stream, action, mode, target, sequence, at, reason, incident_id, actor, share
 FROM tocsin_ledger.kill_event;
 
 CREATE VIEW tocsin.panes AS

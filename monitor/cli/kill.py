@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 
 import click
 
-from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.options import Command, config_option, ledger, loaded
 from monitor.config import RUN
 from monitor.config.model import Config, KillSwitch
 from monitor.config.problem import meant
 from monitor.errors import UsageError
-from monitor.killswitch import switches
-from monitor.killswitch.switches import KillAction, KillOutcome, SwitchState
+from monitor.killswitch import states, switches
+from monitor.killswitch.change import KillAction, KillOutcome
+from monitor.killswitch.states import State, SwitchState
+from monitor.ledger.wording import percent
 
 NEED = RUN & {"kill_switches", "store", "name"}
 
@@ -27,57 +29,82 @@ def kill_status(path: str | None) -> None:
     """The state of every kill switch."""
     settings = loaded(path, NEED)
     with ledger(settings) as conn:
-        states = switches.state(conn)
-    for name in sorted(settings.kill_switches.keys() | states.keys()):
-        click.echo(_line(name, states.get(name)))
+        known = states.state(conn)
+    changed = {name for name, _ in known}
+    for name in sorted(settings.kill_switches.keys() - changed):
+        click.echo(f"{name}: serving, never tripped")
+    for key in sorted(known):
+        click.echo(_line(known[key]))
 
 
-def _line(name: str, state: SwitchState | None) -> str:
-    if state is None:
-        return f"{name}: serving, never tripped"
-    since = datetime.fromtimestamp(state.since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    confirmed = "confirmed" if state.confirmed_ms else "NOT confirmed yet"
-    doing = f"tripped: {state.mode} {state.target or ''}".rstrip() if state.tripped else "serving, released"
-    return f"{name}: {doing} since {since} UTC, {confirmed} (sequence {state.sequence}; {state.reason})"
+def _line(now: SwitchState) -> str:
+    name = f"{now.switch} --stream {now.value}" if now.value else now.switch
+    since = datetime.fromtimestamp(now.since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    confirmed = "confirmed" if now.confirmed_ms else "NOT confirmed yet"
+    return f"{name}: {_doing(now)} since {since} UTC, {confirmed} (sequence {now.sequence}; {now.reason})"
+
+
+def _doing(now: SwitchState) -> str:
+    match now.state:
+        case State.TRIPPED:
+            return f"tripped: {now.mode} {now.target or ''}".rstrip()
+        case State.PROBING:
+            return f"probing: {percent(now.share or 0.0)} let through"
+        case State.RELEASED:
+            return "serving, released"
+
+
+def _who_and_why(command: Command) -> Command:
+    """What a change by hand must say."""
+    options = (
+        click.option(
+            "--stream", help="Which of its states, for a switch with `per`: the value of its labels."
+        ),
+        click.option("--reason", required=True, help="Why; goes to the service, the timeline and the audit."),
+        click.option("--by", default=getpass.getuser, help="Who does it (default: your login name)."),
+        config_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @kill.command()
 @click.argument("switch")
-@click.option("--reason", required=True, help="Why; goes to the service, the timeline and the audit.")
-@click.option("--by", default=getpass.getuser, help="Who does it (default: your login name).")
-@config_option
-def trip(switch: str, reason: str, by: str, path: str | None) -> None:
+@_who_and_why
+def trip(switch: str, stream: str | None, reason: str, by: str, path: str | None) -> None:
     """Pull SWITCH by hand."""
     settings = loaded(path, NEED)
+    known = _switch(settings, switch, stream)
     with ledger(settings) as conn:
-        outcome = switches.trip(conn, _switch(settings, switch), stream="", reason=reason, actor=by)
+        outcome = switches.trip(conn, known, stream=stream or "", reason=reason, actor=by)
     _tell(switch, outcome, KillAction.TRIPPED)
 
 
 @kill.command()
 @click.argument("switch")
-@click.option("--reason", required=True, help="Why; goes to the service, the timeline and the audit.")
-@click.option("--by", default=getpass.getuser, help="Who does it (default: your login name).")
-@config_option
-def release(switch: str, reason: str, by: str, path: str | None) -> None:
+@_who_and_why
+def release(switch: str, stream: str | None, reason: str, by: str, path: str | None) -> None:
     """Release SWITCH: the service may serve again, and kill evidence begins afresh."""
     settings = loaded(path, NEED)
+    known = _switch(settings, switch, stream)
     with ledger(settings) as conn:
-        outcome = switches.release(conn, _switch(settings, switch), reason=reason, actor=by)
+        outcome = switches.release(conn, known, stream=stream, reason=reason, actor=by)
     _tell(switch, outcome, KillAction.RELEASED)
 
 
-def _switch(settings: Config, name: str) -> KillSwitch:
+def _switch(settings: Config, name: str, stream: str | None) -> KillSwitch:
     if name not in settings.kill_switches:
         raise UsageError(f"there is no kill switch {name}: {meant(name, settings.kill_switches)}")
-    return settings.kill_switches[name]
+    switch = settings.kill_switches[name]
+    if switch.per and not stream:
+        raise UsageError(f"{name} has a state for each {' and '.join(switch.per)}: say which with --stream")
+    return switch
 
 
 def _tell(switch: str, outcome: KillOutcome, wanted: KillAction) -> None:
     if outcome.new:
-        click.echo(
-            f"{switch} {wanted}, sequence {outcome.sequence}; a running `tocsin run` sends its webhook"
-        )
+        click.echo(f"{switch} {wanted}, sequence {outcome.sequence}; a running `tocsin run` sends it")
     else:
         click.echo(
             f"{switch} was {wanted} already" if wanted is KillAction.TRIPPED else f"{switch} is not tripped"

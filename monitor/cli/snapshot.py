@@ -2,16 +2,17 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.config.model import Config
+from monitor.config.model import Config, SwitchKey
 from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
-from monitor.killswitch import switches
+from monitor.killswitch.states import SwitchState, state
 from monitor.ledger.outbox import oldest_pending_s
 from monitor.web.status import Status
 
@@ -93,12 +94,19 @@ class Snapshot:
         except SQLAlchemyError:
             return {}
 
+    def _tripped(self, states: Mapping[SwitchKey, SwitchState]) -> dict[str, bool]:
+        """By switch, or by `switch/value` where it has a state for each value."""
+        known = self._config.kill_switches
+        serving = {name: False for name, switch in known.items() if not switch.per}
+        changed = {"/".join(filter(None, key)): s.tripped for key, s in states.items() if key[0] in known}
+        return serving | changed
+
     def _gathered(self, conn: Connection) -> dict[str, Any]:
-        states = switches.state(conn)
+        states = state(conn)
         age = conn.execute(_WATERMARK).scalar()
         return {
             "incidents": {(severity, state): n for severity, state, n in conn.execute(_INCIDENTS)},
             "outbox_oldest_s": oldest_pending_s(conn),
-            "tripped": {name: name in states and states[name].tripped for name in self._config.kill_switches},
+            "tripped": self._tripped(states),
             "watermark_age_s": None if age is None else float(age),
         }

@@ -13,12 +13,13 @@ from monitor.config.including import KEY as INCLUDE
 from monitor.config.including import read_text, with_included
 from monitor.config.model import Config
 from monitor.config.problem import Problem, Report
-from monitor.config.receivers import read_receivers, read_switches
+from monitor.config.receivers import read_receivers
 from monitor.config.redact import redacted
 from monitor.config.rules import Known, read_rules
 from monitor.config.secrets import database_url, read_secret
 from monitor.config.section import Section
 from monitor.config.source import read_source
+from monitor.config.switches import read_switches
 from monitor.config.tree import Mapping, parse
 from monitor.config.user_signals import read_user_signals
 from monitor.config.values import text
@@ -103,10 +104,13 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     learning = general.read_learning(root)
     promise = general.read_false_alarms(root, streams.labels)
     receivers = read_receivers(root, needed="receivers" in need)
-    switches = read_switches(root, _names(root, "receivers"), needed="kill_switches" in need)
+    switches = read_switches(root, _names(root, "receivers"), streams.labels, needed="kill_switches" in need)
     defaults = general.read_defaults(root, _names(root, "receivers"), streams)
     signals, vocabulary = read_user_signals(root)
-    known = Known(_names(root, "receivers"), _names(root, "kill_switches"), streams, defaults, vocabulary)
+    per_switches = [name for name, switch in switches.items() if switch.per]
+    known = Known(
+        _names(root, "receivers"), _names(root, "kill_switches"), per_switches, streams, defaults, vocabulary
+    )
     rules = read_rules(root, known)
     general.check_promise(root, promise, rules)
     if rules and not receivers and "receivers" not in root:

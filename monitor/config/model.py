@@ -1,11 +1,13 @@
 """alerts.yaml as values: what the loader makes and everything else reads. Durations are ms."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from monitor.records.names import stream_key
 from monitor.records.signals import BY_CODE, BY_NAME, Side, Signal
 from monitor.records.user_signals import UserSignal
 
@@ -268,8 +270,21 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """An automatic release: `after_ms` tripped, `share` of the traffic is let through for at least `probe_ms`."""
+
+    after_ms: int
+    share: float
+    probe_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class KillSwitch:
-    """`mode` disable, degrade or rollback; `target` what it degrades or rolls back to."""
+    """`mode` disable, degrade or rollback; `target` what it degrades or rolls back to.
+
+    With labels in `per` it has a state for each of their values, see `value_of`; else one. `release` None is by hand.
+    `url` is empty where only `topic` tells of it.
+    """
 
     name: str
     url: str
@@ -278,6 +293,34 @@ class KillSwitch:
     target: str | None
     guard: Guard
     notify: tuple[str, ...]
+    per: tuple[str, ...] = ()
+    dry_run: bool = False
+    release: Release | None = None
+    topic: str | None = None
+
+
+SwitchKey = tuple[str, str]
+"""A switch and which of its states: the value of its labels, '' where it has one state for all streams."""
+
+
+def value_of(per: tuple[str, ...], labels: Mapping[str, str]) -> str | None:
+    """Which state of a switch with labels `per` a stream's `labels` mean, as text; None where one is missing.
+
+    >>> value_of(("model",), {"model": "chat-eu", "team": "search"})
+    'chat-eu'
+    """
+    if not all(labels.get(label) for label in per):
+        return None
+    return stream_key(labels[label] for label in per)
+
+
+def flag_name(name: str) -> str:
+    """`name` as part of a flag's name, in which clients escape nothing.
+
+    >>> flag_name("chat/eu v2")
+    'chat_eu_v2'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,13 @@ IDLE = {
 WITH_TOTAL = ("window", "quantile", "each", "min_n", "kill", "tolerance")
 
 
-def check_rule(section: Section, rule: Rule, signals: tuple[Signal, ...], *, told: bool) -> None:
-    """Reports what the rule's own keys do not show one by one; `told` says whether anybody hears of it."""
+def check_rule(
+    section: Section, rule: Rule, signals: tuple[Signal, ...], *, told: bool, shared_switch: bool
+) -> None:
+    """Reports what the rule's own keys do not show one by one; `told` says whether anybody hears of it.
+
+    `shared_switch` says that its switch has one state for all streams.
+    """
     _idle_keys(section, rule)
     _idle_severity(section)
     _idle_tolerance(section)
@@ -26,7 +31,7 @@ def check_rule(section: Section, rule: Rule, signals: tuple[Signal, ...], *, tol
     _quantile(section, rule, signals)
     _each(section, rule, signals)
     if rule.kill is not None:
-        _kill(section, rule, signals)
+        _kill(section, rule, signals, shared_switch=shared_switch)
     if rule.enabled and not told:
         section.wrong("nobody would be told of this rule", "add notify: [...], here or in defaults")
 
@@ -103,7 +108,7 @@ def _each(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
         section.wrong("a kill rests on the whole stream", advice, at="each")
 
 
-def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
+def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...], *, shared_switch: bool) -> None:
     up = [bound for bound in rule.bounds if bound.side is Side.UP]
     if rule.kind is not RuleKind.ABOVE:
         section.wrong("a kill stands only on `above`", "remove kill, or make it a rule with above", at="kill")
@@ -112,5 +117,6 @@ def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
         section.wrong("a kill acts at critical only", advice, at="kill")
     if any(s.name == "rejected" for s in signals):
         section.wrong("rejected requests are the caller's fault and never kill", "remove kill", at="kill")
-    if "match" not in section:
-        section.wrong("a rule with kill needs a match", "say which model: match: {model: chat-eu}", at="kill")
+    if shared_switch and "match" not in section:
+        advice = "say which model: match: {model: chat-eu}; or give the switch a state for each, per: [model]"
+        section.wrong("a rule with kill needs a match", advice, at="kill")

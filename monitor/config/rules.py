@@ -40,10 +40,11 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that rules may refer to."""
+    """The names that rules may refer to; `per_switches` have a state for each value of their labels."""
 
     receivers: Collection[str]
     switches: Collection[str]
+    per_switches: Collection[str]
     streams: Streams
     defaults: Defaults
     signals: Vocabulary
@@ -143,7 +144,9 @@ class _Reader:
             dry_run=take("dry_run", flag, False),
         )
         if not self.planned:
-            check_rule(self.section, rule, terms.signals, told=self._told(rule))
+            check_rule(
+                self.section, rule, terms.signals, told=self._told(rule), shared_switch=self._shared(rule)
+            )
         self.section.close(PLANNED)
         return rule
 
@@ -210,6 +213,9 @@ class _Reader:
     def _audience(self, node: Node) -> Audience:
         directory = Directory(self.known.receivers, self.known.streams)
         return read_audience(node, directory, self.section.report)
+
+    def _shared(self, rule: Rule) -> bool:
+        return rule.kill not in self.known.per_switches
 
     def _told(self, rule: Rule) -> bool:
         """Whether anybody is; a wrong or hidden `notify` was reported already, or cannot be known."""

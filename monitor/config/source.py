@@ -50,7 +50,7 @@ def read_source(root: Section, *, needed: bool) -> Source:
             "bootstrap_servers", partial(_servers, section), "", "such as localhost:9092"
         ),
         topics=_topics(section),
-        group=section.take("group", _kafka_name, NOTHING.group),
+        group=section.take("group", kafka_name, NOTHING.group),
         start=section.take("start", _start, NOTHING.start),
         lateness_ms=section.take("lateness", duration("0s", "1h"), NOTHING.lateness_ms),
         max_record_bytes=section.take(
@@ -85,13 +85,13 @@ def _topics(section: Section) -> tuple[str, ...]:
         section.wrong(
             "`topic` is missing", "name the topic of the prediction log, such as topic: predictions"
         )
-    one = section.take("topic", lambda node: (_kafka_name(node),), NOTHING.topics)
+    one = section.take("topic", lambda node: (kafka_name(node),), NOTHING.topics)
     several = section.take("topics", partial(_several, section), NOTHING.topics)
     return several if "topics" in section else one
 
 
 def _several(section: Section, node: Node) -> tuple[str, ...]:
-    found = each(node, _kafka_name, section.report)
+    found = each(node, kafka_name, section.report)
     if not isinstance(node, Sequence) or not node.items:
         raise WrongError("this must be a list of topics", "such as topics: [chat, search]")
     if len(set(found)) < len(found):
@@ -99,7 +99,8 @@ def _several(section: Section, node: Node) -> tuple[str, ...]:
     return found
 
 
-def _kafka_name(node: Node) -> str:
+def kafka_name(node: Node) -> str:
+    """A name that Kafka takes for a topic or group."""
     name = text(node)
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in (".", ".."):
         raise WrongError(

@@ -12,7 +12,7 @@ from monitor.config.model import Rule, Severity
 from monitor.judge import evidence, kill, learning, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
-from monitor.judge.kill import KillState, Switch
+from monitor.judge.kill import KillState, Switches
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import KillWatch, Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
 from monitor.judge.reference import REQUESTS, Reference
@@ -23,7 +23,6 @@ from monitor.judge.window import Crossing, WindowState
 from monitor.records.delta import PANE_MS
 
 GONE: Final = "no requests for an hour"
-SERVING = Switch(tripped=False, sequence=0)
 
 
 def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
@@ -276,7 +275,7 @@ def _window_alarm(crossing: Crossing) -> Alarm:
 
 
 def kill_step(
-    state: JudgeState, block: SlotBlock, plan: Plan, switches: Mapping[str, Switch]
+    state: JudgeState, block: SlotBlock, plan: Plan, switches: Switches
 ) -> tuple[JudgeState, list[Decision]]:
     """Close one second of Kafka time: the evidence that can pull a switch."""
     decisions: list[Decision] = []
@@ -286,11 +285,11 @@ def kill_step(
     log_w = learning.log_share(pairs)
     for watch in plan.kills:
         before = state.kills.get(watch.key) or KillState(watch.identity)
-        switch = switches.get(watch.switch, SERVING)
-        after, trips = kill.step(watch, before, block, switch, log_w, plan.kill_threshold, state.references)
+        after, trips = kill.step(watch, before, block, switches, log_w, plan.kill_threshold, state.references)
         state = replace(state, kills={**state.kills, watch.key: after})
         for trip in trips:
             state = _tripped(state, watch, watches.get(watch.key), trip, decisions)
+    decisions += kill.mended(plan.kills, state.kills, block, switches)
     return replace(state, next_kill_slot=block.slot + 1), decisions
 
 

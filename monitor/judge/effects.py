@@ -12,7 +12,7 @@ from monitor.judge.describe import Described, describe, rules_by_watch
 from monitor.judge.history import History
 from monitor.judge.plan import Plan
 from monitor.judge.reference import Reference
-from monitor.judge.verdicts import Chosen, Decision, Learned, Quarantined, Trip, Verdict
+from monitor.judge.verdicts import Chosen, Decision, Learned, Mended, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
 from monitor.ledger.facts import Facts
@@ -54,6 +54,8 @@ def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
                 happened += _move(scene, decision)
             case Trip():
                 happened += _trip(scene, decision)
+            case Mended():
+                happened += _release(scene, decision)
             case Learned():
                 store.write_reference(scene.conn, decision)
                 learned.append(decision)
@@ -170,24 +172,41 @@ def _trip(scene: Scene, trip: Trip) -> list[Happened]:
     firing = _firing(scene.conn, trip.rule, stream, trip.signal)
     if firing is None:
         return []
-    if _rule(scene, trip.watch).dry_run:
-        incidents.note(scene.conn, firing, "would_trip", f"{trip.switch}: the rule is a dry run")
-        return []
     reason = (
         f"{trip.rule}: {trip.k:,.0f} of {trip.n:,.0f} records ({trip.k / trip.n:.0%}), limit {trip.m:.0%}"
     )
+    switch = scene.config.kill_switches[trip.switch]
     outcome = switches.trip(
         scene.conn,
-        scene.config.kill_switches[trip.switch],
-        stream=stream,
+        switch,
+        stream=trip.value if switch.per else stream,
         reason=reason,
         actor=f"rule {trip.rule}",
         incident_id=firing,
         evidence_until_ms=trip.evidence_until_ms,
+        dry_run=_rule(scene, trip.watch).dry_run,
     )
     if not outcome.new:
         return []
     return [Happened(f"switch {outcome.action}", trip.rule, stream, reason, firing)]
+
+
+def _release(scene: Scene, mended: Mended) -> list[Happened]:
+    """The probe was good: the switch serves again."""
+    switch = scene.config.kill_switches[mended.switch]
+    reason = f"the probe was good by {', '.join(mended.rules)}"
+    outcome = switches.release(
+        scene.conn, switch, stream=mended.value or None, reason=reason, actor=switches.TOCSIN
+    )
+    return [Happened("switch released", mended.rules[0], mended.value, reason)] if outcome.new else []
+
+
+def probe_due(scene: Scene) -> list[Happened]:
+    """Let a share through at every switch whose automatic release is due."""
+    return [
+        Happened("switch probing", "", now.stream, f"{now.switch}: {now.reason}", now.incident_id)
+        for now in switches.probe_due(scene.conn, scene.config.kill_switches)
+    ]
 
 
 def _learned(scene: Scene, learned: Iterable[Learned]) -> list[Happened]:

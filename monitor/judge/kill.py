@@ -3,20 +3,22 @@
 The slot is the guard: no glitch shorter than ln A / ln(1/m) slots can kill, however large it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from detectors import bets, cusum, esr
+from detectors import bets, cusum, esr, recovery
+from monitor.config.model import SwitchKey
 from monitor.judge import rows as rw
 from monitor.judge.block import SlotBlock
 from monitor.judge.evidence import count_rows
 from monitor.judge.plan import KillWatch
 from monitor.judge.reference import Reference
 from monitor.judge.rows import Rows
-from monitor.judge.verdicts import Trip
+from monitor.judge.verdicts import Mended, Trip
+from monitor.records.delta import F64
 
 LOWEST_M: Final = 0.10
 HIGHEST_M: Final = 0.50
@@ -25,19 +27,28 @@ REFERENCE_ODDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What the ledger says of a kill switch; each trip and release has a higher `sequence`."""
+    """What the ledger says of a kill switch; each change has a higher `sequence`.
+
+    While `probing`, what is let through is judged, until `probed_ms` at least.
+    """
 
     tripped: bool
     sequence: int
+    probing: bool = False
+    probed_ms: int = 0
+
+
+SERVING: Final = Switch(tripped=False, sequence=0)
+Switches = Mapping[SwitchKey, Switch]
 
 
 @dataclass(frozen=True, slots=True)
 class KillState:
-    """Kill evidence of one rule, a row a stream; `sequence` is the switch's as last seen."""
+    """Kill evidence of one rule, a row a stream; `sequences` are those of their switches as last seen."""
 
     identity: str
     rows: Rows = rw.NOTHING
-    sequence: int = 0
+    sequences: Mapping[int, int] = field(default_factory=dict)
     resting: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -51,39 +62,87 @@ def step(
     watch: KillWatch,
     state: KillState,
     block: SlotBlock,
-    switch: Switch,
+    switches: Switches,
     log_w: float,
     threshold: float,
     references: Mapping[tuple[int, int], Reference],
 ) -> tuple[KillState, list[Trip]]:
     """The evidence after one closed slot, and the trips whose condition holds while the switch is not tripped.
 
-    A release (a new sequence, not tripped) resets the evidence. Nothing is collected while the switch is tripped.
+    A release or a probe (a new sequence) resets the evidence. Nothing is collected while the switch is tripped.
     """
-    if switch.sequence != state.sequence:
-        state = replace(state, sequence=switch.sequence, rows=_reset(state.rows))
+    now = _pulled(watch, state.rows, block, switches)
+    state = _restarted(state, now)
     counts = block.counts.get(watch.signal.code)
-    if switch.tripped or counts is None or not len(state.rows):
+    live = ~np.isin(state.rows.stream, [s for s, switch in now.items() if switch.tripped])
+    if counts is None or not live.any():
         return state, []
     rows = state.rows
-    k, n = count_rows(rows, counts, {})
+    k, n = (x * live for x in count_rows(rows, counts, {}))
     log_l = bets.pane_bet_log_components(k, n, rows.m, rows.rho)
     log_m = esr.update(rows.log_m, log_l, np.full(len(rows), log_w), n)
     onset = cusum.update(rows.onset, cusum.increment(k, n, rows.m), block.slot * 1000, k, n)
-    rows = replace(rows, log_m=log_m, onset=onset)
-    holds = (esr.level(log_m) >= np.log(threshold)) & (onset.n_since >= watch.guard.min_n)
+    rows = replace(rows, log_m=log_m, onset=onset, log_r=_recovery(rows, k, n, now))
+    holds = (esr.level(log_m) >= np.log(threshold)) & (onset.n_since >= watch.guard.min_n) & live
     trips = [_trip(watch, rows, int(i), block, references) for i in np.flatnonzero(holds)]
     return replace(state, rows=rows), trips
 
 
-def _reset(rows: Rows) -> Rows:
-    return rw.restarted(rows, np.ones(len(rows), np.bool_)) if len(rows) else rows
+def _pulled(watch: KillWatch, rows: Rows, block: SlotBlock, switches: Switches) -> dict[int, Switch]:
+    """The switch of each stream as the ledger has it."""
+    streams = np.unique(rows.stream).tolist()
+    keys = {s: watch.pulls(block.labels.get(s, {})) for s in streams} if switches else {}
+    found = {s: key for s, key in keys.items() if key is not None}
+    return {s: switches.get(found[s], SERVING) if s in found else SERVING for s in streams}
+
+
+def _restarted(state: KillState, now: Mapping[int, Switch]) -> KillState:
+    """Evidence about a state that the switch has left counts no more."""
+    sequences = {s: switch.sequence for s, switch in now.items()}
+    moved = [s for s, sequence in sequences.items() if sequence != state.sequences.get(s, 0)]
+    if not moved:
+        return state
+    rows = rw.restarted(state.rows, np.isin(state.rows.stream, moved))
+    return replace(state, sequences={**state.sequences, **sequences}, rows=rows)
+
+
+def _recovery(rows: Rows, k: F64, n: F64, now: Mapping[int, Switch]) -> F64:
+    """Evidence that what a probe lets through is good again; only of streams whose switch probes."""
+    probed = np.isin(rows.stream, [s for s, switch in now.items() if switch.probing])
+    if not probed.any():
+        return rows.log_r
+    log_r: F64 = np.where(probed[:, None], recovery.update(rows.log_r, k, n, rows.m, rows.p_ref), rows.log_r)
+    return log_r
+
+
+def mended(
+    watches: Sequence[KillWatch], kills: Mapping[str, KillState], block: SlotBlock, switches: Switches
+) -> list[Mended]:
+    """The switches whose probe has lasted and whose every stream that was heard is good again, at least one.
+
+    No data is never a recovery: a probe without records goes on.
+    """
+    over = {key for key, s in switches.items() if s.probing and block.end_ms >= s.probed_ms}
+    heard: dict[SwitchKey, list[tuple[str, bool]]] = {key: [] for key in over}
+    for watch in watches if over else ():
+        rows = kills[watch.key].rows
+        good = esr.level(rows.log_r) >= recovery.RESOLVED
+        for i in np.flatnonzero(~np.isneginf(rows.log_r).all(axis=1)).tolist():
+            key = watch.pulls(block.labels.get(int(rows.stream[i]), {}))
+            if key in over:
+                heard[key].append((watch.rule.name, bool(good[i])))
+    return [
+        Mended(*key, tuple(dict.fromkeys(rule for rule, _ in found)), block.end_ms)
+        for key, found in heard.items()
+        if found and all(good for _, good in found)
+    ]
 
 
 def _trip(
     watch: KillWatch, rows: Rows, i: int, block: SlotBlock, references: Mapping[tuple[int, int], Reference]
 ) -> Trip:
     stream = int(rows.stream[i])
+    pulled = watch.pulls(block.labels.get(stream, {}))
     return Trip(
         switch=watch.switch,
         rule=watch.rule.name,
@@ -97,4 +156,5 @@ def _trip(
         n=float(rows.onset.n_since[i]),
         m=float(rows.m[i]),
         reference=references.get((stream, watch.signal.code)),
+        value="" if pulled is None else pulled[1],
     )

@@ -209,7 +209,8 @@ def take_up_kills(state: JudgeState, block: SlotBlock, plan: Plan) -> JudgeState
         for stream in seen:
             reference = state.references.get((stream, code))
             newest = reference.reference_id if reference else ABSOLUTE_ONLY
-            if now.resting.get(stream) != newest and _applies(watch, stream, block):
+            pulls = watch.pulls(block.labels.get(stream, {})) is not None
+            if pulls and now.resting.get(stream) != newest and _applies(watch, stream, block):
                 now = _kill_row(now, watch, stream, reference)
         kills[watch.key] = now
     return replace(state, kills=kills)

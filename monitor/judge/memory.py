@@ -20,7 +20,7 @@ from monitor.judge.block import (
     sliced_counts,
     slot_counts,
 )
-from monitor.judge.kill import Switch
+from monitor.judge.kill import SERVING, Switches
 from monitor.judge.plan import Plan
 from monitor.judge.rows import Flags
 from monitor.judge.state import JudgeState
@@ -109,7 +109,7 @@ class Context:
 
     plan: Plan
     labels: Labels
-    switches: Mapping[str, Switch]
+    switches: Switches
     paused: frozenset[int] = frozenset()
     deaf: bool = False
     rows_due: bool = True
@@ -321,7 +321,8 @@ def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memor
         state, found = core.kill_step(state, block, context.plan, switches)
         decisions += found
         for trip in (d for d in found if isinstance(d, Trip)):
-            switches[trip.switch] = replace(switches.get(trip.switch, core.SERVING), tripped=True)
+            key = (trip.switch, trip.value)
+            switches[key] = replace(switches.get(key, SERVING), tripped=True, probing=False)
     state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))
     return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
 

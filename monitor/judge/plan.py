@@ -22,7 +22,9 @@ from monitor.config.model import (
     Rule,
     RuleKind,
     Severity,
+    SwitchKey,
     labelled,
+    value_of,
 )
 from monitor.judge.parts import stream_of
 from monitor.records.delta import F64, I64, PANE_MS
@@ -116,6 +118,13 @@ class KillWatch:
     limit: Limit
     switch: str
     guard: Guard
+    per: tuple[str, ...] = ()
+    namings: tuple[Naming, ...] = ()
+
+    def pulls(self, labels: Mapping[str, str]) -> SwitchKey | None:
+        """Which switch, and which of its states, a stream with these `labels` pulls; None where it has no value."""
+        value = value_of(self.per, labelled(labels, self.namings)) if self.per else ""
+        return None if value is None else (self.switch, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,8 +359,20 @@ def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
     limit = next(
         lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL
     )
-    identity = _identity(limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill)
-    return KillWatch(key_of(rule, signal), identity, rule, signal, limit, switch.name, switch.guard)
+    identity = _identity(
+        limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill, switch.per
+    )
+    return KillWatch(
+        key_of(rule, signal),
+        identity,
+        rule,
+        signal,
+        limit,
+        switch.name,
+        switch.guard,
+        switch.per,
+        config.streams.namings,
+    )
 
 
 def _window_watch(rule: Rule, signal: Signal) -> WindowWatch:

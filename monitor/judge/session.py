@@ -21,7 +21,8 @@ from monitor.judge.plan import Plan, compile_plan, key_of, named_by
 from monitor.judge.store import Cursor, Read, StreamRow
 from monitor.judge.verdicts import Verdict
 from monitor.judge.watermark import PartitionKey, Progress
-from monitor.killswitch import switches
+from monitor.killswitch import states
+from monitor.killswitch.states import State, SwitchState
 from monitor.ledger import announcements, tables
 from monitor.ledger.models import topic_partition
 from monitor.records.delta import SLOT_MS, Delta
@@ -132,22 +133,27 @@ class Session:
         return Scene(conn, self._config, self._plan, LedgerHistory(conn), now_ms)
 
     def _context(self, conn: Connection, held: Held, fresh: Mapping[int, Mapping[str, str]]) -> Context:
-        states = switches.state(conn)
+        known = states.state(conn)
         labels = {**held.labels, **fresh}
-        tripped = {name for name, s in states.items() if s.tripped}
+        stopped = {key for key, s in known.items() if not s.serves}
         paused = frozenset(
             stream
             for watch in self._plan.kills
-            if watch.switch in tripped
+            if any(name == watch.switch for name, _ in stopped)
             for stream, named in labels.items()
-            if watch.rule.match.accepts(named)
+            if watch.rule.match.accepts(named) and watch.pulls(named) in stopped
         )
         return Context(
             plan=self._plan,
             labels=labels,
-            switches={name: Switch(s.tripped, s.sequence) for name, s in states.items()},
+            switches={key: self._switch(s) for key, s in known.items()},
             paused=paused,
         )
+
+    def _switch(self, now: SwitchState) -> Switch:
+        known = self._config.kill_switches.get(now.switch)
+        probe_ms = known.release.probe_ms if known is not None and known.release is not None else 0
+        return Switch(now.tripped, now.sequence, now.state is State.PROBING, now.since_ms + probe_ms)
 
     def _slices(self, conn: Connection, held: Held, fresh: Read) -> Mapping[int, str]:
         if not self._plan.sliced:
@@ -171,7 +177,7 @@ class Session:
             store.write_versions(conn, moved.versions)
             held = replace(held, lease=renewed, memory=moved.memory)
             scene = self._scene(conn, held)
-            happened = effects.apply(scene, moved.decisions)
+            happened = effects.apply(scene, moved.decisions) + effects.probe_due(scene)
             store.write_streams(conn, stream_rows(moved, self._plan))
             troubles = self._health(scene, held)
             cursors = judged(held.cursors, fresh.cursors, moved)

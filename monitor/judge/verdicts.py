@@ -83,6 +83,17 @@ class Trip:
     n: float
     m: float
     reference: Reference | None = None
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What a probe let through is certainly good again, by every rule that can pull the switch: release it."""
+
+    switch: str
+    value: str
+    rules: tuple[str, ...]
+    evidence_until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +104,4 @@ class Quarantined:
     detail: str
 
 
-Decision = Verdict | Learned | Chosen | Trip | Quarantined
+Decision = Verdict | Learned | Chosen | Trip | Mended | Quarantined

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from monitor.config.model import Config
 from monitor.ledger import incidents
 from monitor.ledger.facts import INTERNAL_STREAM, Facts
-from monitor.ledger.models import incident, kill_switch
+from monitor.ledger.models import incident, kill_event, kill_switch
 from monitor.ledger.moments import millis, rfc3339
 from monitor.ledger.outbox import Addressee, addressees, enqueue, told
 
@@ -21,9 +21,17 @@ def payload(conn: Connection, incident_id: str) -> dict[str, Any] | None:
         return None
     values = {name: rfc3339(v) if isinstance(v, datetime) else v for name, v in row._mapping.items()}
     if row.kill_switch is not None:
-        state = select(kill_switch.c.state).where(kill_switch.c.switch == row.kill_switch)
-        values["switch_state"] = conn.execute(state.order_by(kill_switch.c.sequence.desc())).scalar()
+        values |= _switch_now(conn, incident_id, row.kill_switch)
     return values
+
+
+def _switch_now(conn: Connection, incident_id: str, switch: str) -> dict[str, Any]:
+    """The state of the incident's switch, and which of its states that is."""
+    mine = (kill_event.c.incident_id == incident_id) & (kill_event.c.switch == switch)
+    value = conn.execute(select(kill_event.c.value).where(mine).limit(1)).scalar() or ""
+    now = (kill_switch.c.switch == switch) & (kill_switch.c.value == value)
+    found = {"switch_state": conn.execute(select(kill_switch.c.state).where(now)).scalar()}
+    return found | ({"switch_value": value} if value else {})
 
 
 def announce(

@@ -7,7 +7,9 @@ from typing import Any, Final, Literal
 import msgspec
 
 FactKind = Literal["rate", "distribution", "category", "traffic", "total", "absent", "window", "internal"]
-KillState = Literal["tripped", "confirmed", "unconfirmed", "expired", "held_by_guard", "released"]
+KillState = Literal[
+    "tripped", "confirmed", "unconfirmed", "expired", "held_by_guard", "would_trip", "probing", "released"
+]
 
 INTERNAL_STREAM: Final = "(tocsin)"
 
@@ -94,7 +96,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened to a kill switch, for the message that tells an incident's receivers."""
+    """What happened to a kill switch, for the message that tells an incident's receivers.
+
+    `value` says which of its states, of a switch with `per`.
+    """
 
     switch: str
     state: KillState
@@ -106,6 +111,8 @@ class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     confirmed_ms: int | None = None
     response: str | None = None
     attempts: int = 0
+    share: float | None = None
+    value: str = ""
     reason: str = ""
 
 

@@ -294,11 +294,13 @@ delivery = Table(
     Index("ix_delivery_pending", "next_attempt_at", postgresql_where="state = 'pending'"),
 )
 
+# `value` tells the states of a switch that has one for each value of its labels; '' where it has one for all.
 kill_switch = Table(
     "kill_switch",
     metadata,
     Column("switch", Text, primary_key=True),
-    Column("stream", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("target", Text),
@@ -307,6 +309,7 @@ kill_switch = Table(
     Column("reason", Text, nullable=False),
     Column("incident_id", Text),
     Column("confirmed_at", Time),
+    Column("share", Double),
 )
 
 kill_event = Table(
@@ -314,6 +317,7 @@ kill_event = Table(
     metadata,
     Column("kill_id", Text, primary_key=True),
     Column("switch", Text, nullable=False),
+    Column("value", Text, nullable=False),
     Column("stream", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("mode", Text, nullable=False),
@@ -324,6 +328,7 @@ kill_event = Table(
     Column("incident_id", Text),
     Column("actor", Text, nullable=False),
     Column("evidence_until", Time),
+    Column("share", Double),
     Index(None, "switch", "sequence"),
 )
 

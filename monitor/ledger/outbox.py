@@ -42,9 +42,9 @@ def delivery_id(subject: str, receiver: str, event: str, key: str) -> str:
     return short_hash(20, subject, receiver, event, key)
 
 
-def switch_lane(switch: str) -> str:
-    """The lane of a kill switch."""
-    return f"switch/{switch}"
+def switch_lane(switch: str, value: str = "") -> str:
+    """The lane of a kill switch, or of one of its states where it has one for each `value`."""
+    return f"switch/{switch}/{value}" if value else f"switch/{switch}"
 
 
 def enqueue(
@@ -58,16 +58,18 @@ def enqueue(
     payload: Mapping[str, Any],
     not_after_ms: int | None = None,
     delivery_key: str = "",
+    value: str = "",
 ) -> None:
     """Put one message into its lane; a message that is there already stays as it is.
 
-    Kind `kill` goes into the lane of the switch called `receiver`, all else into the receiver's lane of the
-    incident (of the kill, where there is no incident). Raises ValueError without incident and kill.
+    Kind `kill` goes into the lane of the switch called `receiver` (of its state for `value`), all else into the
+    receiver's lane of the incident (of the kill, where there is no incident).
+    Raises ValueError without incident and kill.
     """
     subject = (kill_id or incident_id) if kind == KILL else (incident_id or kill_id)
     if subject is None:
         raise ValueError(f"a delivery to {receiver} needs an incident or a kill")
-    lane = switch_lane(receiver) if kind == KILL else f"incident/{receiver}/{subject}"
+    lane = switch_lane(receiver, value) if kind == KILL else f"incident/{receiver}/{subject}"
     row = {
         "delivery_id": delivery_id(subject, receiver, event, delivery_key),
         "lane": lane,

@@ -20,7 +20,11 @@ def tell(conn: Connection, config: Config, sent: Delivery, state: KillState, res
     While the incident fires it is news of the incident, in its lane. Without one, or after its end, it stands
     for itself, and PagerDuty, which would open an alert that nothing resolves, is left out.
     """
-    kill = _facts(sent, state, response, millis(conn.execute(select(func.clock_timestamp())).scalar_one()))
+    switch = config.kill_switches.get(sent.receiver)
+    value = str(sent.payload["stream"]) if switch is not None and switch.per else ""
+    kill = _facts(
+        sent, value, state, response, millis(conn.execute(select(func.clock_timestamp())).scalar_one())
+    )
     extra = {"kill": stored_facts(kill), "switch": dict(sent.payload)}
     event, key = sent.event, f"{state}/{sent.kill_id}"
     to = _audience(conn, config, sent)
@@ -57,7 +61,7 @@ def _fires(conn: Connection, incident_id: str | None) -> bool:
     )
 
 
-def _facts(sent: Delivery, state: KillState, response: str, now_ms: int) -> KillFacts:
+def _facts(sent: Delivery, value: str, state: KillState, response: str, now_ms: int) -> KillFacts:
     body: dict[str, Any] = dict(sent.payload)
     return KillFacts(
         switch=body["switch"],
@@ -67,8 +71,10 @@ def _facts(sent: Delivery, state: KillState, response: str, now_ms: int) -> Kill
         actor=body["actor"],
         at_ms=instant_ms(body["at"]),
         target=body["target"],
-        confirmed_ms=now_ms if state in ("confirmed", "released") else None,
+        confirmed_ms=now_ms if state in ("confirmed", "released", "probing") else None,
         response=response,
         attempts=sent.attempts,
         reason=body["reason"],
+        share=body.get("share"),
+        value=value,
     )

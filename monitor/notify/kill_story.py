@@ -18,7 +18,16 @@ _SHOUTS: Final = {
     "unconfirmed": "KILL NOT CONFIRMED",
     "expired": "KILL NOT CONFIRMED",
     "held_by_guard": "KILL HELD BACK",
+    "would_trip": "WOULD HAVE KILLED",
     "released": "RELEASED",
+}
+
+
+_DID: Final = {
+    "held_by_guard": "held back",
+    "would_trip": "would have been tripped",
+    "probing": "lets a share through from",
+    "released": "released",
 }
 
 
@@ -32,6 +41,8 @@ def kill_headline(kill: KillFacts, payload: Mapping[str, Any], facts: Facts | No
     """`KILLED chat-eu: 96% of requests fail, was 0.4%`; without an incident the reason that was given."""
     if kill.state == "released":
         return f"RELEASED switch {kill.switch}: {clip(kill.reason, 200)}"
+    if kill.state == "probing":
+        return f"PROBING switch {kill.switch}: {clip(kill.reason, 200)}"
     if facts is not None:
         return f"{_SHOUTS[kill.state]} {headline(facts)}"
     stream = clip(str((payload.get("switch") or {}).get("stream") or ""), 120)
@@ -42,14 +53,14 @@ def kill_story(kill: KillFacts, facts: Facts | None) -> str:
     """When it began, when and by whom the switch changed, and what its webhook answered."""
     start = f"Began {began(facts)}; switch" if facts is not None else "Switch"
     seen_from = moment(facts.detected_ms) if facts is not None else moment(kill.at_ms)
-    did = {"held_by_guard": "held back", "released": "released"}.get(kill.state, "tripped")
+    did = _DID.get(kill.state, "tripped")
     at = clock(moment(kill.at_ms), seen_from)
     what = f"{start} {kill.switch} {did} {at} UTC by {clip(kill.actor, 80)}{_mode(kill)}"
     return f"{what}{_webhook(kill)}{_before(kill, facts)}"
 
 
 def _mode(kill: KillFacts) -> str:
-    if kill.state == "released":
+    if kill.state in ("released", "probing"):
         return ""
     return f": {kill.mode} to {clip(kill.target, 80)}" if kill.target else f": {kill.mode}"
 
@@ -57,7 +68,7 @@ def _mode(kill: KillFacts) -> str:
 def _webhook(kill: KillFacts) -> str:
     answer = clip(kill.response or "nothing", 200)
     match kill.state:
-        case "confirmed" | "released" if kill.confirmed_ms is not None:
+        case "confirmed" | "released" | "probing" if kill.confirmed_ms is not None:
             at = clock(moment(kill.confirmed_ms), moment(kill.at_ms))
             return f", confirmed {at} UTC ({answer})."
         case "unconfirmed":
@@ -66,6 +77,8 @@ def _webhook(kill: KillFacts) -> str:
             return f". {_failed(kill, answer)}; given up: it may still be serving."
         case "held_by_guard":
             return f". {clip(kill.reason, 300)}"
+        case "would_trip":
+            return ". This is a dry run: it is still serving."
         case _:
             return "."
 
@@ -75,7 +88,7 @@ def _before(kill: KillFacts, facts: Facts | None) -> str:
         facts is None
         or facts.affected is None
         or not facts.total
-        or kill.state in ("released", "held_by_guard")
+        or kill.state in ("released", "probing", "held_by_guard")
     ):
         return ""
     verb = "failed" if facts.signal in ("error", "timeout") else f"{records(facts)} were affected"

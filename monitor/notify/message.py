@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Final
 
 from monitor.ledger.facts import Facts, facts_of
@@ -97,5 +98,13 @@ def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tu
 def _tripped_switch(payload: Mapping[str, Any]) -> str | None:
     kill = kill_of(payload)
     if kill is not None:
-        return None if kill.state in ("released", "held_by_guard") else kill.switch
-    return payload.get("kill_switch") if payload.get("switch_state") == "tripped" else None
+        idle = kill.state in ("released", "held_by_guard", "would_trip")
+        return None if idle else _typed(kill.switch, kill.value)
+    if payload.get("switch_state") not in ("tripped", "probing"):
+        return None
+    return _typed(str(payload.get("kill_switch")), str(payload.get("switch_value") or ""))
+
+
+def _typed(switch: str, value: str) -> str:
+    """The switch as a shell takes it."""
+    return f"{quote(switch)} --stream {quote(value)}" if value else quote(switch)

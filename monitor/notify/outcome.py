@@ -3,15 +3,17 @@
 Whatever is about a switch begins with `lock_switches`, as trip and release do, so that they cannot deadlock.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, select
 from structlog import get_logger
 
 from monitor.config.model import Config
 from monitor.errors import DeliveryError
-from monitor.killswitch.switches import confirm, is_confirmed
+from monitor.killswitch.states import confirm, is_confirmed
 from monitor.ledger.announcements import resolve_internal
+from monitor.ledger.facts import KillState
 from monitor.ledger.incidents import note
 from monitor.ledger.moments import millis
 from monitor.ledger.outbox import KILL, lock_switches
@@ -24,6 +26,7 @@ from monitor.notify.lanes import next_attempt, pause, record, send_newest_again
 
 _log = get_logger("tocsin.notify")
 _WORDS = 500
+_NEWS: Final[Mapping[str, KillState]] = {"tripped": "confirmed", "probing": "probing", "released": "released"}
 
 
 def delivered(conn: Connection, config: Config, sent: Delivery, response: str) -> str:
@@ -41,7 +44,7 @@ def delivered(conn: Connection, config: Config, sent: Delivery, response: str) -
     if sent.incident_id is not None:
         note(conn, sent.incident_id, "delivered", f"{sent.event} to {sent.receiver} ({response})")
     if sent.kind == KILL and confirm(conn, sent.receiver, int(sent.payload["sequence"])):
-        tell(conn, config, sent, "confirmed" if sent.event == "tripped" else "released", response)
+        tell(conn, config, sent, _NEWS[sent.event], response)
     resolve_internal(conn, rule=RULE, key=_subject(sent), detail=f"took a message again: {response}")
     return "delivered"
 

@@ -14,7 +14,8 @@ from monitor.notify.signing import key_of, signed_headers
 
 MOST_BYTES: Final = 20_000
 _GONE: Final = 410
-_PRIVATE: Final = ("facts", "kill", "switch", "switch_state")
+OF_SWITCH: Final = ("tripped", "probing", "released")
+_PRIVATE: Final = ("facts", "kill", "switch", "switch_state", "switch_value")
 
 
 class Webhook:
@@ -66,7 +67,7 @@ def encoded(delivery: Delivery) -> bytes:
 
 def type_of(delivery: Delivery) -> str:
     """`incident.opened` and the like; news of a kill switch has the type of its own webhook."""
-    about = "kill_switch" if delivery.event in ("tripped", "released") else "incident"
+    about = "kill_switch" if delivery.event in OF_SWITCH else "incident"
     return f"{about}.{delivery.event}"
 
 
@@ -74,5 +75,5 @@ def data(event: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The row of `incidents` with `text` and `links`; for news of a switch, what the switch's webhook got."""
     message = compose(event, payload)
     row = {key: value for key, value in payload.items() if key not in _PRIVATE}
-    about = payload["switch"] if event in ("tripped", "released") else row
+    about = payload["switch"] if event in OF_SWITCH else row
     return {**about, "text": message.text, "links": {label.lower(): to for label, to in message.links}}

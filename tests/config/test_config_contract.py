@@ -51,7 +51,6 @@ PLANNED = {
     ],
     "": ["heartbeat: {}", "samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
-    "kill_switches.chat": ["per: [model]", "trip: auto"],
     "reference": ["hour_of_week: true"],
     "labels": ["mature: 90d"],
     "receivers.default": ["alertmanager: {}", "email: {}"],

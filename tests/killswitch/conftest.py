@@ -29,7 +29,7 @@ def ledger(ledger_of_the_module):
 def switch_called():
     """Makes switches that degrade to rules-v3; the guard allows one within an hour."""
 
-    def make(name, guard=GUARD, mode="degrade", target="rules-v3"):
-        return KillSwitch(name, "http://127.0.0.1:9/", "", mode, target, guard, ())
+    def make(name, guard=GUARD, mode="degrade", target="rules-v3", **more):
+        return KillSwitch(name, "http://127.0.0.1:9/", "", mode, target, guard, (), **more)
 
     return make

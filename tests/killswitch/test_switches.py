@@ -3,58 +3,19 @@
 import threading
 
 import pytest
+from killing import EVIDENCE_MS, hook, opened, trip_by_rule
 from sqlalchemy import func, select
 
 from monitor.config.model import Guard
-from monitor.killswitch.switches import KillAction, confirm, is_confirmed, release, send_again, state, trip
-from monitor.ledger.announcements import announce
-from monitor.ledger.facts import Facts
-from monitor.ledger.incidents import incident_row, open_incident
+from monitor.killswitch.change import KillAction
+from monitor.killswitch.states import confirm, is_confirmed, state
+from monitor.killswitch.switches import release, send_again, trip
 from monitor.ledger.models import delivery, incident, kill_event, kill_switch, timeline
 from monitor.ledger.moments import instant_ms, millis
-from monitor.ledger.outbox import Addressee
-
-EVIDENCE_MS = 1_763_780_000_000
-SLACK = Addressee("default", "slack")
 
 
 def trip_by_hand(conn, switch, reason="it lies"):
     return trip(conn, switch, stream="chat-eu", reason=reason, actor="ann")
-
-
-def trip_by_rule(conn, switch, incident_id="k3v9q2m7ab"):
-    return trip(
-        conn,
-        switch,
-        stream="chat-eu",
-        reason="96% of requests fail, was 0.4%",
-        actor="rule errors",
-        incident_id=incident_id,
-        evidence_until_ms=EVIDENCE_MS,
-    )
-
-
-def opened(conn, incident_id="k3v9q2m7ab"):
-    facts = Facts(
-        env="prod",
-        rule="errors",
-        severity="critical",
-        stream="chat-eu",
-        kind="rate",
-        signal="error",
-        quantity="rate",
-        observed=0.96,
-        reference=0.004,
-        onset_ms=EVIDENCE_MS,
-        detected_ms=EVIDENCE_MS + 12_000,
-    )
-    open_incident(conn, incident_row(facts, incident_id=incident_id, config_hash="c"))
-    announce(conn, incident_id, "opened", [SLACK])
-
-
-def lane(conn, switch="chat"):
-    rows = select(delivery).where(delivery.c.lane == f"switch/{switch}").order_by(delivery.c.position)
-    return conn.execute(rows).all()
 
 
 def test_a_trip_writes_state_event_and_the_webhook_body_of_the_contract(ledger, switch_called):
@@ -63,7 +24,7 @@ def test_a_trip_writes_state_event_and_the_webhook_body_of_the_contract(ledger, 
         outcome = trip_by_rule(conn, switch_called("chat"))
         row = conn.execute(select(kill_switch)).one()
         event = conn.execute(select(kill_event)).one()
-        (sent,) = lane(conn)
+        (sent,) = hook(conn)
     assert (outcome.action, outcome.new) == (KillAction.TRIPPED, True)
     assert (row.switch, row.stream, row.state, row.mode, row.target) == (
         "chat",
@@ -87,6 +48,7 @@ def test_a_trip_writes_state_event_and_the_webhook_body_of_the_contract(ledger, 
         "state": "tripped",
         "mode": "degrade",
         "target": "rules-v3",
+        "share": None,
         "sequence": row.sequence,
         "reason": "96% of requests fail, was 0.4%",
         "incident_id": "k3v9q2m7ab",
@@ -134,7 +96,7 @@ def test_a_release_supersedes_a_trip_that_still_waits(ledger, switch_called):
         trip_by_hand(conn, switch_called("chat"))
     with ledger.begin() as conn:
         outcome = release(conn, switch_called("chat"), reason="false alarm", actor="bob")
-        tripped, released = lane(conn)
+        tripped, released = hook(conn)
     assert outcome.action is KillAction.RELEASED
     assert (tripped.state, released.state) == ("superseded", "pending")
     assert released.payload["state"] == "released"
@@ -150,9 +112,9 @@ def test_releasing_what_serves_changes_nothing(ledger, switch_called, tripped_be
         if tripped_before:
             trip_by_hand(conn, chat)
             release(conn, chat, reason="r", actor="ann")
-        before = len(lane(conn))
+        before = len(hook(conn))
         outcome = release(conn, chat, reason="r", actor="ann")
-        assert len(lane(conn)) == before
+        assert len(hook(conn)) == before
     assert (outcome.action, outcome.new) == (KillAction.ALREADY, False)
 
 
@@ -168,11 +130,10 @@ def test_rule_7_a_ledger_that_went_back_sends_its_state_under_a_new_number(ledge
     chat = switch_called("chat")
     with ledger.begin() as conn:
         first = trip_by_hand(conn, chat)
-        again = send_again(conn, chat, reason="the ledger went back", actor="tocsin")
-        assert [row.state for row in lane(conn)] == ["superseded", "pending"]
-        assert lane(conn)[-1].payload["state"] == "tripped"
-        assert send_again(conn, switch_called("never"), reason="r", actor="tocsin") is None
-    assert again is not None
+        (again,) = send_again(conn, chat, reason="the ledger went back", actor="tocsin")
+        assert [row.state for row in hook(conn)] == ["superseded", "pending"]
+        assert hook(conn)[-1].payload["state"] == "tripped"
+        assert send_again(conn, switch_called("never"), reason="r", actor="tocsin") == []
     assert again.sequence > first.sequence
 
 
@@ -186,8 +147,8 @@ def test_the_guard_holds_a_second_switch_back_and_says_so_once(ledger, switch_ca
         with ledger.begin() as conn:
             outcomes.append(trip_by_rule(conn, switch_called("other"), "held234567"))
     with ledger.begin() as conn:
-        assert "other" not in state(conn)
-        assert lane(conn, "other") == []
+        assert ("other", "") not in state(conn)
+        assert hook(conn, "other") == []
         events = (
             conn.execute(select(kill_event.c.action).where(kill_event.c.switch == "other")).scalars().all()
         )
@@ -239,7 +200,7 @@ def test_a_trip_that_is_rolled_back_leaves_nothing(ledger, switch_called):
     conn.close()
     with ledger.begin() as after:
         assert state(after) == {}
-        assert lane(after) == []
+        assert hook(after) == []
 
 
 def test_two_who_trip_at_once_make_one_event(ledger, switch_called):

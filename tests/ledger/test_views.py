@@ -22,8 +22,9 @@ timeline(incident_id, at, what, detail)
 deliveries(delivery_id, incident_id, kill_id, receiver, event, state, attempts, created_at,
     delivered_at, response, last_error)
 kill_switches(switch, stream, state, mode, target, sequence, since, reason, incident_id,
-    confirmed_at)
-kill_events(kill_id, switch, stream, action, mode, target, sequence, at, reason, incident_id, actor)
+    confirmed_at, share)
+kill_events(kill_id, switch, stream, action, mode, target, sequence, at, reason, incident_id, actor,
+    share)
 panes(stream, pane_start, n, late)
 rates(stream, signal, pane_start, k, n)
 quantiles(stream, signal, pane_start, n, p50, p90, p95, p99, p999)

@@ -8,7 +8,8 @@ from notify_parties import SECRET, Answer
 from sqlalchemy import update
 from standardwebhooks import Webhook as Verifier
 
-from monitor.killswitch.switches import release, state, trip
+from monitor.killswitch.states import state
+from monitor.killswitch.switches import release, trip
 from monitor.ledger.announcements import announce
 from monitor.ledger.incidents import resolve
 from monitor.ledger.models import delivery
@@ -43,7 +44,7 @@ def test_rule_6_a_worker_that_stood_still_while_sending_does_not_have_the_last_w
     ids = [request.id for request in party.to("/kill")]
     assert len(set(ids)) == 3
     with ledger.begin() as conn:
-        assert state(conn)["chat"].tripped is False
+        assert state(conn)["chat", ""].tripped is False
     assert [r.state for r in rows(ledger) if r.kind == "kill"] == ["superseded", "delivered", "delivered"]
 
 
@@ -69,7 +70,7 @@ def test_a_kill_arrives_signed_is_confirmed_and_told_to_whoever_knows_of_the_inc
         "rules-v3",
     )
     with ledger.begin() as conn:
-        assert state(conn)["chat"].confirmed_ms is not None
+        assert state(conn)["chat", ""].confirmed_ms is not None
     assert [r.json["text"].splitlines()[0] for r in party.to("/slack")] == [
         "chat-eu: 96% of requests fail, was 0.4%",
         "KILLED chat-eu: 96% of requests fail, was 0.4%",
@@ -90,13 +91,13 @@ def test_a_kill_that_is_not_confirmed_is_announced_once_and_kept_trying(ledger, 
         shouts = until(lambda: [t for t in texts(party) if t.startswith("KILL NOT CONFIRMED")])
         assert "failed 3 times (answered HTTP 503); still serving" in shouts[0]
         with ledger.begin() as conn:
-            assert state(conn)["chat"].confirmed_ms is None
+            assert state(conn)["chat", ""].confirmed_ms is None
         party.first()
         until(lambda: [t for t in texts(party) if t.startswith("KILLED")])
         until(lambda: all_done(ledger))
     assert len([t for t in texts(party) if t.startswith("KILL NOT CONFIRMED")]) == 1
     with ledger.begin() as conn:
-        assert state(conn)["chat"].confirmed_ms is not None
+        assert state(conn)["chat", ""].confirmed_ms is not None
 
 
 def test_rule_5_a_trip_that_came_too_late_is_not_sent_and_that_is_an_alert(ledger, config, party):

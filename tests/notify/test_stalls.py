@@ -8,7 +8,8 @@ from pathlib import Path
 
 from notify_flow import ID, all_done, notifying, open_to, rows, until
 
-from monitor.killswitch.switches import release, state, trip
+from monitor.killswitch.states import state
+from monitor.killswitch.switches import release, trip
 from monitor.ledger.announcements import announce
 from monitor.ledger.incidents import resolve
 
@@ -42,7 +43,7 @@ def test_rule_6_a_trip_sent_after_the_release_is_followed_by_the_release(ledger,
         party.wait_for(3, "/kill")
         until(lambda: all_done(ledger))
         with ledger.begin() as conn:
-            assert state(conn)["chat"].tripped is False
+            assert state(conn)["chat", ""].tripped is False
     received = [request.json["data"] for request in party.to("/kill")]
     assert [data["state"] for data in received] == ["released", "tripped", "released"]
     assert received[-1]["sequence"] > received[1]["sequence"]
