@@ -24,17 +24,20 @@ def coverage(
     """
     if signal.name not in COVERED:
         return None
-    share = _share(history, stream, signal, window)
+    answers = _answers(history, stream, window)
+    share = _share(history, stream, signal, window, answers)
     if share is None:
         return None
     before = None
     if reference is not None and reference.origin != _IMPORTED:
-        before = _share(history, stream, signal, (reference.from_ms, reference.until_ms))
-    return Coverage(share=share, before=before, withheld=_withheld(history, stream, window))
+        then = (reference.from_ms, reference.until_ms)
+        before = _share(history, stream, signal, then, _answers(history, stream, then))
+    return Coverage(share=share, before=before, withheld=_withheld(history, stream, window) / answers)
 
 
-def _share(history: History, stream: int, signal: Signal, window: tuple[int, int]) -> float | None:
-    answers = _answers(history, stream, window)
+def _share(
+    history: History, stream: int, signal: Signal, window: tuple[int, int], answers: int
+) -> float | None:
     n = history.total(stream, signal.code, WHOLE, *window) if answers else 0
     return n / answers if answers and n <= answers else None
 
@@ -45,7 +48,6 @@ def _answers(history: History, stream: int, window: tuple[int, int]) -> int:
     return int(counts[buckets == 0].sum())
 
 
-def _withheld(history: History, stream: int, window: tuple[int, int]) -> float:
+def _withheld(history: History, stream: int, window: tuple[int, int]) -> int:
     buckets, counts = history.counts(stream, _ABSTAINED, WHOLE, *window)
-    answers = _answers(history, stream, window)
-    return float(counts[buckets == 1].sum() / answers) if answers else 0.0
+    return int(counts[buckets == 1].sum())

@@ -54,7 +54,7 @@ def grouped(columns: Sequence[I64]) -> tuple[list[I64], NDArray[np.intp], NDArra
     if packed is None:
         return _grouped_wide(columns)
     keys, packing = packed
-    order = np.argsort(keys)
+    order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     return packing.unpack(ordered[starts]), order, starts
