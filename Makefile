@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench bench-detection lock clean
+.PHONY: help setup test lint demo bench bench-detection peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ bench: setup ## Measure throughput against bare poll, time to kill, and memory
 
 bench-detection: setup ## Measure false alarms against the budget, delays, cost, and what others find
 	$(BIN)/python -m benchmarks.detection
+
+peers: setup ## Install the tools that bench-detection compares with, each on its own, outside the requirements
+	$(BIN)/python -m benchmarks.detection.window_tools
 
 PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --quiet

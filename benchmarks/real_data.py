@@ -5,6 +5,7 @@
 
 import csv
 import gzip
+import itertools
 import json
 import random
 import re
@@ -19,6 +20,8 @@ Prediction = dict[str, Any]
 
 SEED: Final = 20260101
 OPTION: Final = re.compile(r"\([A-F]\)")
+UNBOUNDED: Final = 1 << 40
+SMALL_CACHE: Final = 2_000
 CIFAR: Final = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -42,11 +45,13 @@ def streams(folder: Path) -> Iterator[Stream]:
     """All streams that the data sets give."""
     yield _prime(folder)
     yield _opinions(folder)
-    yield _happy_numbers(folder)
+    yield from _happy_numbers(folder)
+    yield _leetcode(folder)
+    yield _sensitive(folder)
     yield _languages(folder)
     yield _classifiers(folder)
     yield from _azure(folder)
-    yield _mooncake(folder)
+    yield from _mooncake(folder)
 
 
 def _prime(folder: Path) -> Stream:
@@ -60,13 +65,31 @@ def _opinions(folder: Path) -> Stream:
     for prediction in (*old, *new):
         prediction["valid_output"] = OPTION.search(prediction["output"]) is not None
     change = "gpt-4-0314 -> -0613 on OPINIONQA: answers without an option 2% -> 75%"
-    return Stream("LLMDrift OPINIONQA", change, old, new, ("invalid_output",))
+    return Stream("LLMDrift OPINIONQA", change, old, new, ("invalid_output", "output_tokens"))
 
 
-def _happy_numbers(folder: Path) -> Stream:
+def _happy_numbers(folder: Path) -> Iterator[Stream]:
     old, new = _versions(folder, "COUNTAHAPPYNUMBER", "gpt-3.5-turbo")
     change = "gpt-3.5-0301 -> -0613 on HAPPYNUMBER: truncated answers 3.6% -> 16.2%"
-    return Stream("LLMDrift HAPPYNUMBER", change, old, new, ("truncated",))
+    yield Stream("LLMDrift HAPPYNUMBER", change, old, new, ("truncated", "output_tokens"))
+    old, new = _versions(folder, "COUNTAHAPPYNUMBER", "gpt-4")
+    change = "gpt-4-0314 -> -0613 on HAPPYNUMBER: median answer 1,276 -> 5 tokens"
+    yield Stream("LLMDrift HAPPYNUMBER gpt-4", change, old, new, ("output_tokens",))
+
+
+def _leetcode(folder: Path) -> Stream:
+    """An answer is valid if it can be run as it is: without a Markdown fence around it."""
+    old, new = _versions(folder, "LEETCODE_EASY", "gpt-4")
+    for prediction in (*old, *new):
+        prediction["valid_output"] = "```" not in prediction["output"]
+    change = "gpt-4-0314 -> -0613 on LEETCODE: fenced answers 0 -> 44 of 50, median 5.3 -> 12.1 s"
+    return Stream("LLMDrift LEETCODE", change, old, new, ("invalid_output", "latency_ms"))
+
+
+def _sensitive(folder: Path) -> Stream:
+    old, new = _versions(folder, "SENSITIVEQ", "gpt-4")
+    change = "gpt-4-0314 -> -0613 on SENSITIVEQ: median answer 55 -> 10 tokens"
+    return Stream("LLMDrift SENSITIVEQ", change, old, new, ("output_tokens",))
 
 
 def _versions(folder: Path, task: str, model: str) -> tuple[list[Prediction], list[Prediction]]:
@@ -144,11 +167,32 @@ def _traced(folder: Path, name: str) -> list[Prediction]:
     ]
 
 
-def _mooncake(folder: Path) -> Stream:
+def _mooncake(folder: Path) -> Iterator[Stream]:
+    """A request hits the cache if blocks beyond its first, which nearly all share, are known."""
     with gzip.open(folder / "mooncake" / "conversation_trace.jsonl.gz", "rb") as file:
         rows = [json.loads(line) for line in file]
-    quiet = [{"input_tokens": row["input_length"], "output_tokens": row["output_length"]} for row in rows]
-    return Stream("Mooncake", "none", quiet, (), ())
+    half = len(rows) // 2
+    whole = _cached(rows, [UNBOUNDED] * len(rows))
+    yield Stream("Mooncake", "none", whole, (), ())
+    cut = _cached(rows, [UNBOUNDED] * half + [SMALL_CACHE] * (len(rows) - half))
+    change = f"Mooncake's requests, cache cut to {SMALL_CACHE:,} blocks: hits 38% -> 2%"
+    yield Stream("Mooncake, small cache", change, cut[:half], cut[half:], ("cached",))
+
+
+def _cached(rows: Sequence[Mapping[str, Any]], capacity: Sequence[int]) -> list[Prediction]:
+    """Whether each request's prefix was in a cache of blocks that forgets the longest unused."""
+    known: dict[int, None] = {}
+    found = []
+    for row, most in zip(rows, capacity, strict=True):
+        hits = sum(1 for _ in itertools.takewhile(known.__contains__, row["hash_ids"]))
+        for block in row["hash_ids"]:
+            known.pop(block, None)
+            known[block] = None
+        for block in list(itertools.islice(known, max(len(known) - most, 0))):
+            del known[block]
+        tokens = {"input_tokens": row["input_length"], "output_tokens": row["output_length"]}
+        found.append({**tokens, "cache_hit": hits > 1})
+    return found
 
 
 def _table(path: Path) -> list[dict[str, str]]:

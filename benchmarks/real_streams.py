@@ -53,12 +53,15 @@ COLUMNS: Final = (
     "other signals after",
 )
 SPACING_MS: Final = 6_000
+LEAST_LEARNED: Final = 100
+"""What `learn` may be at least; a shorter quiet part leaves its reference provisional."""
 START_MS: Final = 1_767_225_600_000
 CONFIGURATION: Final = """\
 name: real-streams
 reference: {{learn: {learn}, at_least: 0s}}
 false_alarms: 1 per 30d
 defaults: {{min_n: 20}}
+signals: {{cached: {{kind: rate, field: cache_hit, when: [true]}}}}
 rules:
   - {{name: errors,         signal: error,           above: 2x}}
   - {{name: truncated,      signal: truncated,       above: 2x}}
@@ -70,6 +73,7 @@ rules:
   - {{name: confidence,     signal: confidence,      drift: down, tolerance: 10pp}}
   - {{name: latency,        signal: latency_ms,      drift: both, tolerance: 1.5x}}
   - {{name: slow,           signal: latency_ms,      quantile: p99, above: 1.5x}}
+  - {{name: cache,          signal: cached,          below: 0.5x}}
 receivers:
   default: {{slack: {{url: "${{SLACK_URL}}"}}}}
 """
@@ -141,7 +145,8 @@ def main(names: Sequence[str]) -> int:
     for number, stream in enumerate(chosen, 1):
         print(f"{number} of {len(chosen)}: {stream.name}", file=sys.stderr, flush=True)
         rows += measured(stream)
-    print(f"One configuration (`learn` is half the quiet part), a record every {SPACING_MS // 1000} s:\n")
+    learned = f"`learn` is half the quiet part, at least {LEAST_LEARNED}"
+    print(f"One configuration ({learned}), a record every {SPACING_MS // 1000} s:\n")
     print("```yaml\n" + CONFIGURATION.format(learn="HALF") + "```\n", flush=True)
     print(table(rows))
     return 0 if all(row.holds for row in rows) else 1
@@ -151,7 +156,7 @@ def measured(stream: Stream) -> list[Row]:
     """The rows of one stream: replayed as a user would, its evidence reckoned from what the judge had learned."""
     with tempfile.TemporaryDirectory() as place:
         config, log = Path(place) / "alerts.yaml", Path(place) / "log.jsonl"
-        config.write_text(CONFIGURATION.format(learn=len(stream.quiet) // 2))
+        config.write_text(CONFIGURATION.format(learn=max(len(stream.quiet) // 2, LEAST_LEARNED)))
         lines = encoded([*stream.quiet, *stream.changed])
         log.write_bytes(b"\n".join(lines))
         alarms = tuple(replayed(log, config))
@@ -259,6 +264,8 @@ def _line(row: Row) -> str:
             f"{evidence.block_records:.0f}",
         ]
     alarmed = f"{found.rule} ({found.signal})" if found else ("" if not row.signal else "nothing")
+    if evidence is None and found is None and row.signal:
+        alarmed = "nothing: no limit was ready"
     if evidence is not None and not evidence.enough and found is None:
         alarmed = "nothing: too little evidence"
     delay = str(found.record - len(row.stream.quiet) + 1) if found else ""

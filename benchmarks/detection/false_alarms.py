@@ -35,7 +35,7 @@ FULL: Final = (
     Size(1e4, 100, 4_000, 20, 10_000),
     Size(1e5, 400, 5_000, 50, 40_000),
 )
-QUICK: Final = (Size(1e3, 50, 500, 5, 4_000),)
+QUICK: Final = FULL[:2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,15 @@ def table(cells: Iterable[Cell]) -> str:
         sizes = ", ".join(f"{cell.found.blocks / cell.found.a:.0f}" for cell in row)
         lines.append("| " + " | ".join([name, *figures, sizes, row[0].why]) + " |")
     return "\n".join(lines)
+
+
+def explained(cells: Iterable[Cell]) -> str:
+    """A line for each cell, with its interval and why."""
+    return "\n".join(
+        f"- {cell.null}, A = {cell.found.a:,.0f}: {cell.found}; "
+        f"{'chance may explain it' if cell.found.verdict == 'unclear' else 'broken'}; {cell.why or 'unexplained'}"
+        for cell in cells
+    )
 
 
 def _figure(found: FalseAlarms) -> str:

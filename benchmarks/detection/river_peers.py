@@ -1,7 +1,7 @@
 """River's detectors on every event, each tuned to the same false-alarm rate on the same healthy streams."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -9,9 +9,11 @@ from river import drift
 
 from benchmarks.detection import peer_streams as streams
 from benchmarks.detection.peer_streams import EVENTS_AN_ALARM, WARM_UP, Signal
+from benchmarks.detection.real_cases import Case
 from benchmarks.detection.worlds import Array
 
 SEED: Final = 20_260_104
+TOCSIN: Final = "Tocsin"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ PEERS: Final = (
         binary=True,
     ),
     Peer(
+        "HDDM_A",
+        lambda x: drift.binary.HDDMA(drift_confidence=x),
+        (0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 1e-9, 1e-12, 1e-18, 1e-30),
+        "drift_confidence",
+        binary=True,
+    ),
+    Peer(
         "HDDM_W",
         lambda x: drift.binary.HDDMW(drift_confidence=x),
         (0.9, 0.6, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 1e-9, 1e-12),
@@ -82,14 +91,17 @@ class Extent:
     slow_changed: int
 
 
-FULL: Final = Extent(6, 40_000, 10, 10_000, 1, 3)
+FULL: Final = Extent(6, 40_000, 10, 10_000, 1, 5)
 QUICK: Final = Extent(2, 10_000, 3, 5_000, 0, 0)
-STEADY, ALL = "steady", "steady and swinging"
+STEADY, ALL = "steady", "steady, swinging"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One detector on one signal, tuned on one kind of null; rates a 100,000 events, delays in events (NaN: missed)."""
+    """One detector on one signal, tuned on one kind of null; rates a 100,000 events, delays in events (NaN: missed).
+
+    `real` are cells of real streams by the title of their column.
+    """
 
     signal: str
     detector: str
@@ -98,28 +110,22 @@ class Row:
     steady: float
     swinging: float
     delays: tuple[tuple[str, tuple[float, ...]], ...]
+    real: tuple[tuple[str, str], ...] = ()
 
 
-Settings = dict[tuple[bool, str], float]
-"""The setting tuned on all nulls, by whether the signal is binary and the peer's name."""
-
-
-def compared(extent: Extent, tell: Callable[[str], None]) -> tuple[list[Row], Settings]:
-    """All rows, and the settings for other streams."""
+def compared(extent: Extent, cases: Sequence[Case], tell: Callable[[str], None]) -> list[Row]:
+    """Tocsin's rows, which have no real streams yet, and river's."""
     rows: list[Row] = []
-    tuned: Settings = {}
     for signal in streams.SIGNALS:
         tell(f"peers: {signal.name}, Tocsin")
         rows.append(_tocsin(signal, extent))
         for peer in PEERS:
             few = extent.slow_healthy if peer.slow else extent.healthy
-            if not few or (peer.binary and not signal.binary) or (peer.slow and signal.binary):
+            if not few or (peer.binary and not signal.binary):
                 continue
             tell(f"peers: {signal.name}, {peer.name}")
-            found, setting = _peer(signal, peer, extent, few)
-            rows += found
-            tuned.setdefault((signal.binary, peer.name), setting)
-    return rows, tuned
+            rows += _peer(signal, peer, extent, few, [case for case in cases if case.kind == signal.name])
+    return rows
 
 
 def _tocsin(signal: Signal, extent: Extent) -> Row:
@@ -127,22 +133,24 @@ def _tocsin(signal: Signal, extent: Extent) -> Row:
     for swings in (False, True):
         found = [streams.tocsin_alarms(signal, x) for x in _healthy(signal, extent, extent.healthy, swings)]
         rates.append(sum(found) / (extent.healthy * extent.events) * EVENTS_AN_ALARM)
-    found = tuple(
+    delays = tuple(
         (
             name,
             tuple(streams.tocsin_delay(signal, x) for x in _changed(signal, change, extent, extent.changed)),
         )
         for name, change in signal.changes
     )
-    return Row(signal.name, "Tocsin", "nothing", f"A = {streams.A:,.0f} panes", *rates, found)
+    steady, swinging = rates
+    return Row(signal.name, TOCSIN, "nothing", f"A = {streams.A:,.0f} panes", steady, swinging, delays)
 
 
-def _peer(signal: Signal, peer: Peer, extent: Extent, few: int) -> tuple[list[Row], float]:
-    """A row for each kind of null that the peer is tuned on, one where both come to the same; the last setting."""
+def _peer(signal: Signal, peer: Peer, extent: Extent, few: int, cases: Sequence[Case]) -> list[Row]:
+    """A row for each kind of null that the peer is tuned on, one where both come to the same."""
     steady, swinging = (
-        [fed(peer, x) for x in _healthy(signal, extent, few, swings)] for swings in (False, True)
+        Healthy(peer, [fed(peer, x) for x in _healthy(signal, extent, few, swings)])
+        for swings in (False, True)
     )
-    settings = {STEADY: _tuned(peer, steady), ALL: _tuned(peer, steady + swinging)}
+    settings = {STEADY: _tuned(peer, [steady]), ALL: _tuned(peer, [steady, swinging])}
     if settings[STEADY] == settings[ALL]:
         del settings[STEADY]
     many = extent.slow_changed if peer.slow else extent.changed
@@ -150,14 +158,46 @@ def _peer(signal: Signal, peer: Peer, extent: Extent, few: int) -> tuple[list[Ro
         name: [fed(peer, x) for x in _changed(signal, change, extent, many)]
         for name, change in signal.changes
     }
+    name = f"{peer.name} (slow: {few * extent.events:,} events a null)" if peer.slow else peer.name
     rows = []
     for tuned_on, setting in settings.items():
         found = tuple(
-            (name, tuple(delay(peer, setting, x, WARM_UP) for x in each)) for name, each in changed.items()
+            (change, tuple(delay(peer, setting, x, WARM_UP) for x in each))
+            for change, each in changed.items()
         )
-        rates = (_rate(peer, setting, steady), _rate(peer, setting, swinging))
-        rows.append(Row(signal.name, peer.name, tuned_on, f"{peer.knob} = {setting:.3g}", *rates, found))
-    return rows, settings[ALL]
+        on_steady, on_swinging = _rate([steady], setting), _rate([swinging], setting)
+        real = tuple((case.title, _real(peer, setting, case)) for case in cases)
+        told = f"{peer.knob} = {setting:.3g}"
+        rows.append(Row(signal.name, name, tuned_on, told, on_steady, on_swinging, found, real))
+    return rows
+
+
+def _real(peer: Peer, setting: float, case: Case) -> str:
+    """Learned as Tocsin learns, from half of what is quiet; alarms of the other half, then the delay."""
+    before = 0
+    for at in _alarms(peer, setting, fed(peer, case.values, case.quiet // 2), case.quiet // 2):
+        if at >= case.quiet:
+            return cell(at - case.quiet + 1.0, before, case.changes)
+        before += at >= case.quiet // 2
+    return cell(float("nan"), before, case.changes)
+
+
+def cell(late: float, before: int, changes: bool) -> str:
+    """`504 (0)`: the delay in records, `-` if missed, and alarms before the change; `(0)` where nothing changes."""
+    if not changes:
+        return f"({before})"
+    return f"{'-' if np.isnan(late) else f'{late:,.0f}'} ({before})"
+
+
+def with_real(rows: Iterable[Row], detector: str, cells: Iterable[tuple[Case, str]]) -> list[Row]:
+    """The rows, those of `detector` with its cells of real streams."""
+    known = list(cells)
+    return [
+        replace(row, real=tuple((case.title, text) for case, text in known if case.kind == row.signal))
+        if row.detector == detector
+        else row
+        for row in rows
+    ]
 
 
 def fed(peer: Peer, stream: Array, warm_up: int = WARM_UP) -> Array:
@@ -176,24 +216,34 @@ def _changed(signal: Signal, change: streams.Values, extent: Extent, many: int) 
     return (signal.changed(rng, change, extent.after) for _ in range(many))
 
 
-def _tuned(peer: Peer, healthy: Sequence[Array]) -> float:
+class Healthy:
+    """Healthy streams; every setting of a peer goes over them once."""
+
+    def __init__(self, peer: Peer, streams: Sequence[Array]) -> None:
+        self._peer, self._streams = peer, streams
+        self._known: dict[float, int] = {}
+        self.events = sum(len(x) - WARM_UP for x in streams)
+
+    def alarms(self, setting: float) -> int:
+        """Alarms after the warm-ups."""
+        if setting not in self._known:
+            found = (at for x in self._streams for at in _alarms(self._peer, setting, x, WARM_UP))
+            self._known[setting] = sum(1 for at in found if at >= WARM_UP)
+        return self._known[setting]
+
+
+def _tuned(peer: Peer, healthy: Sequence[Healthy]) -> float:
     """The most sensitive setting with at most one false alarm in 100,000 events; the least sensitive if none has."""
     low, high = 0, len(peer.settings) - 1
     while low < high:
         middle = (low + high) // 2
-        enough = _rate(peer, peer.settings[middle], healthy) <= 1
+        enough = _rate(healthy, peer.settings[middle]) <= 1
         low, high = (low, middle) if enough else (middle + 1, high)
     return float(peer.settings[low])
 
 
-def _rate(peer: Peer, setting: float, healthy: Sequence[Array]) -> float:
-    alarms = sum(alarms_after(peer, setting, x, WARM_UP) for x in healthy)
-    return alarms / sum(len(x) - WARM_UP for x in healthy) * EVENTS_AN_ALARM
-
-
-def alarms_after(peer: Peer, setting: float, stream: Array, warm_up: int) -> int:
-    """Alarms on what follows the warm-up."""
-    return sum(1 for at in _alarms(peer, setting, stream, warm_up) if at >= warm_up)
+def _rate(healthy: Sequence[Healthy], setting: float) -> float:
+    return sum(x.alarms(setting) for x in healthy) / sum(x.events for x in healthy) * EVENTS_AN_ALARM
 
 
 def delay(peer: Peer, setting: float, stream: Array, change: int) -> float:
@@ -215,11 +265,26 @@ def _alarms(peer: Peer, setting: float, stream: Array, warm_up: int) -> Iterable
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Markdown, a line a detector and signal."""
-    head = ["signal", "detector", "tuned on", "setting", "false alarms", "when swinging", "change", "change"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    """Markdown, a part a signal, a line a detector and tuning."""
+    found = list(rows)
+    return "\n\n".join(
+        _part(name, [row for row in found if row.signal == name])
+        for name in dict.fromkeys(row.signal for row in found)
+    )
+
+
+def _part(signal: str, rows: Sequence[Row]) -> str:
+    changes = [name for name, _ in rows[0].delays]
+    titles = list(dict.fromkeys(title for row in rows for title, _ in row.real))
+    head = [signal, "tuned on", "setting", "false alarms steady", "swinging", *changes, *titles]
+    lines = [_line(head), "|" + "---|" * len(head)]
     for row in rows:
-        found = [f"{name}: {streams.summary(each)}" for name, each in row.delays]
+        known = dict(row.real)
         figures = [row.tuned_on, row.setting, f"{row.steady:.2f}", f"{row.swinging:.2f}"]
-        lines.append("| " + " | ".join([row.signal, row.detector, *figures, *found]) + " |")
+        delays = [streams.summary(each) for _, each in row.delays]
+        lines.append(_line([row.detector, *figures, *delays, *(known.get(title, "") for title in titles)]))
     return "\n".join(lines)
+
+
+def _line(values: Iterable[str]) -> str:
+    return "| " + " | ".join(values) + " |"

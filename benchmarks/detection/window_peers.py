@@ -1,93 +1,126 @@
-"""Tools that compare windows with a reference, each in an environment of its own, tuned as river's detectors are.
+"""Window tools on the same streams as everybody, tuned as river's detectors are.
 
 Every tool gives a score a window. Its threshold is the lowest with at most one false alarm in 100,000 healthy events,
-chosen on the very streams it is judged by, which is kinder than any user's choice could be.
+chosen on the very streams it is judged by, which is kinder than any user's choice could be. On a real stream it is
+chosen on windows drawn, with replacement, from what it learned: the highest score in 20,000 records, sooner than fair.
 """
 
-import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
 
 from benchmarks.detection.peer_streams import EVENTS_AN_ALARM, SIGNALS, WARM_UP, Signal
-from benchmarks.detection.river_peers import STEADY, Row
+from benchmarks.detection.real_cases import Case
+from benchmarks.detection.river_peers import ALL, STEADY, Row, cell
+from benchmarks.detection.window_tools import Pair, Tool, tools
 from benchmarks.detection.worlds import Array
 
-HERE: Final = Path(__file__).resolve().parent
-WINDOW: Final = 1_000
-HEALTHY, HEALTHY_WINDOWS = 5, 40
-CHANGED, CHANGED_WINDOWS = 5, 20
+WINDOW: Final = 500
+HEALTHY, HEALTHY_WINDOWS = 4, 80
+CHANGED, CHANGED_WINDOWS = 6, 20
 SEED: Final = 20_260_105
-INSTALL_WITHIN_S, SCORE_WITHIN_S = 300, 300
+REAL_DRAWN: Final = 20_000
+REAL_WINDOW, SMALL_WINDOW, LEAST_QUIET = 100, 50, 500
+"""Records a window on real streams, where less than 1,000 are quiet, and the least that a tool can learn from."""
+AT_ONCE: Final = 2
 
 
-def compared(tell: Callable[[str], None]) -> list[Row]:
-    """A row for each tool that installs and each signal; a line on stderr for each that does not."""
+def compared(cases: Sequence[Case], tell: Callable[[str], None]) -> list[Row]:
+    """The rows of each tool that is installed; a line on stderr for each that is not, or that fails."""
+    ready = []
+    for tool in tools():
+        if tool.ready:
+            ready.append(tool)
+        else:
+            tell(f"peers: {tool.packages[0]} left out: not installed, see `make peers`")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda tool: _rows(tool, cases, tell), ready)
+        return [row for rows in found for row in rows]
+
+
+def _rows(tool: Tool, cases: Sequence[Case], tell: Callable[[str], None]) -> list[Row]:
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as place:
-        for line in (HERE / "peers.txt").read_text().splitlines():
-            if line and not line.startswith("#"):
-                rows += _tool(Path(place), line.split(), tell)
+    for signal in SIGNALS:
+        tell(f"peers: {signal.name}, {tool.packages[0]}")
+        try:
+            rows += _of_signal(tool, signal, [case for case in cases if case.kind == signal.name])
+        except RuntimeError as error:
+            tell(f"peers: {signal.name}, {tool.packages[0]} left out: {error}")
     return rows
 
 
-def _tool(place: Path, packages: list[str], tell: Callable[[str], None]) -> Iterator[Row]:
-    name = packages[0].partition("==")[0]
-    tell(f"peers: installing {' '.join(packages)}")
-    python = place / name / "bin" / "python"
-    try:
-        _run([sys.executable, "-m", "venv", str(place / name)], INSTALL_WITHIN_S)
-        _run([str(python), "-m", "pip", "install", "--quiet", "--prefer-binary", *packages], INSTALL_WITHIN_S)
-        for signal in SIGNALS:
-            tell(f"peers: {signal.name}, {packages[0]}")
-            yield _row(place, python, name, signal)
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
-        tell(f"peers: {packages[0]} left out: {error}")
-
-
-def _row(place: Path, python: Path, name: str, signal: Signal) -> Row:
+def _of_signal(tool: Tool, signal: Signal, cases: Sequence[Case]) -> Iterator[Row]:
     rng = np.random.default_rng(SEED)
-    healthy = _scores(
-        place, python, name, (signal.null(rng, HEALTHY_WINDOWS * WINDOW) for _ in range(HEALTHY))
-    )
-    swinging = _scores(
-        place, python, name, (signal.null(rng, HEALTHY_WINDOWS * WINDOW, True) for _ in range(HEALTHY))
-    )
-    allowed = healthy.size * WINDOW // EVENTS_AN_ALARM
-    threshold = np.sort(healthy.ravel())[-1 - allowed]
-    delays = []
-    for change, values in signal.changes:
-        changed = (signal.changed(rng, values, CHANGED_WINDOWS * WINDOW) for _ in range(CHANGED))
-        delays.append((change, tuple(_delays(_scores(place, python, name, changed) > threshold))))
-    rates = [float((x > threshold).mean() / WINDOW * EVENTS_AN_ALARM) for x in (healthy, swinging)]
-    return Row(signal.name, name, STEADY, f"score > {threshold:.3g} of 1,000", *rates, tuple(delays))
+    quiet = [
+        signal.null(rng, HEALTHY_WINDOWS * WINDOW, swings) for swings in (False, True) for _ in range(HEALTHY)
+    ]
+    moved = [
+        signal.changed(rng, values, CHANGED_WINDOWS * WINDOW)
+        for _, values in signal.changes
+        for _ in range(CHANGED)
+    ]
+    scores = tool.scores([_windows(stream) for stream in (*quiet, *moved)])
+    steady, swinging = scores[:HEALTHY], scores[HEALTHY : 2 * HEALTHY]
+    changed = scores[2 * HEALTHY :]
+    real = _on_real(tool, cases)
+    for tuned_on, on in ((STEADY, steady), (ALL, steady + swinging)):
+        threshold = lowest(np.concatenate(on), WINDOW)
+        on_steady, on_swinging = (
+            float((np.concatenate(x) > threshold).mean()) / WINDOW * EVENTS_AN_ALARM
+            for x in (steady, swinging)
+        )
+        delays = [
+            (name, tuple(delay(x, threshold, WINDOW) for x in changed[i * CHANGED : (i + 1) * CHANGED]))
+            for i, (name, _) in enumerate(signal.changes)
+        ]
+        told = f"score > {threshold:.3g} of {WINDOW}"
+        yield Row(signal.name, tool.name, tuned_on, told, on_steady, on_swinging, tuple(delays), real)
+        # What is chosen on a real stream's own windows knows no swings.
+        real = ()
 
 
-def _delays(over: Array) -> Iterable[float]:
+def _windows(stream: Array) -> Pair:
+    return stream[:WARM_UP], stream[WARM_UP:].reshape(-1, WINDOW)
+
+
+def lowest(healthy: Array, window: int) -> float:
+    """The lowest threshold that at most one window in 100,000 events exceeds."""
+    allowed = healthy.size * window // EVENTS_AN_ALARM
+    return float(np.sort(healthy)[-1 - allowed])
+
+
+def delay(scores: Array, threshold: float, window: int) -> float:
     """Events to the end of the first window that alarms, NaN without one."""
-    return [float(row.argmax() + 1) * WINDOW if row.any() else float("nan") for row in over]
+    over = scores > threshold
+    return float(over.argmax() + 1) * window if over.any() else float("nan")
 
 
-def _scores(place: Path, python: Path, name: str, streams: Iterable[Array]) -> Array:
-    """float64[streams, windows]; a NaN of a tool counts as no change."""
-    whole = np.stack(list(streams))
-    source, target = place / "input.npz", place / "output.json"
-    windows = whole[:, WARM_UP:].reshape(len(whole), -1, WINDOW)
-    np.savez(source, reference=whole[:, :WARM_UP], windows=windows)
-    _run([str(python), str(HERE / "window_worker.py"), name, str(source), str(target)], SCORE_WITHIN_S)
-    scores = np.array(json.loads(target.read_text()), dtype=np.float64)
-    if scores.shape != windows.shape[:2]:
-        raise RuntimeError(f"{scores.shape} scores for {windows.shape[:2]} windows")
-    return np.nan_to_num(scores, nan=-np.inf)
+def _on_real(tool: Tool, cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
+    enough = [case for case in cases if case.quiet >= LEAST_QUIET]
+    if not enough:
+        return ()
+    scores = iter(tool.scores([pair for case in enough for pair in _real_pairs(case)]))
+    return tuple((case.title, _real_cell(case, next(scores), next(scores))) for case in enough)
 
 
-def _run(command: list[str], within_s: float) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=within_s)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {last}")
+def _real_pairs(case: Case) -> tuple[Pair, Pair]:
+    """The reference against windows drawn from itself, and against all that follows; one boundary is at the change."""
+    window, half = _real_window(case), case.quiet // 2
+    reference, rng = case.values[:half], np.random.default_rng(SEED)
+    drawn = rng.choice(reference, (REAL_DRAWN // window, window))
+    first = case.quiet - (case.quiet - half) // window * window
+    rest = case.values[first:]
+    return (reference, drawn), (reference, rest[: len(rest) // window * window].reshape(-1, window))
+
+
+def _real_cell(case: Case, drawn: Array, seen: Array) -> str:
+    window = _real_window(case)
+    threshold, quiet = float(drawn.max()), (case.quiet - case.quiet // 2) // window
+    before = int((seen[:quiet] > threshold).sum())
+    return cell(delay(seen[quiet:], threshold, window), before, case.changes)
+
+
+def _real_window(case: Case) -> int:
+    return REAL_WINDOW if case.quiet >= 2 * LEAST_QUIET else SMALL_WINDOW

@@ -2,7 +2,8 @@
 
     python window_worker.py PEER input.npz output.json
 
-`reference` float64[streams, events], `windows` float64[streams, windows, events]. Imports nothing of the project.
+For every stream `i`: `reference_i` float64[events], `windows_i` float64[windows, events], of only 0 and 1 for a rate.
+Imports nothing of the project.
 """
 
 import json
@@ -17,27 +18,35 @@ import numpy as np
 Score = Callable[[Any, Any], list[float]]
 
 
+def is_rate(reference: Any) -> bool:
+    return bool(np.isin(reference, (0, 1)).all())
+
+
 def evidently(reference: Any, windows: Any) -> list[float]:
-    """The default drift score of a column."""
+    """The default drift score of a column, a column for each window: Wasserstein, Jensen-Shannon for a rate."""
     import pandas as pd
     from evidently import Report
     from evidently.metrics import ValueDrift
 
-    report, usual = Report([ValueDrift(column="x")]), pd.DataFrame({"x": reference})
-    found = [
-        report.run(pd.DataFrame({"x": window}), usual).dict()["metrics"][0]["value"] for window in windows
-    ]
-    return [float(value) for value in found]
+    names = [f"w{i}" for i in range(len(windows))]
+    found: list[float] = []
+    for first in range(0, len(names), 50):
+        some = names[first : first + 50]
+        current = pd.DataFrame(dict(zip(some, windows[first:], strict=False)))
+        usual = pd.DataFrame(dict.fromkeys(some, reference))
+        done = Report([ValueDrift(column=name) for name in some]).run(current, usual)
+        found += [float(metric["value"]) for metric in done.dict()["metrics"]]
+    return found
 
 
 def nannyml(reference: Any, windows: Any) -> list[float]:
-    """Jensen-Shannon distance, its default, in chunks of one window."""
+    """Jensen-Shannon distance, its default, in chunks of one window; a rate is a categorical column."""
     import nannyml as nml
     import pandas as pd
 
-    size = windows.shape[1]
+    rate = ["x"] if is_rate(reference) else []
     calculator = nml.UnivariateDriftCalculator(
-        column_names=["x"], continuous_methods=["jensen_shannon"], chunk_size=size
+        column_names=["x"], treat_as_categorical=rate, chunk_size=windows.shape[1]
     )
     calculator.fit(pd.DataFrame({"x": reference}))
     found = calculator.calculate(pd.DataFrame({"x": windows.ravel()})).filter(period="analysis").to_df()
@@ -45,21 +54,27 @@ def nannyml(reference: Any, windows: Any) -> list[float]:
 
 
 def alibi_detect(reference: Any, windows: Any) -> list[float]:
-    """The Kolmogorov-Smirnov distance of its KSDrift."""
-    from alibi_detect.cd import KSDrift
+    """Its tests for one feature: Fisher's exact test of a risen rate, as -ln p; else Kolmogorov-Smirnov's distance."""
+    from alibi_detect.cd import FETDrift, KSDrift
 
-    detector = KSDrift(reference[:, None], p_val=0.05)
+    if is_rate(reference):
+        test = FETDrift(reference[:, None].astype(np.int64), alternative="greater")
+        p = [test.predict(window[:, None].astype(np.int64))["data"]["p_val"][0] for window in windows]
+        return [float(-np.log(max(each, 1e-300))) for each in p]
+    detector = KSDrift(reference[:, None])
     return [float(detector.predict(window[:, None])["data"]["distance"][0]) for window in windows]
 
 
 def popmon(reference: Any, windows: Any) -> list[float]:
-    """PSI against the reference, as its report has it."""
+    """Kolmogorov-Smirnov's statistic against the reference.
+
+    Its PSI and Jensen-Shannon divergence compare counts, not shares (1.4.12), so that they see the window's size alone.
+    """
     import pandas as pd
     import popmon as pm
 
     many, size = windows.shape
     hours = pd.date_range("2026-01-01", periods=many, freq="h").repeat(size)
-    usual = pd.DataFrame({"x": reference, "t": pd.Timestamp("2025-12-01")})
     report = pm.df_stability_report(
         pd.DataFrame({"x": windows.ravel(), "t": hours}),
         time_axis="t",
@@ -67,10 +82,9 @@ def popmon(reference: Any, windows: Any) -> list[float]:
         time_offset="2026-01-01",
         features=["t:x"],
         reference_type="external",
-        reference=usual,
+        reference=pd.DataFrame({"x": reference, "t": pd.Timestamp("2025-12-01")}),
     )
-    found = report.datastore["comparisons"]["x"]
-    return [float(value) for value in found["ref_psi"]]
+    return [float(value) for value in report.datastore["comparisons"]["x"]["ref_ks"]]
 
 
 PEERS: dict[str, Score] = {
@@ -84,7 +98,8 @@ PEERS: dict[str, Score] = {
 def main(peer: str, source: str, target: str) -> None:
     warnings.simplefilter("ignore")
     with np.load(source) as data:
-        pairs = list(zip(data["reference"], data["windows"], strict=True))
+        count = len(data.files) // 2
+        pairs = [(data[f"reference_{i}"], data[f"windows_{i}"]) for i in range(count)]
     scores = [PEERS[peer](reference, windows) for reference, windows in pairs]
     Path(target).write_text(json.dumps(scores))
 
