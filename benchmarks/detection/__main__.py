@@ -37,10 +37,12 @@ class Run:
 
     def within(self, part: str) -> bool:
         """Whether there is time left to begin a part."""
-        left = self._seconds - (time.monotonic() - self._began)
-        if left <= 0:
+        if self.left_s() <= 0:
             self.tell(f"{part} left out: the {self._seconds / 60:.0f} minutes are over")
-        return left > 0
+        return self.left_s() > 0
+
+    def left_s(self) -> float:
+        return self._seconds - (time.monotonic() - self._began)
 
     def false_alarms(self) -> None:
         sizes = false_alarms.QUICK if self._quick else false_alarms.FULL
@@ -88,7 +90,7 @@ class Run:
         found = self._cases()
         rows = river_peers.compared(extent, found, self.tell)
         if not self._quick and self.within("window peers"):
-            rows += window_peers.compared(found, self.tell)
+            rows += window_peers.compared(found, self.left_s, self.tell)
         rows = river_peers.with_real(rows, river_peers.TOCSIN, real.cells(found, self._real))
         self._say(PEERS_TITLE, river_peers.table(rows))
 

@@ -27,8 +27,8 @@ REAL_WINDOW, SMALL_WINDOW, LEAST_QUIET = 100, 50, 500
 AT_ONCE: Final = 2
 
 
-def compared(cases: Sequence[Case], tell: Callable[[str], None]) -> list[Row]:
-    """The rows of each tool that is installed; a line on stderr for each that is not, or that fails."""
+def compared(cases: Sequence[Case], left_s: Callable[[], float], tell: Callable[[str], None]) -> list[Row]:
+    """The rows of each tool that is installed; a line on stderr for each that is not, fails, or has no time left."""
     ready = []
     for tool in tools():
         if tool.ready:
@@ -36,22 +36,27 @@ def compared(cases: Sequence[Case], tell: Callable[[str], None]) -> list[Row]:
         else:
             tell(f"peers: {tool.packages[0]} left out: not installed, see `make peers`")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda tool: _rows(tool, cases, tell), ready)
+        found = pool.map(lambda tool: _rows(tool, cases, left_s, tell), ready)
         return [row for rows in found for row in rows]
 
 
-def _rows(tool: Tool, cases: Sequence[Case], tell: Callable[[str], None]) -> list[Row]:
+def _rows(
+    tool: Tool, cases: Sequence[Case], left_s: Callable[[], float], tell: Callable[[str], None]
+) -> list[Row]:
     rows: list[Row] = []
     for signal in SIGNALS:
         tell(f"peers: {signal.name}, {tool.packages[0]}")
         try:
-            rows += _of_signal(tool, signal, [case for case in cases if case.kind == signal.name])
+            like = [case for case in cases if case.kind == signal.name]
+            rows += _of_signal(tool, signal, like, left_s)
         except RuntimeError as error:
             tell(f"peers: {signal.name}, {tool.packages[0]} left out: {error}")
     return rows
 
 
-def _of_signal(tool: Tool, signal: Signal, cases: Sequence[Case]) -> Iterator[Row]:
+def _of_signal(
+    tool: Tool, signal: Signal, cases: Sequence[Case], left_s: Callable[[], float]
+) -> Iterator[Row]:
     rng = np.random.default_rng(SEED)
     quiet = [
         signal.null(rng, HEALTHY_WINDOWS * WINDOW, swings) for swings in (False, True) for _ in range(HEALTHY)
@@ -61,10 +66,10 @@ def _of_signal(tool: Tool, signal: Signal, cases: Sequence[Case]) -> Iterator[Ro
         for _, values in signal.changes
         for _ in range(CHANGED)
     ]
-    scores = tool.scores([_windows(stream) for stream in (*quiet, *moved)])
+    scores = tool.scores([_windows(stream) for stream in (*quiet, *moved)], left_s())
     steady, swinging = scores[:HEALTHY], scores[HEALTHY : 2 * HEALTHY]
     changed = scores[2 * HEALTHY :]
-    real = _on_real(tool, cases)
+    real = _on_real(tool, cases, left_s)
     for tuned_on, on in ((STEADY, steady), (ALL, steady + swinging)):
         threshold = lowest(np.concatenate(on), WINDOW)
         on_steady, on_swinging = (
@@ -97,11 +102,11 @@ def delay(scores: Array, threshold: float, window: int) -> float:
     return float(over.argmax() + 1) * window if over.any() else float("nan")
 
 
-def _on_real(tool: Tool, cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
+def _on_real(tool: Tool, cases: Sequence[Case], left_s: Callable[[], float]) -> tuple[tuple[str, str], ...]:
     enough = [case for case in cases if case.quiet >= LEAST_QUIET]
     if not enough:
         return ()
-    scores = iter(tool.scores([pair for case in enough for pair in _real_pairs(case)]))
+    scores = iter(tool.scores([pair for case in enough for pair in _real_pairs(case)], left_s()))
     return tuple((case.title, _real_cell(case, next(scores), next(scores))) for case in enough)
 
 

@@ -66,17 +66,32 @@ def test_the_data_sets_give_the_changes_that_their_readme_names(real_data: Path)
         "LLMDrift PRIME": (1000, 1000),
         "LLMDrift OPINIONQA": (1506, 1506),
         "LLMDrift HAPPYNUMBER": (500, 500),
+        "LLMDrift HAPPYNUMBER gpt-4": (500, 500),
+        "LLMDrift LEETCODE": (50, 50),
+        "LLMDrift SENSITIVEQ": (100, 100),
         "language confusion": (2400, 2400),
         "confidence": (10_000, 10_000),
         "Azure conv, then code": (19_366, 8_819),
         "Azure code": (8_819, 0),
         "Mooncake": (12_031, 0),
+        "Mooncake, small cache": (6_015, 6_016),
     }
     opinions = made["LLMDrift OPINIONQA"]
     invalid = [
         sum(not p["valid_output"] for p in part) / len(part) for part in (opinions.quiet, opinions.changed)
     ]
     assert invalid == pytest.approx([0.021, 0.76], abs=0.01)
+
+
+def test_a_cache_that_was_cut_hits_far_less_often(real_data: Path):
+    cut = next(stream for stream in streams(real_data) if stream.name == "Mooncake, small cache")
+    hits = [sum(p["cache_hit"] for p in part) / len(part) for part in (cut.quiet, cut.changed)]
+    assert hits == pytest.approx([0.36, 0.02], abs=0.01)
+
+
+def test_a_change_that_no_limit_could_see_is_told_so():
+    row = Row(STREAM, "output_tokens", None, ())
+    assert "nothing: no limit was ready" in table([row])
 
 
 def test_shorter_answers_of_a_real_model_are_found_and_nothing_before(real_data: Path):
