@@ -136,6 +136,23 @@ def labelled(labels: Mapping[str, str], namings: tuple[Naming, ...]) -> Mapping[
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """From `start` to `end`, minutes of the day, on `days` (0 is Monday); over midnight where `end` is not later."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Times of the week by the clocks of `zone`; see `monitor.config.hours`."""
+
+    spans: tuple[Span, ...]
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audience:
     """Who is told at each severity, mildest first; a name may hold `{label}`."""
 
@@ -190,6 +207,8 @@ class Rule:
     file: str = ""
     dry_run: bool = False
     overridden: tuple[int, ...] = ()
+    for_ms: int = 0
+    during: Hours | None = None
 
     @property
     def variant(self) -> str:

@@ -9,7 +9,7 @@ from monitor.records.signals import Kind, Of, Side, Signal
 
 LIMITS = ("above", "below", "tolerance")
 IDLE = {
-    RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance", "each", "total"),
+    RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance", "each", "total", "for"),
     RuleKind.DRIFT: ("window", "quantile", "total"),
 }
 
@@ -115,6 +115,9 @@ def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...], *, shared_s
     elif up and all(severity is not Severity.CRITICAL for severity, _ in up[0].tiers):
         advice = "write above: {critical: 10%}, or severity: critical"
         section.wrong("a kill acts at critical only", advice, at="kill")
+    if rule.for_ms:
+        advice = "remove for, or give the message a rule of its own"
+        section.wrong("a kill has its own evidence and does not wait", advice, at="for")
     if any(s.name == "rejected" for s in signals):
         section.wrong("rejected requests are the caller's fault and never kill", "remove kill", at="kill")
     if shared_switch and "match" not in section:

@@ -7,6 +7,7 @@ from typing import Final
 
 from monitor.config import bounds, overrides
 from monitor.config.audience import Directory, read_audience
+from monitor.config.hours import read_hours
 from monitor.config.matching import read_globs
 from monitor.config.model import Audience, Bound, Match, Rule, RuleKind, Severity, Streams
 from monitor.config.problem import Report, WrongError, meant
@@ -20,7 +21,7 @@ from monitor.config.values import MS, duration, flag, named, one_of, plain_text,
 from monitor.records.settings import VERSION_FIELD
 from monitor.records.signals import Signal
 
-PLANNED: Final = frozenset({"objective", "over", "during", "for"})
+PLANNED: Final = frozenset({"objective", "over"})
 CONDITIONS: Final = ("above", "below", "drift", "absent")
 RESERVED: Final = "tocsin."
 MAX_RULES: Final = 1_000
@@ -142,6 +143,8 @@ class _Reader:
             total_ms=take("total", duration("1m", "31d"), None),
             file=self._file(),
             dry_run=take("dry_run", flag, False),
+            for_ms=take("for", duration("1s", "7d"), 0),
+            during=take("during", partial(read_hours, report=self.section.report), None),
         )
         if not self.planned:
             check_rule(

@@ -3,26 +3,28 @@
 `run`, `replay` and later `backtest` and `test` all call these functions: what one decides, the others decide too.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from monitor.config.hours import began
 from monitor.config.model import Rule, Severity
-from monitor.judge import evidence, kill, learning, total, traffic, unlearned, window
+from monitor.judge import evidence, kill, learning, pending, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.kill import KillState, Switches
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import KillWatch, Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
 from monitor.judge.reference import REQUESTS, Reference
-from monitor.judge.state import JudgeState, StreamState
+from monitor.judge.state import IncidentKey, JudgeState, StreamState
 from monitor.judge.total import TotalState
 from monitor.judge.verdicts import Decision, Open, Quarantined, Trip, Verdict, What
 from monitor.judge.window import Crossing, WindowState
 from monitor.records.delta import PANE_MS
 
 GONE: Final = "no requests for an hour"
+OFF: Final = "its hours are over"
 
 
 def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
@@ -34,18 +36,35 @@ def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeSta
     decisions += learned
     state = unlearned.watch(state, block, plan, decisions)
     for watch in plan.watches:
-        if watch.key not in state.quarantined:
+        if watch.key not in state.quarantined and _holds(watch.rule, block):
             state = _guarded(state, watch.key, decisions, partial(_look, block, watch, plan))
     state = learning.on_trial(state, block)
     if traffic.closes_stretch(block) and not block.blind:
-        for compared in plan.traffic:
+        for compared in (w for w in plan.traffic if _holds(w.rule, block)):
             crossings = traffic.step(compared, state.weeks, block.pane, block.labels)
             state = _crossed(state, compared, crossings, block, decisions)
     for added in plan.totals:
         state = _added_up(state, added, block, decisions)
     for rule in plan.absent:
         state = _listen(state, block, rule, decisions)
-    return state, decisions
+    return _settled(state, block, plan, decisions, windows=False)
+
+
+def _settled(
+    state: JudgeState, block: PaneBlock | SlotBlock, plan: Plan, decisions: list[Decision], windows: bool
+) -> tuple[JudgeState, list[Decision]]:
+    """Let incidents with a `for` wait, and open those of `windows`, or of all else, that have waited long enough."""
+    if not plan.waiting:
+        return state, decisions
+    state, known = pending.held(state, decisions, plan.waiting, {w.key: w.signal.code for w in plan.watches})
+    watches = [key for key, rule in plan.waiting.items() if (rule.window_ms is not None) is windows]
+    state, opened = pending.over(state, block.end_ms, plan.waiting, watches)
+    return state, known + opened
+
+
+def _holds(rule: Rule, block: PaneBlock | SlotBlock) -> bool:
+    """Whether the block falls into the rule's hours."""
+    return rule.during is None or began(rule.during, block.end_ms - 1) is not None
 
 
 def _guarded(
@@ -87,7 +106,7 @@ def _look(
         if not _already(after, alarm):
             decisions.append(_risen(watch, incidents, alarm, block, state))
         after = evidence.after_alarm(watch, after, alarm)
-    after = _recover(watch, after, incidents, block, decisions)
+    after = _recover(watch, after, incidents, block, decisions, state.pending)
     if watch.each is not None:
         after = _gone(watch, after, incidents, block, state, decisions)
     return replace(state, watches={**state.watches, watch.key: after}, incidents=incidents)
@@ -147,10 +166,12 @@ def _recover(
     incidents: dict[tuple[str, int], Open],
     block: PaneBlock,
     decisions: list[Decision],
+    waiting: Collection[IncidentKey],
 ) -> WatchState:
     for stream, back in evidence.recovered(state).items():
         incident = incidents.get((watch.key, stream))
-        if incident and not (back and block.end_ms - incident.changed_ms >= watch.rule.clear_for_ms):
+        clear_for_ms = 0 if (watch.key, stream) in waiting else watch.rule.clear_for_ms
+        if incident and not (back and block.end_ms - incident.changed_ms >= clear_for_ms):
             continue
         if incident:
             del incidents[watch.key, stream]
@@ -167,7 +188,7 @@ def _added_up(
         before = TotalState(watch.identity)
     after, crossings = total.step(watch, before, block)
     state = replace(state, totals={**state.totals, watch.key: after})
-    return _crossed(state, watch, crossings, block, decisions)
+    return _crossed(state, watch, crossings if _holds(watch.rule, block) else (), block, decisions)
 
 
 def _gone(
@@ -194,9 +215,14 @@ def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Dec
     if block.blind or rule.absent_ms is None:
         return state
     incidents = dict(state.incidents)
+    opened_ms = 0 if rule.during is None else began(rule.during, block.end_ms - 1)
     for stream, heard in state.streams.items():
         key = (key_of(rule), stream)
-        silent = block.end_ms - heard.last_ms > rule.absent_ms
+        if opened_ms is None:
+            if key in incidents:
+                decisions.append(_silence("resolved", rule, stream, incidents.pop(key), block.end_ms, OFF))
+            continue
+        silent = block.end_ms - max(heard.last_ms, opened_ms) > rule.absent_ms
         matches = rule.match.accepts(block.labels.get(stream, {})) and stream not in block.paused
         if silent and matches and key not in incidents:
             incidents[key] = Open(rule.severity, heard.last_ms, block.end_ms, block.end_ms, 0)
@@ -206,8 +232,9 @@ def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Dec
     return replace(state, incidents=incidents)
 
 
-def _silence(what: What, rule: Rule, stream: int, incident: Open, now_ms: int) -> Verdict:
-    return Verdict(what, rule.name, None, stream, incident.severity, incident.onset_ms, now_ms, key_of(rule))
+def _silence(what: What, rule: Rule, stream: int, incident: Open, now_ms: int, reason: str = "") -> Verdict:
+    key, onset_ms = key_of(rule), incident.onset_ms
+    return Verdict(what, rule.name, None, stream, incident.severity, onset_ms, now_ms, key, reason=reason)
 
 
 def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
@@ -218,8 +245,12 @@ def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeSta
         if before.entries or watch.signal.code in block.counts:
             after, crossings = window.step(watch, before, block)
             state = replace(state, windows={**state.windows, watch.key: after})
-            state = _crossed(state, watch, crossings, block, decisions)
-    return replace(state, next_slot=block.slot + 1), decisions
+            if _holds(watch.rule, block):
+                seen = {c.stream for c in crossings}
+                state = pending.broken(state, watch.key, seen, watch.rule, block.end_ms)
+                state = _crossed(state, watch, crossings, block, decisions)
+    state = replace(state, next_slot=block.slot + 1)
+    return _settled(state, block, plan, decisions, windows=True)
 
 
 def _crossed(
@@ -234,7 +265,8 @@ def _crossed(
         key = (watch.key, crossing.stream)
         now, severity = incidents.get(key), crossing.severity
         if severity is None:
-            if now and block.end_ms - now.quiet_ms >= watch.rule.clear_for_ms:
+            clear_for_ms = 0 if key in state.pending else watch.rule.clear_for_ms
+            if now and block.end_ms - now.quiet_ms >= clear_for_ms:
                 decisions.append(
                     _verdict("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms)
                 )

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -164,7 +164,10 @@ class TrafficWatch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that the core needs of alerts.yaml. `threshold` is A, in panes; `kill_threshold` in slots."""
+    """Everything that the core needs of alerts.yaml. `threshold` is A, in panes; `kill_threshold` in slots.
+
+    `waiting` are the rules with a `for`, by watch.
+    """
 
     name: str
     config_hash: str
@@ -182,6 +185,14 @@ class Plan:
     lateness_ms: int
     namings: tuple[Naming, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    waiting: Mapping[str, Rule] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rule behind each key of a verdict's `watch`."""
+        watched: list[Watch | WindowWatch | TrafficWatch | TotalWatch] = [*self.watches, *self.windows]
+        watched += [*self.traffic, *self.totals]
+        return {key_of(r): r for r in self.absent} | {w.key: w.rule for w in watched}
 
     @property
     def referenced(self) -> tuple[Signal, ...]:
@@ -211,7 +222,7 @@ def compile_plan(config: Config) -> Plan:
     judged = [(r, s) for r, s in pairs if r.window_ms is None and s.kind is not Kind.TRAFFIC]
     kills = tuple(_kill_watch(config, r, s) for r, s in pairs if r.kill)
     kill_rate = config.false_alarms.kill
-    return Plan(
+    plan = Plan(
         name=config.name,
         config_hash=config.config_hash,
         watches=_weighted([_watch(r, s) for r, s in judged], rates, _sharing(config)),
@@ -229,6 +240,7 @@ def compile_plan(config: Config) -> Plan:
         namings=config.streams.namings,
         links=config.links,
     )
+    return replace(plan, waiting={key: rule for key, rule in plan.rules.items() if rule.for_ms})
 
 
 def key_of(rule: Rule, signal: Signal | None = None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from detectors.learning_watch import LearningWatch
 from monitor.judge.evidence import WatchState
 from monitor.judge.kill import KillState
+from monitor.judge.pending import Pending
 from monitor.judge.reference import Key, Learner, Reference, Stage
 from monitor.judge.total import TotalState
 from monitor.judge.traffic import Week
@@ -45,6 +46,8 @@ class Young:
 class JudgeState:
     """Everything that the core remembers. `next_pane` is the first evidence pane not judged yet.
 
+    `incidents` that are `pending` wait for their `for`; nobody knows of them yet.
+
     `trials` are by signal code.
     """
 
@@ -64,3 +67,4 @@ class JudgeState:
     weeks: Mapping[int, Week] = field(default_factory=dict)
     incidents: Mapping[IncidentKey, Open] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[IncidentKey, Pending] = field(default_factory=dict)

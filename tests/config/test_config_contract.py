@@ -46,8 +46,6 @@ PLANNED = {
     "rules[0]": [
         "objective: 99%",
         "over: 30d",
-        "during: x",
-        "for: 5m",
     ],
     "": ["heartbeat: {}", "samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
