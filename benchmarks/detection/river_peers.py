@@ -81,18 +81,17 @@ PEERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Healthy streams of so many events, changed ones of so many; `slow_` is what slow peers get."""
+    """`healthy` streams of so many `events`, `changed` ones of so many `after`; `slow` is what slow peers get."""
 
     healthy: int
     events: int
     changed: int
     after: int
-    slow_healthy: int
-    slow_changed: int
+    slow: "Extent | None" = None
 
 
-FULL: Final = Extent(6, 40_000, 10, 10_000, 1, 5)
-QUICK: Final = Extent(2, 10_000, 3, 5_000, 0, 0)
+FULL: Final = Extent(6, 40_000, 10, 10_000, Extent(1, 10_000, 5, 5_000))
+QUICK: Final = Extent(2, 10_000, 3, 5_000)
 STEADY, ALL = "steady", "steady, swinging"
 
 
@@ -120,23 +119,24 @@ def compared(extent: Extent, cases: Sequence[Case], tell: Callable[[str], None])
         tell(f"peers: {signal.name}, Tocsin")
         rows.append(_tocsin(signal, extent))
         for peer in PEERS:
-            few = extent.slow_healthy if peer.slow else extent.healthy
-            if not few or (peer.binary and not signal.binary):
+            its = extent.slow if peer.slow else extent
+            if its is None or (peer.binary and not signal.binary):
                 continue
             tell(f"peers: {signal.name}, {peer.name}")
-            rows += _peer(signal, peer, extent, few, [case for case in cases if case.kind == signal.name])
+            rows += _peer(signal, peer, its, [case for case in cases if case.kind == signal.name])
+            tell(table(rows[-1:]).splitlines()[-1])
     return rows
 
 
 def _tocsin(signal: Signal, extent: Extent) -> Row:
     rates = []
     for swings in (False, True):
-        found = [streams.tocsin_alarms(signal, x) for x in _healthy(signal, extent, extent.healthy, swings)]
+        found = [streams.tocsin_alarms(signal, x) for x in _healthy(signal, extent, swings)]
         rates.append(sum(found) / (extent.healthy * extent.events) * EVENTS_AN_ALARM)
     delays = tuple(
         (
             name,
-            tuple(streams.tocsin_delay(signal, x) for x in _changed(signal, change, extent, extent.changed)),
+            tuple(streams.tocsin_delay(signal, x) for x in _changed(signal, change, extent)),
         )
         for name, change in signal.changes
     )
@@ -144,21 +144,18 @@ def _tocsin(signal: Signal, extent: Extent) -> Row:
     return Row(signal.name, TOCSIN, "nothing", f"A = {streams.A:,.0f} panes", steady, swinging, delays)
 
 
-def _peer(signal: Signal, peer: Peer, extent: Extent, few: int, cases: Sequence[Case]) -> list[Row]:
+def _peer(signal: Signal, peer: Peer, extent: Extent, cases: Sequence[Case]) -> list[Row]:
     """A row for each kind of null that the peer is tuned on, one where both come to the same."""
     steady, swinging = (
-        Healthy(peer, [fed(peer, x) for x in _healthy(signal, extent, few, swings)])
-        for swings in (False, True)
+        Healthy(peer, [fed(peer, x) for x in _healthy(signal, extent, swings)]) for swings in (False, True)
     )
     settings = {STEADY: _tuned(peer, [steady]), ALL: _tuned(peer, [steady, swinging])}
     if settings[STEADY] == settings[ALL]:
         del settings[STEADY]
-    many = extent.slow_changed if peer.slow else extent.changed
     changed = {
-        name: [fed(peer, x) for x in _changed(signal, change, extent, many)]
-        for name, change in signal.changes
+        name: [fed(peer, x) for x in _changed(signal, change, extent)] for name, change in signal.changes
     }
-    name = f"{peer.name} (slow: {few * extent.events:,} events a null)" if peer.slow else peer.name
+    name = f"{peer.name} (slow: {extent.events:,} events a null)" if peer.slow else peer.name
     rows = []
     for tuned_on, setting in settings.items():
         found = tuple(
@@ -206,14 +203,14 @@ def fed(peer: Peer, stream: Array, warm_up: int = WARM_UP) -> Array:
     return stream if is_binary and not peer.scaled else streams.scaled(stream, warm_up)
 
 
-def _healthy(signal: Signal, extent: Extent, many: int, swings: bool) -> Iterable[Array]:
+def _healthy(signal: Signal, extent: Extent, swings: bool) -> Iterable[Array]:
     rng = np.random.default_rng([SEED, int(swings)])
-    return (signal.null(rng, extent.events, swings) for _ in range(many))
+    return (signal.null(rng, extent.events, swings) for _ in range(extent.healthy))
 
 
-def _changed(signal: Signal, change: streams.Values, extent: Extent, many: int) -> Iterable[Array]:
+def _changed(signal: Signal, change: streams.Values, extent: Extent) -> Iterable[Array]:
     rng = np.random.default_rng([SEED, 2])
-    return (signal.changed(rng, change, extent.after) for _ in range(many))
+    return (signal.changed(rng, change, extent.after) for _ in range(extent.changed))
 
 
 class Healthy:

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.detection.peer_streams import EVENTS_AN_ALARM, SIGNALS, WARM_UP, Signal
 from benchmarks.detection.real_cases import Case
-from benchmarks.detection.river_peers import ALL, STEADY, Row, cell
+from benchmarks.detection.river_peers import ALL, STEADY, Row, cell, table
 from benchmarks.detection.window_tools import Pair, Tool, tools
 from benchmarks.detection.worlds import Array
 
@@ -49,6 +49,7 @@ def _rows(
         try:
             like = [case for case in cases if case.kind == signal.name]
             rows += _of_signal(tool, signal, like, left_s)
+            tell(table(rows[-2:]))
         except RuntimeError as error:
             tell(f"peers: {signal.name}, {tool.packages[0]} left out: {error}")
     return rows
