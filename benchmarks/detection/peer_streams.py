@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.detection.worlds import Array, World, delays, false_alarms
 from detectors.bounds import clopper_pearson_upper
 from detectors.buckets import LOG, LOGIT
+from detectors.categories import category_events
 from detectors.tolerance import DEFAULTS, limit
 from detectors.tube import tube_points, tube_stretch
 
@@ -17,6 +18,8 @@ A_PANE: Final = 20
 SWING_EVENTS: Final = 40_000
 EVENTS_AN_ALARM: Final = 100_000
 """The false-alarm rate that everybody is tuned to: one in so many events."""
+ALPHA: Final = 0.05 / 20
+"""Of each bound of a reference: some twenty together."""
 A: Final = EVENTS_AN_ALARM / A_PANE
 
 Rng = np.random.Generator
@@ -25,10 +28,13 @@ Values = Callable[[Rng, int], Array]
 
 @dataclass(frozen=True)
 class Signal:
-    """`usual` draws healthy values, each change other ones; `swing` turns healthy ones into those of a swinging day."""
+    """`usual` draws healthy values, each change other ones; `swing` draws those of a day that swings.
+
+    `kind` is rate (0 and 1), number, share (0 to 1), or mix (a code from 1 for each category, the commonest first).
+    """
 
     name: str
-    binary: bool
+    kind: str
     usual: Values
     changes: tuple[tuple[str, Values], ...]
     swing: Values
@@ -55,6 +61,17 @@ def _confidence(less: float) -> Values:
     return lambda rng, n: np.clip(rng.beta(8, 2, n) - less, 0.0, 1.0)
 
 
+def _mix(*shares: float) -> Values:
+    codes = np.arange(1.0, len(shares) + 1)
+    return lambda rng, n: rng.choice(codes, n, p=shares)
+
+
+def _swinging_mix(rng: Rng, n: int) -> Array:
+    """Rare languages are a fifth more common by day, and less by night."""
+    u, by_day = rng.random(n), 1 + 0.2 * _wave(n)
+    return 1.0 + (u < 0.3 * by_day) + (u < 0.1 * by_day)
+
+
 def _wave(n: int) -> Array:
     return np.sin(2 * np.pi * np.arange(n) / SWING_EVENTS)
 
@@ -62,24 +79,31 @@ def _wave(n: int) -> Array:
 SIGNALS: Final = (
     Signal(
         "error",
-        True,
+        "rate",
         _error(0.01),
         (("1% -> 3%", _error(0.03)), ("1% -> 10%", _error(0.10))),
         lambda rng, n: (rng.random(n) < 0.01 * (1 + 0.5 * _wave(n))).astype(np.float64),
     ),
     Signal(
-        "latency",
-        False,
+        "length, latency",
+        "number",
         _latency(1.0),
-        (("all x2", _latency(2.0)), ("4% x20", _latency(1.0, 0.04))),
+        (("all x2", _latency(2.0)), ("all /2", _latency(0.5)), ("4% x20", _latency(1.0, 0.04))),
         lambda rng, n: rng.lognormal(5, 0.8, n) * (1 + 0.25 * _wave(n)),
     ),
     Signal(
         "confidence",
-        False,
+        "share",
         _confidence(0.0),
         (("-.15", _confidence(0.15)), ("-.30", _confidence(0.30))),
         lambda rng, n: np.clip(rng.beta(8, 2, n) + 0.03 * _wave(n), 0.0, 1.0),
+    ),
+    Signal(
+        "language",
+        "mix",
+        _mix(0.7, 0.2, 0.1),
+        (("10% -> 25%", _mix(0.57, 0.18, 0.25)), ("10% -> 40%", _mix(0.4, 0.2, 0.4))),
+        _swinging_mix,
     ),
 )
 
@@ -100,16 +124,18 @@ def tocsin_delay(signal: Signal, stream: Array) -> float:
 def _world(signal: Signal, stream: Array) -> World:
     """One stream with the shipped tolerances, in panes of 20 events."""
     reference, rest = stream[:WARM_UP], stream[WARM_UP:]
-    if signal.binary:
+    if signal.kind == "rate":
         upper = clopper_pearson_upper(reference.sum(), WARM_UP, 0.05)
         return _of_panes(rest[:, None], np.array([limit(upper, DEFAULTS["rate"])]), np.ones(1))
-    scale = LOGIT if signal.name == "confidence" else LOG
+    if signal.kind == "mix":
+        events = category_events(*np.unique(reference.astype(np.int64), return_counts=True), alpha=ALPHA)
+        return _of_panes((rest[:, None] == events.category) ^ events.negate, events.m, events.share)
+    scale = LOGIT if signal.kind == "share" else LOG
     bucket, count = np.unique(scale.bucket(reference), return_counts=True)
-    alpha = 0.05 / 20
-    if signal.name == "confidence":
-        tube = tube_points(bucket, count, DEFAULTS["confidence"].amount, alpha=alpha)
+    if signal.kind == "share":
+        tube = tube_points(bucket, count, DEFAULTS["confidence"].amount, alpha=ALPHA)
     else:
-        tube = tube_stretch(bucket, count, DEFAULTS["distribution"].amount, scale, alpha=alpha)
+        tube = tube_stretch(bucket, count, DEFAULTS["distribution"].amount, scale, alpha=ALPHA)
     seen = scale.bucket(rest)[:, None]
     return _of_panes((seen >= tube.low) & (seen <= tube.high), tube.m, tube.share)
 

@@ -13,7 +13,8 @@ from benchmarks.real_data import Prediction
 from monitor.records.language import LanguageDetector, language_code
 
 QUIET_SIGNAL: Final = "output_tokens"
-KINDS: Final = {"output_tokens": "latency", "latency_ms": "latency", "confidence": "confidence"}
+NUMBERS: Final = "length, latency"
+KINDS: Final = {"output_tokens": NUMBERS, "latency_ms": NUMBERS, "confidence": "confidence"}
 """The simulated signal that a real one is most like; all others are rates."""
 
 

@@ -120,7 +120,7 @@ def compared(extent: Extent, cases: Sequence[Case], tell: Callable[[str], None])
         rows.append(_tocsin(signal, extent))
         for peer in PEERS:
             its = extent.slow if peer.slow else extent
-            if its is None or (peer.binary and not signal.binary):
+            if its is None or (peer.binary and signal.kind not in ("rate", "mix")):
                 continue
             tell(f"peers: {signal.name}, {peer.name}")
             rows += _peer(signal, peer, its, [case for case in cases if case.kind == signal.name])
@@ -147,13 +147,15 @@ def _tocsin(signal: Signal, extent: Extent) -> Row:
 def _peer(signal: Signal, peer: Peer, extent: Extent, cases: Sequence[Case]) -> list[Row]:
     """A row for each kind of null that the peer is tuned on, one where both come to the same."""
     steady, swinging = (
-        Healthy(peer, [fed(peer, x) for x in _healthy(signal, extent, swings)]) for swings in (False, True)
+        Healthy(peer, [fed(peer, simple(signal, x)) for x in _healthy(signal, extent, swings)])
+        for swings in (False, True)
     )
     settings = {STEADY: _tuned(peer, [steady]), ALL: _tuned(peer, [steady, swinging])}
     if settings[STEADY] == settings[ALL]:
         del settings[STEADY]
     changed = {
-        name: [fed(peer, x) for x in _changed(signal, change, extent)] for name, change in signal.changes
+        name: [fed(peer, simple(signal, x)) for x in _changed(signal, change, extent)]
+        for name, change in signal.changes
     }
     name = f"{peer.name} (slow: {extent.events:,} events a null)" if peer.slow else peer.name
     rows = []
@@ -195,6 +197,11 @@ def with_real(rows: Iterable[Row], detector: str, cells: Iterable[tuple[Case, st
         else row
         for row in rows
     ]
+
+
+def simple(signal: Signal, stream: Array) -> Array:
+    """What one number an event can say: of a mix, whether it is not the commonest category."""
+    return (stream != 1).astype(np.float64) if signal.kind == "mix" else stream
 
 
 def fed(peer: Peer, stream: Array, warm_up: int = WARM_UP) -> Array:

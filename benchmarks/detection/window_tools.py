@@ -49,7 +49,8 @@ class Tool:
 
     @property
     def ready(self) -> bool:
-        return (self._place / "ready").exists()
+        done = self._place / "ready"
+        return done.exists() and done.read_text() == " ".join(self.packages)
 
     def install(self) -> None:
         """Raises RuntimeError with pip's own last words."""
@@ -58,7 +59,7 @@ class Tool:
         _run([sys.executable, "-m", "venv", "--clear", str(self._place)], INSTALL_WITHIN_S)
         pip = [str(self._python), "-m", "pip", "install", "--quiet", "--prefer-binary"]
         _run([*pip, *self.packages], INSTALL_WITHIN_S)
-        (self._place / "ready").touch()
+        (self._place / "ready").write_text(" ".join(self.packages))
 
     def scores(self, pairs: Sequence[Pair], within_s: float) -> list[Array]:
         """A score for each window of each pair; what a tool cannot score counts as no change.
@@ -92,7 +93,8 @@ def _run(command: list[str], within_s: float) -> None:
     except subprocess.TimeoutExpired as late:
         raise RuntimeError(f"not done within {within_s:.0f} s") from late
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        last = next((line for line in reversed(lines) if "Error" in line), lines[-1])
         raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {last}")
 
 

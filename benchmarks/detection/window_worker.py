@@ -2,7 +2,8 @@
 
     python window_worker.py PEER input.npz output.json
 
-For every stream `i`: `reference_i` float64[events], `windows_i` float64[windows, events], of only 0 and 1 for a rate.
+For every stream `i`: `reference_i` float64[events], `windows_i` float64[windows, events]: 0 and 1 for a rate,
+a code below ten for a category.
 Imports nothing of the project.
 """
 
@@ -20,6 +21,10 @@ Score = Callable[[Any, Any], list[float]]
 
 def is_rate(reference: Any) -> bool:
     return bool(np.isin(reference, (0, 1)).all())
+
+
+def is_mix(reference: Any) -> bool:
+    return bool(np.isin(reference, range(10)).all())
 
 
 def evidently(reference: Any, windows: Any) -> list[float]:
@@ -40,13 +45,13 @@ def evidently(reference: Any, windows: Any) -> list[float]:
 
 
 def nannyml(reference: Any, windows: Any) -> list[float]:
-    """Jensen-Shannon distance, its default, in chunks of one window; a rate is a categorical column."""
+    """Jensen-Shannon distance, its default, in chunks of one window; a rate or mix is a categorical column."""
     import nannyml as nml
     import pandas as pd
 
-    rate = ["x"] if is_rate(reference) else []
+    mixes = ["x"] if is_mix(reference) else []
     calculator = nml.UnivariateDriftCalculator(
-        column_names=["x"], treat_as_categorical=rate, chunk_size=windows.shape[1]
+        column_names=["x"], treat_as_categorical=mixes, chunk_size=windows.shape[1]
     )
     calculator.fit(pd.DataFrame({"x": reference}))
     found = calculator.calculate(pd.DataFrame({"x": windows.ravel()})).filter(period="analysis").to_df()
@@ -54,19 +59,25 @@ def nannyml(reference: Any, windows: Any) -> list[float]:
 
 
 def alibi_detect(reference: Any, windows: Any) -> list[float]:
-    """Its tests for one feature: Fisher's exact test of a risen rate, as -ln p; else Kolmogorov-Smirnov's distance."""
-    from alibi_detect.cd import FETDrift, KSDrift
+    """Its tests for one feature: Fisher's exact test of a risen rate (-ln p), chi-squared of a mix, else
+    Kolmogorov-Smirnov's distance."""
+    from alibi_detect.cd import ChiSquareDrift, FETDrift, KSDrift
 
     if is_rate(reference):
         test = FETDrift(reference[:, None].astype(np.int64), alternative="greater")
         p = [test.predict(window[:, None].astype(np.int64))["data"]["p_val"][0] for window in windows]
         return [float(-np.log(max(each, 1e-300))) for each in p]
+    if is_mix(reference):
+        chi = ChiSquareDrift(reference[:, None].astype(np.int64))
+        return [
+            float(chi.predict(window[:, None].astype(np.int64))["data"]["distance"][0]) for window in windows
+        ]
     detector = KSDrift(reference[:, None])
     return [float(detector.predict(window[:, None])["data"]["distance"][0]) for window in windows]
 
 
 def popmon(reference: Any, windows: Any) -> list[float]:
-    """Kolmogorov-Smirnov's statistic against the reference.
+    """Kolmogorov-Smirnov's statistic against the reference; of a mix the largest difference of a category's share.
 
     Its PSI and Jensen-Shannon divergence compare counts, not shares (1.4.12), so that they see the window's size alone.
     """
@@ -74,17 +85,22 @@ def popmon(reference: Any, windows: Any) -> list[float]:
     import popmon as pm
 
     many, size = windows.shape
+    mix = is_mix(reference) and not is_rate(reference)
+    kind = (lambda x: x.astype(int).astype(str)) if mix else (lambda x: x)
     hours = pd.date_range("2026-01-01", periods=many, freq="h").repeat(size)
     report = pm.df_stability_report(
-        pd.DataFrame({"x": windows.ravel(), "t": hours}),
+        pd.DataFrame({"x": kind(windows.ravel()), "t": hours}),
         time_axis="t",
         time_width="1h",
         time_offset="2026-01-01",
         features=["t:x"],
         reference_type="external",
-        reference=pd.DataFrame({"x": reference, "t": pd.Timestamp("2025-12-01")}),
+        reference=pd.DataFrame({"x": kind(reference), "t": pd.Timestamp("2025-12-01")}),
     )
-    return [float(value) for value in report.datastore["comparisons"]["x"]["ref_ks"]]
+    return [
+        float(value)
+        for value in report.datastore["comparisons"]["x"]["ref_max_prob_diff" if mix else "ref_ks"]
+    ]
 
 
 PEERS: dict[str, Score] = {
