@@ -14,6 +14,7 @@ from benchmarks.detection.worlds import (
     Block,
     World,
     binomial,
+    by_limits,
     by_ratio,
     by_slots,
     merged,
@@ -59,7 +60,7 @@ def all_nulls() -> tuple[Null, ...]:
             "quiet panes fail more, pane by pane", "m is the mean of pane rates", _volume(0.05, 0.01, False)
         ),
         Null("busy panes fail more, pane by pane", "m is the pooled rate", _volume(0.01, 0.05, True)),
-        Null("nights of 5 at 5%, days of 500 at 1%, by hour", "a limit for each hour", _nights(True)),
+        Null("nights of 5 at 5%, days of 500 at 1%, by hour", BY_HOUR, _nights(True)),
         Null("the same, one reference, odds x2", ONE_REFERENCE, _nights(False)),
         Null("nine of ten panes empty", "only the others are counted", _sizes([0] * 9 + [2], 0.02, 10)),
         Null("kill slots of 0 to 5 requests, m = 10%", "", _sizes([0, 1, 2, 3, 4, 5], 0.10, 2)),
@@ -75,6 +76,7 @@ BURSTS_OF_TRAFFIC: Final = (
     "failures of a burst arrive before its answers: k/n is above m at its start, although no request "
     "fails more often"
 )
+BY_HOUR: Final = "odds x1.5 of each hour, over which the evidence goes on"
 ONE_REFERENCE: Final = "m from the mean of pane rates, 3%, where all requests together fail at 1.04%"
 
 
@@ -209,9 +211,9 @@ def _nights(by_hour: bool) -> Make:
         begins = rng.integers(0, DAY, streams)
         night = ((begins[:, None] + np.arange(panes)) % DAY) < DAY // 2
         n, p = (np.where(night, NIGHT[i], WORKDAY[i]) for i in range(2))
-        k = rng.binomial(n, p)
         if by_hour:
-            return [_hourly(k, n, p)]
+            return [_hourly(rng, n, p)]
+        k = rng.binomial(n, p)
         m = [[_learned_over_a_day(rng, 0.05 / streams)] for _ in range(streams)]
         return [World(np.array(m), np.ones(1), merged(k, n, 1))]
 
@@ -230,12 +232,12 @@ def _learned_over_a_day(rng: Rng, alpha: float) -> float:
     return float(limit(base.upper(1, 1, alpha), DEFAULTS["rate"]))
 
 
-def _hourly(k: Array, n: Array, p: Array) -> World:
-    """A row for each hour's limit; each is silent, and frozen, outside its hours."""
-    limits = np.unique(p)
-    mine = p[:, :, None] == limits
-    drawn = ((k[:, t, None] * mine[:, t], n[:, t, None] * mine[:, t]) for t in range(k.shape[1]))
-    return World(np.tile(limits, (len(k), 1)), np.ones(limits.size), drawn)
+def _hourly(rng: Rng, n: Array, usual: Array) -> World:
+    """Every pane at the limit of its hour; the limit changes with the hour and the evidence goes on."""
+    limits = limit(usual, DEFAULTS["rate_by_hour"])
+    steps = range(n.shape[1])
+    drawn = ((rng.binomial(n[:, [t]], limits[:, [t]]), n[:, [t]]) for t in steps)
+    return one_event(0.02, len(n), drawn, bet=by_limits(limits[:, t] for t in steps))
 
 
 def _learned(rng: Rng, streams: int, panes: int, _: float) -> list[World]:

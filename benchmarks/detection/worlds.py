@@ -50,6 +50,16 @@ def by_ratio(requests: float, a: float) -> Bet:
     return bet
 
 
+def by_limits(limits: Iterable[Array]) -> Bet:
+    """The shipped bet with limits [rows] of its own for each block, in their order."""
+    following = iter(limits)
+
+    def bet(k: Array, n: Array, _: Array) -> Array:
+        return bets.pane_bet_log_components(k, n, next(following))
+
+    return bet
+
+
 by_slots: Final[Bet] = slots.slot_log_components
 
 

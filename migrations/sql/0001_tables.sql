@@ -160,6 +160,18 @@ CREATE TABLE tocsin_ledger.reference (
 );
 CREATE INDEX ix_reference_stream_id_signal ON tocsin_ledger.reference (stream_id, signal);
 
+CREATE TABLE tocsin_ledger.reference_hour (
+    reference_id bigint NOT NULL,
+    hour smallint NOT NULL,
+    buckets integer[] NOT NULL,
+    counts bigint[] NOT NULL,
+    pane_rates double precision[] NOT NULL,
+    panes double precision NOT NULL,
+    panes_inverse double precision NOT NULL,
+    CONSTRAINT pk_reference_hour PRIMARY KEY (reference_id, hour),
+    CONSTRAINT fk_reference_hour_reference_id FOREIGN KEY (reference_id) REFERENCES tocsin_ledger.reference (reference_id)
+);
+
 CREATE TABLE tocsin_ledger.incident (
     incident_id text NOT NULL,
     rule text NOT NULL,

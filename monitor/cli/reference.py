@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from monitor.ledger.references import Listed
 from monitor.records.signals import Signal
 
 MOMENT = click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
+WEEK = timedelta(days=7)
 
 
 @click.group()
@@ -44,12 +45,15 @@ def list_(stream: str | None, path: str | None) -> None:
 
 
 def _table(settings: Config, found: list[Listed]) -> Table:
-    table = Table("id", "stream", "signal", "state", "origin", "values", "from", "until", "note", box=None)
+    table = Table(
+        "id", "stream", "signal", "state", "origin", "values", "from", "until", "by", "note", box=None
+    )
     for r in sorted(found, key=lambda r: (r.stream, r.signal, -r.reference_id)):
         signal = settings.coded(r.signal)
         span = [f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for at in (r.learned_from, r.learned_until)]
+        by = f"{r.hours} hours of the week" if r.hours else ""
         name = signal.name if signal else f"code {r.signal}"
-        table.add_row(str(r.reference_id), r.stream, name, r.state, r.origin, f"{r.n:,}", *span, r.note)
+        table.add_row(str(r.reference_id), r.stream, name, r.state, r.origin, f"{r.n:,}", *span, by, r.note)
     return table
 
 
@@ -83,6 +87,9 @@ def _told(one: Imported) -> str:
 @click.option("--signal", "name", help="One signal (default: all that the stream has).")
 @click.option("--since", type=MOMENT, help="From here, in UTC.")
 @click.option("--until", type=MOMENT, help="To here, in UTC (default: now).")
+@click.option(
+    "--by", type=click.Choice(["hour_of_week"]), help="By the hour of the week too: 7 days or more."
+)
 @config_option
 def promote_(
     reference_id: int | None,
@@ -90,6 +97,7 @@ def promote_(
     name: str | None,
     since: datetime | None,
     until: datetime | None,
+    by: str | None,
     path: str | None,
 ) -> None:
     """Make a stretch of stored time the reference of a stream, or an earlier reference again."""
@@ -101,7 +109,9 @@ def promote_(
             raise UsageError("name --stream and --since (and --until), or --id of an earlier reference")
         else:
             begin, end = since.replace(tzinfo=UTC), (until or datetime.now(UTC)).replace(tzinfo=UTC)
-            for line in _promoted(conn, settings, stream, name, begin, end):
+            if by is not None and end - begin < WEEK:
+                raise UsageError("by hour of the week every hour must have come once: name 7 days or more")
+            for line in _promoted(conn, settings, stream, name, begin, end, by is not None):
                 click.echo(line)
 
 
@@ -113,7 +123,13 @@ def _again(conn: Connection, reference_id: int) -> str:
 
 
 def _promoted(
-    conn: Connection, settings: Config, stream: str, name: str | None, since: datetime, until: datetime
+    conn: Connection,
+    settings: Config,
+    stream: str,
+    name: str | None,
+    since: datetime,
+    until: datetime,
+    by_hour: bool,
 ) -> Iterator[str]:
     number = references.stream_id(conn, stream)
     if number is None:
@@ -121,7 +137,7 @@ def _promoted(
     note = f"{since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S}"
     for signal in [_signal(settings, name)] if name else promotable(conn, settings, number, since, until):
         try:
-            found = promote(conn, number, signal, since, until, "promoted", note)
+            found = promote(conn, number, signal, since, until, "promoted", note, by_hour=by_hour)
         except UsageError as error:
             if name:
                 raise

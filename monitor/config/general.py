@@ -37,6 +37,7 @@ SLICED: Final = (*FIELDS, "expected_language", "finish_reason", "error_type", "b
 # Predictions are remembered in memory only: no process lives for months.
 LONGEST_JOIN: Final = "7d"
 _PER: Final = re.compile(rf"({NUMBER})\s+per\s+(.+)", re.ASCII)
+WEEK_MS: Final = 7 * MS["d"]
 PROMISE: Final = FalseAlarms({"any": 1 / (30 * MS["d"])}, None, "1 per 30d")
 
 
@@ -83,11 +84,17 @@ def read_learning(root: Section) -> Learning:
     section = root.inner("reference")
     if section is None:
         return Learning(10_000, 24 * MS["h"])
+    by_hour = section.take("by", one_of("hour_of_week"), None) is not None
     learning = Learning(
         learn=section.take("learn", whole(100, 10**9), 10_000),
-        at_least_ms=section.take("at_least", duration("0s", "1y"), 24 * MS["h"]),
+        at_least_ms=section.take("at_least", duration("0s", "1y"), WEEK_MS if by_hour else 24 * MS["h"]),
+        by_hour=by_hour,
     )
-    section.close(frozenset({"hour_of_week"}))
+    if by_hour and learning.at_least_ms < WEEK_MS:
+        section.wrong(
+            "by hour of the week every hour must have come once", "write at_least: 7d", at="at_least"
+        )
+    section.close()
     return learning
 
 

@@ -250,10 +250,14 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """When a reference is learned: predictions, and time between the first and the last."""
+    """When a reference is learned: predictions, and time between the first and the last.
+
+    `by_hour`: for each hour of the week too.
+    """
 
     learn: int
     at_least_ms: int
+    by_hour: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from monitor.judge import choosing
+from monitor.judge import choosing, hourly
 from monitor.judge.evidence import after_resolve
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, Watch
@@ -30,6 +30,7 @@ def adopt(
 def _adopted(state: JudgeState, given: Learned, plan: Plan) -> JudgeState:
     key = (given.stream, given.signal)
     signal = next((s for s in plan.referenced if s.code == given.signal), None)
+    state = hourly.forgotten(state, [key], {key: given.hours} if given.hours is not None else None)
     return replace(
         state,
         next_reference=max(state.next_reference, given.reference.reference_id + 1),

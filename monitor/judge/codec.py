@@ -12,6 +12,7 @@ from detectors.bets import COMPONENTS
 from detectors.learning_watch import LearningWatch
 from monitor.errors import SchemaMismatch
 from monitor.judge.evidence import WatchState
+from monitor.judge.hours import Hours
 from monitor.judge.reference import Key, Learner, Reference
 from monitor.judge.state import JudgeState, Young
 from monitor.judge.total import TotalState
@@ -40,11 +41,13 @@ class Evidence(msgspec.Struct, frozen=True):
     weeks: Mapping[int, Week]
     totals: Mapping[str, TotalState]
     young: Mapping[Key, tuple[tuple[float, ...], float, int]]
+    hour: Mapping[Key, Hours]
 
 
 def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
     """Everything but the evidence, as one compressed blob."""
     rest = replace(core, watches={}, learners={}, references={}, trials={}, weeks={}, totals={}, young={})
+    rest = replace(rest, hour={}, hours={})
     return _compressed(_encoder.encode(Core(COMPONENTS, rest, progress, recent)))
 
 
@@ -52,17 +55,25 @@ def encode_evidence(core: JudgeState) -> bytes:
     """The evidence as one compressed blob."""
     young = {key: (y.watch.means, y.total, y.n) for key, y in core.young.items()}
     evidence = Evidence(
-        core.watches, core.learners, core.references, core.trials, core.weeks, core.totals, young
+        core.watches, core.learners, core.references, core.trials, core.weeks, core.totals, young, core.hour
     )
     return _compressed(_encoder.encode(evidence))
+
+
+def encode_hours(core: JudgeState) -> bytes:
+    """The hours of the week that have passed, as one compressed blob."""
+    return _compressed(_encoder.encode(core.hours))
 
 
 def _compressed(raw: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1).compress(raw)
 
 
-def decode(version: int, core: bytes, evidence: bytes) -> Core:
-    """The whole state from its two blobs; raises SchemaMismatch for another version or grid than this program's."""
+def decode(version: int, core: bytes, evidence: bytes, hours: bytes = b"") -> Core:
+    """The whole state from its blobs, `hours` empty where there are none.
+
+    Raises SchemaMismatch for another version or grid than this program's.
+    """
     if version != STATE_VERSION:
         raise SchemaMismatch(
             f"the judge's state has version {version}, this program knows {STATE_VERSION}: run the newer tocsin"
@@ -78,6 +89,8 @@ def decode(version: int, core: bytes, evidence: bytes) -> Core:
         watches=e.watches,
         learners=e.learners,
         references=e.references,
+        hour=e.hour,
+        hours=_hours_decoder.decode(zstandard.ZstdDecompressor().decompress(hours)) if hours else {},
         trials=e.trials,
         weeks=e.weeks,
         totals=e.totals,
@@ -103,4 +116,5 @@ def _array_in(_: type, value: Any) -> Any:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_array_out)
 _core_decoder = msgspec.msgpack.Decoder(Core, dec_hook=_array_in)
+_hours_decoder = msgspec.msgpack.Decoder(Mapping[Key, Hours], dec_hook=_array_in)
 _evidence_decoder = msgspec.msgpack.Decoder(Evidence, dec_hook=_array_in)

@@ -10,7 +10,7 @@ from typing import Final
 
 from monitor.config.hours import began
 from monitor.config.model import Rule, Severity
-from monitor.judge import evidence, kill, learning, pending, total, traffic, unlearned, window
+from monitor.judge import evidence, hourly, kill, learning, pending, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.kill import KillState, Switches
@@ -130,7 +130,7 @@ def _risen(
         what = "escalated" if severity.rank > now.severity.rank else "worsened"
         grown = severity if severity.rank > now.severity.rank else now.severity
         incidents[key] = replace(now, severity=grown, changed_ms=block.end_ms, tier=alarm.tier)
-    reference = state.references.get((stream_of(alarm.stream), watch.signal.code))
+    reference = hourly.reference(state, (stream_of(alarm.stream), watch.signal.code), block.start_ms)
     return _verdict(what, watch, alarm.stream, incidents[key], block.end_ms, alarm, reference)
 
 

@@ -25,7 +25,7 @@ class WatchState:
     """What a watch has seen. Of a rule with `each`, every "stream" here is a part of one.
 
     `seen` is each stream's last pane with data, `resting` the reference its rows rest on, `known` int64[c] the
-    categories of that reference: "share:new" rows count everything else.
+    categories of that reference: "share:new" rows count everything else; `hour` of the week they were made for.
     """
 
     identity: str
@@ -33,6 +33,7 @@ class WatchState:
     seen: Mapping[int, int] = field(default_factory=dict)
     resting: Mapping[int, int] = field(default_factory=dict)
     known: Mapping[int, I64] = field(default_factory=dict)
+    hour: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +214,17 @@ def forgotten(state: WatchState, stream: int) -> WatchState:
     )
 
 
-def rested(state: WatchState, stream: int, fresh: Rows, reference_id: int, known: I64) -> WatchState:
-    """Replace a stream's rows by `fresh` ones that rest on another reference with the categories `known`."""
+def rested(
+    state: WatchState, stream: int, fresh: Rows, reference_id: int, known: I64, hour: int
+) -> WatchState:
+    """Replace a stream's rows by `fresh` ones that rest on a reference with the categories `known`, in that `hour`.
+
+    Of another reference they keep the evidence on equal limits, of the same one in another hour all of it.
+    """
     mine = state.rows.stream == stream
-    fresh = rw.carried(fresh, rw.kept(state.rows, mine))
+    keep = rw.moved if state.resting.get(stream) == reference_id else rw.carried
+    fresh = keep(fresh, rw.kept(state.rows, mine))
     rows = rw.joined(rw.kept(state.rows, ~mine), fresh)
     resting = {**state.resting, stream: reference_id}
-    return replace(state, rows=rows, resting=resting, known={**state.known, stream: known})
+    known_by = {**state.known, stream: known}
+    return replace(state, rows=rows, resting=resting, known=known_by, hour={**state.hour, stream: hour})

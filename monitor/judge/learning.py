@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 
 from monitor.config.model import LimitKind
-from monitor.judge import choosing, making, trial
+from monitor.judge import choosing, hourly, making, trial
 from monitor.judge import rows as rw
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import ACTIVE_PANES, WatchState, rested
+from monitor.judge.hours import hour_of
 from monitor.judge.kill import KillState
 from monitor.judge.making import Ground
 from monitor.judge.parts import stream_of
@@ -46,7 +47,9 @@ def log_share(pairs: int) -> float:
 def learn(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
     """Add the pane to all learners, settle those that have come far enough, and give rules their rows."""
     until = (plan.learn, plan.at_least_ms)
-    learners = learn_block(state.learners, block, _wanted(state, block, plan), until)
+    wanted = _wanted(state, block, plan)
+    learners = learn_block(state.learners, block, wanted, until)
+    state = hourly.noted(state, block, wanted) if plan.by_hour else state
     state, decisions = _settled(replace(state, learners=learners), block, plan)
     state, chosen = choosing.choose(state, plan)
     return _take_up(state, block, plan), [*decisions, *chosen]
@@ -55,7 +58,8 @@ def learn(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, 
 def _take_up(state: JudgeState, block: PaneBlock, plan: Plan) -> JudgeState:
     """Rows rest on the newest reference: at first sight on absolute limits only, and during an incident on the old one.
 
-    At most `MOST_RESTED` a pane, so that no tick takes long where many streams begin together.
+    At most `MOST_RESTED` a pane, so that no tick takes long where many streams begin together; all of those that only
+    take up another hour.
     """
     watches, left = dict(state.watches), MOST_RESTED
     for watch in plan.watches:
@@ -65,10 +69,12 @@ def _take_up(state: JudgeState, block: PaneBlock, plan: Plan) -> JudgeState:
         stale = [
             p
             for p in _judged_parts(state, now, watch, block)
-            if _is_stale(state, now, watch, p) and _applies(watch, p, block)
+            if _is_stale(state, now, watch, p, block) and _applies(watch, p, block)
         ]
-        watches[watch.key] = _rested(state, now, watch, stale[:left], block)
-        left -= len(stale[:left])
+        turned = [p for p in stale if now.resting.get(p) == _newest(state, watch, p)]
+        due = turned + [p for p in stale if p not in turned][:left]
+        watches[watch.key] = _rested(state, now, watch, due, block)
+        left -= len(due) - len(turned)
     return replace(state, watches=watches)
 
 
@@ -81,10 +87,16 @@ def _judged_parts(state: JudgeState, now: WatchState, watch: Watch, block: PaneB
     return dict.fromkeys((*now.resting, *fresh))
 
 
-def _is_stale(state: JudgeState, now: WatchState, watch: Watch, stream: int) -> bool:
+def _is_stale(state: JudgeState, now: WatchState, watch: Watch, stream: int, block: PaneBlock) -> bool:
+    if now.resting.get(stream) != _newest(state, watch, stream):
+        return (watch.key, stream) not in state.incidents
     reference = state.references.get((stream_of(stream), watch.signal.code))
-    newest = reference.reference_id if reference else ABSOLUTE_ONLY
-    return now.resting.get(stream) != newest and (watch.key, stream) not in state.incidents
+    return reference is not None and reference.hourly and now.hour.get(stream) != hour_of(block.start_ms)
+
+
+def _newest(state: JudgeState, watch: Watch, stream: int) -> int:
+    reference = state.references.get((stream_of(stream), watch.signal.code))
+    return reference.reference_id if reference else ABSOLUTE_ONLY
 
 
 def _rested(
@@ -93,11 +105,12 @@ def _rested(
     active = sum(block.end_ms - s.last_ms <= ACTIVE_PANES * PANE_MS for s in state.streams.values())
     alpha = making.ALL_BOUNDS_ALPHA * watch.weight / max(active, 1)
     for stream in streams:
-        reference = state.references.get((stream_of(stream), watch.signal.code))
+        reference = hourly.reference(state, (stream_of(stream), watch.signal.code), block.start_ms)
         panes, guaranteed = making.block_panes(watch, _requests_per_s(state, stream_of(stream)), reference)
         fresh = rw.made(making.events_of(watch, stream, Ground(reference, alpha)), panes, guaranteed)
         known = np.array(making.known_categories(watch, reference), np.int64)
-        now = rested(now, stream, fresh, reference.reference_id if reference else ABSOLUTE_ONLY, known)
+        newest = reference.reference_id if reference else ABSOLUTE_ONLY
+        now = rested(now, stream, fresh, newest, known, hour_of(block.start_ms))
     return now
 
 
@@ -138,6 +151,7 @@ def _still(state: JudgeState, key: Key) -> bool:
 def _settled(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
     """References of the learners that have come far enough for one; of halves that differ only the newer."""
     settled: dict[Key, Reference] = {}
+    split: set[Key] = set()
     learners = dict(state.learners)
     for key, learner in state.learners.items():
         reached, number = stage(learner, plan.learn, plan.at_least_ms), state.next_reference + len(settled)
@@ -145,11 +159,14 @@ def _settled(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeStat
             newer = _newer_half(state, block, plan, key, learner)
             settled[key] = settle(newer or learner, number, newer is not None, _correlation(state, key))
             learners |= {key: newer} if newer else {}
+            split |= {key} if newer else set()
         elif reached is Stage.PROVISIONAL and key not in state.references:
             settled[key] = settle(learner, number, True)
     if not settled:
         return state, []
     done = {key for key, reference in settled.items() if not reference.provisional}
+    state = hourly.settled(hourly.forgotten(state, split), done)
+    settled = {k: replace(r, hourly=k in done and k in state.hours) for k, r in settled.items()}
     state = replace(
         state,
         next_reference=state.next_reference + len(settled),
@@ -157,7 +174,7 @@ def _settled(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeStat
         learners={k: v for k, v in learners.items() if k not in done},
         trials=_tried(state.trials, settled, plan),
     )
-    return state, [Learned(*key, reference) for key, reference in settled.items()]
+    return state, [Learned(*key, r, state.hours[key] if r.hourly else None) for key, r in settled.items()]
 
 
 def _newer_half(

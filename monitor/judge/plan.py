@@ -186,6 +186,7 @@ class Plan:
     namings: tuple[Naming, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     waiting: Mapping[str, Rule] = field(default_factory=dict)
+    by_hour: bool = False
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -225,7 +226,9 @@ def compile_plan(config: Config) -> Plan:
     plan = Plan(
         name=config.name,
         config_hash=config.config_hash,
-        watches=_weighted([_watch(r, s) for r, s in judged], rates, _sharing(config)),
+        watches=_weighted(
+            [_watch(r, s, config.learning.by_hour) for r, s in judged], rates, _sharing(config)
+        ),
         kills=kills,
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
         traffic=tuple(_traffic_watch(r, s) for r, s in pairs if s.kind is Kind.TRAFFIC),
@@ -239,6 +242,7 @@ def compile_plan(config: Config) -> Plan:
         lateness_ms=config.source.lateness_ms,
         namings=config.streams.namings,
         links=config.links,
+        by_hour=config.learning.by_hour,
     )
     return replace(plan, waiting={key: rule for key, rule in plan.rules.items() if rule.for_ms})
 
@@ -285,12 +289,12 @@ def _claimed(uses: Sequence[Sequence[Severity]], rates: Mapping[str, float]) -> 
     ]
 
 
-def _watch(rule: Rule, signal: Signal) -> Watch:
+def _watch(rule: Rule, signal: Signal, by_hour: bool) -> Watch:
     kind = _watch_kind(rule, signal)
-    tiers = tuple(t for bound in rule.bounds for t in _tiers(bound, rule, kind, signal))
-    each = () if rule.each is None else (rule.each,)
+    tiers = tuple(t for bound in rule.bounds for t in _tiers(bound, rule, kind, signal, by_hour))
+    more = (*(() if rule.each is None else (rule.each,)), *(("by hour",) if by_hour else ()))
     identity = _identity(
-        rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match), *each
+        rule.signals, rule.bounds, rule.quantile, rule.kind, signal.name, *_told(rule.match), *more
     )
     return Watch(key_of(rule, signal), identity, rule, signal, kind, tiers, 1.0)
 
@@ -308,13 +312,13 @@ def _watch_kind(rule: Rule, signal: Signal) -> WatchKind:
     return "quantile" if rule.quantile is not None else "tube"
 
 
-def _tiers(bound: Bound, rule: Rule, kind: WatchKind, signal: Signal) -> list[Tier]:
+def _tiers(bound: Bound, rule: Rule, kind: WatchKind, signal: Signal, by_hour: bool) -> list[Tier]:
     sides = (Side.UP, Side.DOWN) if bound.side is Side.BOTH else (bound.side,)
-    return [t for side in sides for t in _side(side, bound, rule, kind, signal)]
+    return [t for side in sides for t in _side(side, bound, rule, kind, signal, by_hour)]
 
 
-def _side(side: Side, bound: Bound, rule: Rule, kind: WatchKind, signal: Signal) -> list[Tier]:
-    tiers = [_tier(side, severity, limit, rule, kind, signal) for severity, limit in bound.tiers]
+def _side(side: Side, bound: Bound, rule: Rule, kind: WatchKind, signal: Signal, by_hour: bool) -> list[Tier]:
+    tiers = [_tier(side, severity, limit, rule, kind, signal, by_hour) for severity, limit in bound.tiers]
     widest = tiers[-1]
     if widest.tolerance is None or kind == "quantile":
         return tiers
@@ -322,19 +326,23 @@ def _side(side: Side, bound: Bound, rule: Rule, kind: WatchKind, signal: Signal)
     return tiers + [Tier(side, widest.severity, None, t, f"{t.amount:g}x", wider=True) for t in more]
 
 
-def _tier(side: Side, severity: Severity, limit: Limit, rule: Rule, kind: WatchKind, signal: Signal) -> Tier:
+def _tier(
+    side: Side, severity: Severity, limit: Limit, rule: Rule, kind: WatchKind, signal: Signal, by_hour: bool
+) -> Tier:
     if limit.kind is LimitKind.ABSOLUTE:
         return Tier(side, severity, limit.value, None, limit.text)
-    found = tolerance_of(limit, rule.quantile, kind, signal)
+    found = tolerance_of(limit, rule.quantile, kind, signal, by_hour)
     text = limit.text if limit.kind is not LimitKind.DEFAULT else _described(found)
     return Tier(side, severity, None, found, text)
 
 
-def tolerance_of(limit: Limit, quantile: float | None, kind: WatchKind, signal: Signal) -> Tolerance:
+def tolerance_of(
+    limit: Limit, quantile: float | None, kind: WatchKind, signal: Signal, by_hour: bool = False
+) -> Tolerance:
     """The tolerance that a relative LIMIT stands for; left out, the default of the kind (detection.md, section 6)."""
     if limit.kind is LimitKind.POINTS:
         return Tolerance("points", limit.value)
-    default = _default(quantile, kind, signal)
+    default = _default(quantile, kind, signal, by_hour)
     if limit.kind is not LimitKind.TIMES:
         return default
     factor = limit.value if limit.value > 1 else 1 / limit.value
@@ -342,12 +350,13 @@ def tolerance_of(limit: Limit, quantile: float | None, kind: WatchKind, signal: 
     return Tolerance("stretch", factor) if stretches else replace(default, amount=factor)
 
 
-def _default(quantile: float | None, kind: WatchKind, signal: Signal) -> Tolerance:
+def _default(quantile: float | None, kind: WatchKind, signal: Signal, by_hour: bool) -> Tolerance:
     if kind == "quantile":
         return tolerance.DEFAULTS["p99.9" if quantile is not None and quantile > 0.99 else "p99"]
-    if kind == "tube":
-        return tolerance.DEFAULTS["confidence" if signal.unit == "probability" else "distribution"]
-    return tolerance.DEFAULTS[kind]
+    if kind == "tube" and signal.unit == "probability":
+        return tolerance.DEFAULTS["confidence"]
+    name = "distribution" if kind == "tube" else kind
+    return tolerance.DEFAULTS.get(f"{name}_by_hour" if by_hour else name, tolerance.DEFAULTS[name])
 
 
 def _described(found: Tolerance) -> str:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from detectors import base_rates
 from monitor.config.model import Config
 from monitor.errors import UsageError
-from monitor.judge import trial
+from monitor.judge import hours, trial
 from monitor.judge.block import Counts, folded
+from monitor.judge.hour_rows import rows_of
 from monitor.judge.reference import ENOUGH_VALUES, Reference
 from monitor.ledger import references
 from monitor.ledger.moments import millis
@@ -21,9 +22,17 @@ from monitor.records.signals import Kind, Signal
 
 
 def promote(
-    conn: Connection, stream_id: int, signal: Signal, since: datetime, until: datetime, origin: str, note: str
+    conn: Connection,
+    stream_id: int,
+    signal: Signal,
+    since: datetime,
+    until: datetime,
+    origin: str,
+    note: str,
+    *,
+    by_hour: bool = False,
 ) -> int:
-    """Make what the panes from `since` to `until` hold the reference; returns its id.
+    """Make what the panes from `since` to `until` hold the reference, `by_hour` of the week too; returns its id.
 
     Raises UsageError where they hold too few values to say what is normal.
     """
@@ -34,10 +43,10 @@ def promote(
             f"{signal.name} has {found:,} values from {since:%Y-%m-%d %H:%M:%S} to {until:%H:%M:%S}, and a reference "
             f"needs {ENOUGH_VALUES}: name a longer time, or wait for more"
         )
-    return references.add(conn, _new(stream_id, signal, rows, origin, note))
+    return references.add(conn, _new(stream_id, signal, rows, origin, note, by_hour))
 
 
-def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note: str) -> New:
+def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note: str, by_hour: bool) -> New:
     first, last = rows[0].pane_start, rows[-1].pane_start
     one = np.zeros(len(rows), np.int64)
     bucket = np.array([row.bucket for row in rows], np.int64)
@@ -64,6 +73,7 @@ def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note:
         pane_rates=rates.rates.tolist(),
         panes=rates.panes,
         panes_inverse=rates.inverse,
+        hours=rows_of(hours.of_panes(panes, PANE_MS, bucket, count)) if by_hour else (),
     )
 
 

@@ -48,7 +48,8 @@ class Reference:
     """A histogram to hold a stream's signal against; `learned` counts the stream's predictions behind it.
 
     `buckets` ascends, int64[b]; `counts` int64[b]; `panes` has the same buckets, or no panes where the records came
-    without (an eval set). `origin` is learned, imported, promoted or accepted.
+    without (an eval set). `origin` is learned, imported, promoted or accepted. `hourly` says that the state has its
+    hours of the week too.
     """
 
     reference_id: int
@@ -61,6 +62,7 @@ class Reference:
     correlation: Correlation = UNKNOWN_CORRELATION
     origin: str = LEARNED
     panes: PaneRates = NO_PANES
+    hourly: bool = False
 
     @property
     def n(self) -> int:

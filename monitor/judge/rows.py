@@ -128,13 +128,39 @@ _ONSET = fields(cusum.Onset)
 def carried(fresh: Rows, before: Rows) -> Rows:
     """Fresh rows of one stream with the evidence that `before` has on equal events and limits."""
     at = {key: i for i, key in enumerate(_event_keys(before))}
-    pairs = [(i, at[key]) for i, key in enumerate(_event_keys(fresh)) if key in at]
+    return _with_evidence(
+        fresh, before, [(i, at[key]) for i, key in enumerate(_event_keys(fresh)) if key in at]
+    )
+
+
+def _with_evidence(fresh: Rows, before: Rows, pairs: Sequence[tuple[int, int]]) -> Rows:
+    """`fresh` with the evidence of `before`, for (row of fresh, row of before)."""
     if not pairs:
         return fresh
     new, old = np.array(pairs, np.int64).T
     columns = {name: _copied(getattr(fresh, name), getattr(before, name), new, old) for name in EVIDENCE}
     onset = [_copied(getattr(fresh.onset, f.name), getattr(before.onset, f.name), new, old) for f in _ONSET]
     return replace(fresh, **columns, onset=cusum.Onset(*onset))
+
+
+def moved(fresh: Rows, before: Rows) -> Rows:
+    """Fresh rows of one stream, for another hour of one reference, with the evidence of the same quantity before.
+
+    Rows that alarmed stay as they were where the hour has no such quantity: an incident waits for their recovery.
+    """
+    now, then = _quantity_keys(fresh), _quantity_keys(before)
+    at = {key: i for i, key in enumerate(then)}
+    mine = set(now)
+    left = np.array([key not in mine for key in then], np.bool_) & before.alarmed
+    return joined(
+        _with_evidence(fresh, before, [(i, at[key]) for i, key in enumerate(now) if key in at]),
+        kept(before, left),
+    )
+
+
+def _quantity_keys(rows: Rows) -> list[tuple[Any, ...]]:
+    columns = (rows.tier, rows.quantity, rows.negate)
+    return list(zip(*(c.tolist() for c in columns), strict=True))
 
 
 EVIDENCE = ("k", "n", "log_m", "log_r", "alarmed", "muted")

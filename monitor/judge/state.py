@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from detectors.learning_watch import LearningWatch
 from monitor.judge.evidence import WatchState
+from monitor.judge.hours import Hours
 from monitor.judge.kill import KillState
 from monitor.judge.pending import Pending
 from monitor.judge.reference import Key, Learner, Reference, Stage
@@ -48,7 +49,8 @@ class JudgeState:
 
     `incidents` that are `pending` wait for their `for`; nobody knows of them yet.
 
-    `trials` are by signal code.
+    `trials` are by signal code. `hour` is what is learned of the hour in progress, `hours` of those before, and of
+    references by the hour of the week.
     """
 
     next_pane: int | None = None
@@ -58,6 +60,8 @@ class JudgeState:
     streams: Mapping[int, StreamState] = field(default_factory=dict)
     learners: Mapping[Key, Learner] = field(default_factory=dict)
     references: Mapping[Key, Reference] = field(default_factory=dict)
+    hour: Mapping[Key, Hours] = field(default_factory=dict)
+    hours: Mapping[Key, Hours] = field(default_factory=dict)
     young: Mapping[Key, Young] = field(default_factory=dict)
     watches: Mapping[str, WatchState] = field(default_factory=dict)
     trials: Mapping[int, Trial] = field(default_factory=dict)

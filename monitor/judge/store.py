@@ -1,7 +1,7 @@
 """The judge's rows: cursors, checkpoints to consume, panes, references, versions and its own memory."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from detectors.base_rates import PaneRates
 from monitor.errors import LeaseLost
 from monitor.judge import codec
+from monitor.judge.hour_rows import hours_of, rows_of
 from monitor.judge.memory import GROUP, Consumed, Memory
 from monitor.judge.reference import LEARNED, Correlation, Reference
 from monitor.judge.verdicts import Chosen, Learned
@@ -27,6 +28,7 @@ from monitor.records.signals import WHOLE
 CORE_PART: Final = "core"
 EVIDENCE_PART: Final = "evidence"
 OPEN_PART: Final = "open"
+HOURS_PART: Final = "hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def load(conn: Connection) -> Memory | None:
     if CORE_PART not in parts:
         return None
     version, core = parts[CORE_PART].state_version, bytes(parts[CORE_PART].state)
-    stored = codec.decode(version, core, bytes(parts[EVIDENCE_PART].state))
+    hours = bytes(parts[HOURS_PART].state) if HOURS_PART in parts else b""
+    stored = codec.decode(version, core, bytes(parts[EVIDENCE_PART].state), hours)
     opened = delta_codec.decode(bytes(parts[OPEN_PART].state))
     return Memory(stored.progress, stored.core, opened, stored.recent, unwritten=opened.cells)
 
@@ -147,12 +150,15 @@ def load(conn: Connection) -> Memory | None:
 def save(conn: Connection, memory: Memory, before: Memory | None) -> None:
     """Store the judge's memory in the transaction that moves its cursors; `before` is as it was stored last.
 
-    The evidence, which grows with streams, is stored only when a pane has closed or a trip has muted some.
+    The evidence, which grows with streams, is stored only when a pane has closed or a trip has muted some; past hours
+    of the week, which are large, once an hour.
     """
     _save_part(conn, CORE_PART, codec.encode_core(memory.core, memory.progress, memory.recent))
     _save_part(conn, OPEN_PART, delta_codec.encode(memory.open))
     if before is None or before.core.watches is not memory.core.watches:
         _save_part(conn, EVIDENCE_PART, codec.encode_evidence(memory.core))
+    if memory.core.hours is not (before.core.hours if before else None):
+        _save_part(conn, HOURS_PART, codec.encode_hours(memory.core))
 
 
 def _save_part(conn: Connection, part: str, blob: bytes) -> None:
@@ -248,6 +254,7 @@ def write_reference(conn: Connection, learned: Learned) -> None:
             pane_rates=r.panes.rates.tolist(),
             panes=r.panes.panes,
             panes_inverse=r.panes.inverse,
+            hours=rows_of(learned.hours),
         ),
     )
 
@@ -269,7 +276,12 @@ def given(conn: Connection, next_reference: int) -> tuple[Learned, ...]:
         .where(reference.c.retired_at.is_(None))
         .order_by(reference.c.reference_id)
     )
-    return tuple(Learned(row.stream_id, row.signal, _reference(row)) for row in rows)
+    return tuple(_given(conn, row) for row in rows)
+
+
+def _given(conn: Connection, row: Any) -> Learned:
+    hours = hours_of(references.hours(conn, row.reference_id))
+    return Learned(row.stream_id, row.signal, replace(_reference(row), hourly=hours is not None), hours)
 
 
 def _reference(row: Any) -> Reference:

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from monitor.config.model import Severity
 from monitor.judge.evidence import Alarm
+from monitor.judge.hours import Hours
 from monitor.judge.reference import Correlation, Reference
 
 NO_TIER: Final = -1
@@ -50,11 +51,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A reference has been settled for a stream's signal."""
+    """A reference has been settled for a stream's signal, with its hours of the week if it has any."""
 
     stream: int
     signal: int
     reference: Reference
+    hours: Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)

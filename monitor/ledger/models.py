@@ -211,6 +211,20 @@ reference = Table(
     Index(None, "stream_id", "signal"),
 )
 
+# What a reference holds of the hours of the week, Monday 00:00 UTC first, if it is kept by hour.
+reference_hour = Table(
+    "reference_hour",
+    metadata,
+    Column("reference_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("hour", SmallInteger, primary_key=True, autoincrement=False),
+    Column("buckets", ARRAY(Integer), nullable=False),
+    Column("counts", ARRAY(BigInteger), nullable=False),
+    Column("pane_rates", ARRAY(Double), nullable=False),
+    Column("panes", Double, nullable=False),
+    Column("panes_inverse", Double, nullable=False),
+    ForeignKeyConstraint(["reference_id"], ["tocsin_ledger.reference.reference_id"]),
+)
+
 # `facts` is what messages are written from.
 incident = Table(
     "incident",

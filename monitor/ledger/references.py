@@ -1,14 +1,26 @@
 """Stored references: what was normal, since when, and where it comes from."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from monitor.ledger.models import pane, reference, stream
+from monitor.ledger.models import pane, reference, reference_hour, stream
 from monitor.records.signals import WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class HourRow:
+    """What a reference holds of one hour of the week, 0 to 167 from Monday 00:00 UTC; columns as in `New`."""
+
+    hour: int
+    buckets: Sequence[int]
+    counts: Sequence[int]
+    pane_rates: Sequence[float]
+    panes: float
+    panes_inverse: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,7 @@ class New:
     pane_rates: Sequence[float] = ()
     panes: float = 0
     panes_inverse: float = 0.0
+    hours: Sequence[HourRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Listed:
     learned_from: datetime
     learned_until: datetime
     note: str
+    hours: int
 
 
 def replace(conn: Connection, reference_id: int, new: New) -> None:
@@ -56,9 +70,18 @@ def replace(conn: Connection, reference_id: int, new: New) -> None:
     conn.execute(
         update(reference).where(held & reference.c.retired_at.is_(None)).values(retired_at=func.now())
     )
-    values = {name: getattr(new, name) for name in New.__slots__}
-    row = {"reference_id": reference_id, "n": sum(new.counts), **values}
-    conn.execute(insert(reference).values(row))
+    row = {"reference_id": reference_id, "n": sum(new.counts)}
+    conn.execute(insert(reference).values(row | {name: getattr(new, name) for name in _COLUMNS}))
+    if new.hours:
+        rows = [{"reference_id": reference_id, **asdict(hour)} for hour in new.hours]
+        conn.execute(insert(reference_hour), rows)
+
+
+def hours(conn: Connection, reference_id: int) -> list[HourRow]:
+    """What a reference holds by the hour of the week, in their order; nothing where it does not."""
+    mine = select(reference_hour).where(reference_hour.c.reference_id == reference_id)
+    rows = conn.execute(mine.order_by(reference_hour.c.hour))
+    return [HourRow(**{name: getattr(row, name) for name in HourRow.__slots__}) for row in rows]
 
 
 def add(conn: Connection, new: New) -> int:
@@ -76,13 +99,17 @@ def again(conn: Connection, reference_id: int, note: str) -> New | None:
     row = conn.execute(select(reference).where(reference.c.reference_id == reference_id)).first()
     if row is None:
         return None
-    values = {name: getattr(row, name) for name in New.__slots__}
-    return New(**(values | {"origin": "promoted", "provisional": False, "note": note}))
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    values |= {"origin": "promoted", "provisional": False, "note": note}
+    return New(**values, hours=hours(conn, reference_id))
 
 
 def listed(conn: Connection, key: str | None = None) -> Iterator[Listed]:
     """All references, newest first; of one stream where `key` names it."""
-    rows = select(reference, stream.c.key).join(stream, stream.c.stream_id == reference.c.stream_id)
+    held = select(func.count()).where(reference_hour.c.reference_id == reference.c.reference_id)
+    rows = select(reference, stream.c.key, held.scalar_subquery().label("hours")).join(
+        stream, stream.c.stream_id == reference.c.stream_id
+    )
     rows = rows.order_by(reference.c.reference_id.desc())
     for row in conn.execute(rows.where(stream.c.key == key) if key else rows):
         state = "retired" if row.retired_at else "provisional" if row.provisional else "in force"
@@ -96,6 +123,7 @@ def listed(conn: Connection, key: str | None = None) -> Iterator[Listed]:
             row.learned_from,
             row.learned_until,
             row.note,
+            row.hours,
         )
 
 
@@ -114,6 +142,9 @@ def signals_between(conn: Connection, of: int, since: datetime, until: datetime)
 def panes_between(conn: Connection, of: int, signal: int, since: datetime, until: datetime) -> Sequence[Any]:
     """(pane_start, bucket, count) of a stream's signal, in order; what came late is at its own time."""
     return conn.execute(_PANES, {"stream": of, "signal": signal, "since": since, "until": until}).all()
+
+
+_COLUMNS = tuple(f.name for f in fields(New) if f.name != "hours")
 
 
 def _between(of: int, since: datetime, until: datetime) -> tuple[Any, ...]:

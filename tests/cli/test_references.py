@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from monitor import cli
 from monitor.errors import UsageError
+from monitor.judge import store
 from monitor.ledger.engine import connect
 from monitor.ledger.tables import DAY_MS, ensure_pane_days
 
@@ -152,11 +153,73 @@ def test_promote_takes_a_stretch_of_time_and_goes_back(engine: Engine, alerts: s
     assert "again #1" in listed
 
 
+def a_week(engine: Engine) -> None:
+    """A pane an hour of stream chat-eu, from Monday 9 November 2026 on for 8 days; it fails more by night."""
+    first = datetime(2026, 11, 9, tzinfo=UTC)
+    day = int(first.timestamp() * 1000) // DAY_MS
+    ensure_pane_days(engine, range(day, day + 8))
+    with engine.begin() as conn:
+        conn.execute(text("INSERT INTO tocsin_ledger.stream (key, labels) VALUES ('chat-eu', '{}')"))
+        conn.execute(
+            text("""
+                INSERT INTO tocsin_ledger.pane
+                    (stream_id, signal, slice_id, pane_start, evidence_start, n, buckets, counts)
+                SELECT 1, 1, 0, t, t, 1000, ARRAY[0, 1],
+                    CASE WHEN extract(hour FROM t AT TIME ZONE 'UTC') < 8 THEN ARRAY[950, 50] ELSE ARRAY[990, 10] END
+                FROM generate_series(CAST(:at AS timestamptz), CAST(:at AS timestamptz) + interval '191 h', '1 h') t
+            """),
+            {"at": first},
+        )
+
+
+def test_promote_by_hour_of_week_keeps_a_histogram_for_each_hour_and_goes_back_to_it(
+    engine: Engine, alerts: str
+) -> None:
+    a_week(engine)
+    by_hour = (
+        "--stream",
+        "chat-eu",
+        "--since",
+        "2026-11-09",
+        "--until",
+        "2026-11-17",
+        "--by",
+        "hour_of_week",
+    )
+    assert run("reference", "promote", *by_hour, "-c", alerts) == "error: reference #1\n"
+    held = (
+        "SELECT hour, counts[2], panes FROM tocsin_ledger.reference_hour WHERE reference_id = {} ORDER BY 1"
+    )
+    found = rows(engine, held.format(1))
+    assert len(found) == 168
+    assert found[0] == (0, 100, 2.0)
+    assert found[167] == (167, 10, 1.0)
+    assert "168 hours of the week" in " ".join(run("reference", "list", "-c", alerts).split())
+    assert run("reference", "promote", "--id", "1", "-c", alerts) == "reference #2 is #1 again\n"
+    assert rows(engine, held.format(2)) == found
+    with engine.connect() as conn:
+        (given,) = store.given(conn, 1)
+    assert given.reference.hourly
+    assert given.hours is not None
+    assert given.hours.panes.sum() == 192
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
         (("accept", "nope"), "there is no incident nope"),
         (("reference", "promote"), "name --stream and --since"),
+        (
+            (
+                "reference",
+                "promote",
+                "--stream=x",
+                "--since=2026-11-14",
+                "--until=2026-11-20",
+                "--by=hour_of_week",
+            ),
+            "name 7 days or more",
+        ),
         (("reference", "promote", "--id", "9"), "there is no reference #9"),
         (("reference", "promote", "--stream", "x", "--since", "2026-11-14"), "there is no stream x"),
     ],

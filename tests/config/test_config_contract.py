@@ -49,7 +49,6 @@ PLANNED = {
     ],
     "": ["heartbeat: {}", "samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
-    "reference": ["hour_of_week: true"],
     "labels": ["mature: 90d"],
     "receivers.default": ["alertmanager: {}", "email: {}"],
     "receivers.default.slack": ["mention: x"],

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from detector_simulation import beta_binomial, binomial, false_alarms, of_population, of_sizes
 
+from benchmarks.detection import worlds
 from benchmarks.detection.counted import FalseAlarms
+from benchmarks.detection.nulls import all_nulls
 from detectors import bets, blocks, esr
 from detectors.buckets import LOG
 from detectors.categories import category_events
@@ -116,6 +118,14 @@ def test_retries_over_a_minute_break_ten_second_panes_and_not_the_block_chosen_f
     assert ten_seconds.interval[0] > 1, ten_seconds
     found = _replayed(failing, size, m, chosen.seconds // 10)
     assert found.ratio <= 1.0, found
+
+
+@pytest.mark.parametrize("name", ["by hour", "one reference"])
+def test_nights_that_fail_more_than_days_keep_the_budget(name):
+    (null,) = [x for x in all_nulls() if name in x.name]
+    rng = np.random.default_rng(26)
+    found = [worlds.false_alarms(world, 1e3) for world in null.make(rng, 100, 2_000, 1e3)]
+    assert within_budget(found[0]), found
 
 
 def test_this_benchmark_sees_a_stake_that_peeks_at_the_block_it_bets_on():
