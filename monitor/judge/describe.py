@@ -226,7 +226,7 @@ def _window_of(verdict: Verdict) -> tuple[int, int]:
     return min(verdict.onset_ms, verdict.detected_ms - PANE_MS), verdict.detected_ms
 
 
-def _reference_facts(reference: Reference | None) -> dict[str, int]:
+def _reference_facts(reference: Reference | None) -> dict[str, object]:
     if reference is None:
         return {}
     return {
@@ -234,6 +234,7 @@ def _reference_facts(reference: Reference | None) -> dict[str, int]:
         "reference_n": reference.n,
         "reference_from_ms": reference.from_ms,
         "reference_until_ms": reference.until_ms,
+        "reference_hours": reference.hours,
     }
 
 

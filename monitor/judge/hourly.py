@@ -62,5 +62,4 @@ def reference(state: JudgeState, key: Key, at_ms: int) -> Reference | None:
     found = hours.usual(state.hours[key], hour_of(at_ms))
     if found is None:
         return whole
-    buckets, counts, panes = found
-    return replace(whole, buckets=buckets, counts=counts, panes=panes)
+    return replace(whole, buckets=found.buckets, counts=found.counts, panes=found.panes, hours=found.hours)

@@ -18,7 +18,15 @@ ENOUGH_IN_HOUR: Final = 500
 EPOCH_HOUR: Final = 72
 """The epoch began on a Thursday."""
 
-Histogram = tuple[I64, I64, PaneRates]
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What was usual in some `hours` of the week: a histogram by ascending `buckets`, and its pane rates."""
+
+    hours: tuple[int, ...]
+    buckets: I64
+    counts: I64
+    panes: PaneRates
 
 
 def hour_of(ms: int) -> int:
@@ -96,17 +104,18 @@ def _folded(hour: I64, bucket: I64) -> tuple[list[I64], I64]:
     return keys, at
 
 
-def usual(hours: Hours, hour: int) -> Histogram | None:
+def usual(hours: Hours, hour: int) -> Usual | None:
     """What was usual in an hour; of a thin one that hour of all days of the week; None where that is thin too."""
-    for mine in ([hour], range(hour % HOURS_OF_DAY, HOURS, HOURS_OF_DAY)):
+    for mine in ((hour,), tuple(range(hour % HOURS_OF_DAY, HOURS, HOURS_OF_DAY))):
         part = np.isin(hours.hour, mine)
         if hours.count[part].sum() >= ENOUGH_IN_HOUR:
-            return _histogram(hours, part, np.array(mine))
+            return _usual(hours, part, mine)
     return None
 
 
-def _histogram(hours: Hours, part: Flags, mine: I64) -> Histogram:
+def _usual(hours: Hours, part: Flags, mine: tuple[int, ...]) -> Usual:
     bucket, cells = np.unique(hours.bucket[part], return_inverse=True)
     count = np.bincount(cells, hours.count[part]).astype(np.int64)
-    rates = _sums(cells, hours.rate[part], len(bucket))
-    return bucket, count, PaneRates(rates, float(hours.panes[mine].sum()), float(hours.inverse[mine].sum()))
+    rates, at = _sums(cells, hours.rate[part], len(bucket)), np.array(mine)
+    panes = PaneRates(rates, float(hours.panes[at].sum()), float(hours.inverse[at].sum()))
+    return Usual(mine, bucket, count, panes)

@@ -49,7 +49,7 @@ class Reference:
 
     `buckets` ascends, int64[b]; `counts` int64[b]; `panes` has the same buckets, or no panes where the records came
     without (an eval set). `origin` is learned, imported, promoted or accepted. `hourly` says that the state has its
-    hours of the week too.
+    hours of the week too, `hours` which of them this is of, if not of all.
     """
 
     reference_id: int
@@ -63,6 +63,7 @@ class Reference:
     origin: str = LEARNED
     panes: PaneRates = NO_PANES
     hourly: bool = False
+    hours: tuple[int, ...] = ()
 
     @property
     def n(self) -> int:

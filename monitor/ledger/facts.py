@@ -79,6 +79,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reference_n: int | None = None
     reference_from_ms: int | None = None
     reference_until_ms: int | None = None
+    reference_hours: tuple[int, ...] = ()
     version: str | None = None
     version_seen_ms: int | None = None
     slices: tuple[Slice, ...] = ()

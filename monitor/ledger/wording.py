@@ -1,6 +1,7 @@
 """Numbers as people read them at 3 am: 31%, 6.8 s, 41 tokens, $0.42."""
 
-from collections.abc import Callable
+from calendar import day_name
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import floor, isfinite, log10
 from typing import Final
@@ -95,6 +96,15 @@ def clock(at: datetime, seen_from: datetime) -> str:
     """A UTC time of day, with the date where it is not that of `seen_from`."""
     shown = f"{at:%H:%M:%S}"
     return shown if at.date() == seen_from.date() else f"{at.day} {at:%b} {shown}"
+
+
+def hours_of_week(hours: Sequence[int]) -> str:
+    """One hour of the week, or that hour of all days: `Mondays 03:00-04:00 UTC`, `03:00-04:00 UTC`; "" for none."""
+    if not hours:
+        return ""
+    hour = hours[0] % 24
+    span = f"{hour:02}:00-{hour + 1:02}:00 UTC"
+    return span if len(hours) > 1 else f"{day_name[hours[0] // 24]}s {span}"
 
 
 def days(first: datetime, last: datetime) -> str:

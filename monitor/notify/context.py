@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from monitor.ledger.facts import Facts
 from monitor.ledger.headline import gain
 from monitor.ledger.moments import moment
-from monitor.ledger.wording import clip, days
+from monitor.ledger.wording import clip, days, hours_of_week
 from monitor.notify.story import records
 
 _MOST_TRACES = 3
@@ -56,7 +56,8 @@ def _reference(facts: Facts) -> str:
     if facts.reference_from_ms is None or facts.reference_until_ms is None:
         return f"reference #{facts.reference_id}{n}"
     learned = days(moment(facts.reference_from_ms), moment(facts.reference_until_ms))
-    return f"reference #{facts.reference_id}{n}, {learned}"
+    hours = f", {hours_of_week(facts.reference_hours)}" if facts.reference_hours else ""
+    return f"reference #{facts.reference_id}{n}, {learned}{hours}"
 
 
 def _promise(facts: Facts) -> str:

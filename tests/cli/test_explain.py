@@ -86,6 +86,23 @@ def failing(stored: Stored) -> Stored:
     return stored
 
 
+def test_of_a_reference_by_the_hour_it_counts_that_hour(
+    tmp_path: Path, engine: Engine, stored: Stored
+) -> None:
+    stored.reference(11, "error", {0: 9_900, 1: 100})
+    for hour, failures in ((2, 10), (3, 50)):
+        stored.add(
+            "reference_hour", reference_id=11, hour=hour, buckets=[0, 1], counts=[1_000 - failures, failures],
+            pane_rates=[1.0, 0.0], panes=1.0, panes_inverse=0.001,
+        )  # fmt: skip
+    stored.incident(
+        "night1", observed=0.2, reference=0.05, tolerance="1.5x", at_least=0.08, affected=60, total=300,
+        reference_id=11, facts={**FACTS, "quantity": "rate", "reference_hours": [3]},
+    )  # fmt: skip
+    assert "Mondays 03:00-04:00 UTC" in (said := told(explain(tmp_path, engine, "night1"))["Reference"])
+    assert "(50 of 1,000)" in said
+
+
 def test_a_rate_in_plain_words(tmp_path: Path, engine: Engine, failing: Stored) -> None:
     assert told(explain(tmp_path, engine, "k3v9q2m7ab")) == {
         "Incident": "k3v9q2m7ab, warning, firing: chat-eu: 20% of requests fail, was 1%",

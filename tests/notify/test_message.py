@@ -26,6 +26,15 @@ def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
     assert message.links == (("Runbook", "https://wiki.corp/runbooks/language"),)
 
 
+def test_a_reference_by_the_hour_says_which_hour():
+    monday, any_day = (
+        compose("opened", payload_of(replace(GERMAN, reference_hours=hours))).context
+        for hours in ((3,), (3, 27, 51, 75, 99, 123, 147))
+    )
+    assert "reference #77 of 10,000 answers, 8-14 Nov, Mondays 03:00-04:00 UTC" in monday
+    assert "reference #77 of 10,000 answers, 8-14 Nov, 03:00-04:00 UTC" in any_day
+
+
 WRONG = Facts(
     **BASE
     | {

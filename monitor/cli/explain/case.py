@@ -1,6 +1,6 @@
 """An incident and everything stored about it: its rule, its reference, and the panes around its onset."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -40,7 +40,13 @@ _REFERENCE: Final = text("""
            tocsin_ledger.category_name(b.bucket, c.name) AS category
     FROM tocsin_ledger.reference r
     JOIN tocsin_ledger.signal g ON g.code = r.signal
-    CROSS JOIN LATERAL unnest(r.buckets, r.counts) AS b (bucket, count)
+    CROSS JOIN LATERAL (
+        SELECT bucket, count FROM unnest(r.buckets, r.counts) AS u (bucket, count)
+        WHERE cardinality(CAST(:hours AS int[])) = 0
+        UNION ALL
+        SELECT bucket, count FROM tocsin_ledger.reference_hour h, unnest(h.buckets, h.counts) AS u (bucket, count)
+        WHERE h.reference_id = r.reference_id AND h.hour = ANY(CAST(:hours AS int[]))
+    ) b
     LEFT JOIN tocsin_ledger.category c
         ON c.stream_id = r.stream_id AND c.signal = r.signal AND c.category_id = b.bucket
     WHERE r.reference_id = :reference
@@ -131,7 +137,7 @@ def read_case(conn: Connection, incident_id: str, most: int) -> Case | None:
         facts=facts,
         event=event,
         stored_limit=None if limit is None else float(limit),
-        reference=_reference(conn, row, event),
+        reference=_reference(conn, row, event, facts.reference_hours),
         yaml=conn.execute(_CONFIG, {"hash": row.config_hash}).scalar(),
         step=step,
         spans=spans,
@@ -149,8 +155,8 @@ def _event(row: Row[Any], facts: Facts) -> Event:
     return Event("traffic")
 
 
-def _reference(conn: Connection, row: Row[Any], event: Event) -> Normal | None:
-    found = conn.execute(_REFERENCE, {"reference": row.reference_id}).all()
+def _reference(conn: Connection, row: Row[Any], event: Event, hours: Sequence[int]) -> Normal | None:
+    found = conn.execute(_REFERENCE, {"reference": row.reference_id, "hours": list(hours)}).all()
     if not found:
         return None
     first, (k, n) = found[0], event.counted(found)

@@ -10,7 +10,7 @@ from monitor.config.problem import Report
 from monitor.config.tree import Mapping, Node, Scalar, Sequence, parse
 from monitor.ledger.facts import INTERNAL_STREAM
 from monitor.ledger.headline import subject, unit_of
-from monitor.ledger.wording import amount, days, duration, percent
+from monitor.ledger.wording import amount, days, duration, hours_of_week, percent
 
 AT_THE_EDGE = 1.02
 
@@ -122,6 +122,7 @@ def _reference(case: Case) -> str:
         return "none: the limit stands by itself"
     when = days(r.learned_from, r.learned_until)
     said = f"#{r.reference_id}, {r.origin} from {r.records:,} records, {when}"
+    said += f", {hours_of_week(case.facts.reference_hours)}" if case.facts.reference_hours else ""
     said += ", provisional: three times the tolerance" if r.provisional else ""
     if usual is None:
         return said
