@@ -11,7 +11,7 @@ from monitor.judge import choosing, hourly, making, trial
 from monitor.judge import rows as rw
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.evidence import ACTIVE_PANES, WatchState, rested
-from monitor.judge.hours import hour_of
+from monitor.judge.hours import HOURS, hour_of
 from monitor.judge.kill import KillState
 from monitor.judge.making import Ground
 from monitor.judge.parts import stream_of
@@ -107,7 +107,9 @@ def _rested(
     for stream in streams:
         reference = hourly.reference(state, (stream_of(stream), watch.signal.code), block.start_ms)
         panes, guaranteed = making.block_panes(watch, _requests_per_s(state, stream_of(stream)), reference)
-        fresh = rw.made(making.events_of(watch, stream, Ground(reference, alpha)), panes, guaranteed)
+        # Each hour of the week has bounds of its own.
+        share = alpha / HOURS if reference is not None and reference.hourly else alpha
+        fresh = rw.made(making.events_of(watch, stream, Ground(reference, share)), panes, guaranteed)
         known = np.array(making.known_categories(watch, reference), np.int64)
         newest = reference.reference_id if reference else ABSOLUTE_ONLY
         now = rested(now, stream, fresh, newest, known, hour_of(block.start_ms))

@@ -16,9 +16,10 @@ from detectors.tube import tube_points, tube_stretch
 from monitor.config.model import LimitKind, Severity
 from monitor.judge.evidence import NEW
 from monitor.judge.kill import limited
-from monitor.judge.plan import KillWatch, Tier, Watch, WatchKind, tolerance_of
+from monitor.judge.plan import KillWatch, Tier, Watch
 from monitor.judge.reference import UNKNOWN_CORRELATION, Correlation, Reference
 from monitor.judge.rows import Event
+from monitor.judge.tolerances import WatchKind, tolerance_of
 from monitor.records.delta import F64, I64
 from monitor.records.signals import UNKNOWN_CATEGORY, Kind, Side, Signal
 

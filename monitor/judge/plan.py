@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -27,10 +27,9 @@ from monitor.config.model import (
     value_of,
 )
 from monitor.judge.parts import stream_of
+from monitor.judge.tolerances import WatchKind, described, tolerance_of
 from monitor.records.delta import F64, I64, PANE_MS
 from monitor.records.signals import Kind, Side, Signal
-
-WatchKind = Literal["rate", "quantile", "tube", "category"]
 
 CONFIGURED_SHARE: Final = 0.8
 
@@ -332,35 +331,8 @@ def _tier(
     if limit.kind is LimitKind.ABSOLUTE:
         return Tier(side, severity, limit.value, None, limit.text)
     found = tolerance_of(limit, rule.quantile, kind, signal, by_hour)
-    text = limit.text if limit.kind is not LimitKind.DEFAULT else _described(found)
+    text = limit.text if limit.kind is not LimitKind.DEFAULT else described(found)
     return Tier(side, severity, None, found, text)
-
-
-def tolerance_of(
-    limit: Limit, quantile: float | None, kind: WatchKind, signal: Signal, by_hour: bool = False
-) -> Tolerance:
-    """The tolerance that a relative LIMIT stands for; left out, the default of the kind (detection.md, section 6)."""
-    if limit.kind is LimitKind.POINTS:
-        return Tolerance("points", limit.value)
-    default = _default(quantile, kind, signal, by_hour)
-    if limit.kind is not LimitKind.TIMES:
-        return default
-    factor = limit.value if limit.value > 1 else 1 / limit.value
-    stretches = kind in ("tube", "quantile")
-    return Tolerance("stretch", factor) if stretches else replace(default, amount=factor)
-
-
-def _default(quantile: float | None, kind: WatchKind, signal: Signal, by_hour: bool) -> Tolerance:
-    if kind == "quantile":
-        return tolerance.DEFAULTS["p99.9" if quantile is not None and quantile > 0.99 else "p99"]
-    if kind == "tube" and signal.unit == "probability":
-        return tolerance.DEFAULTS["confidence"]
-    name = "distribution" if kind == "tube" else kind
-    return tolerance.DEFAULTS.get(f"{name}_by_hour" if by_hour else name, tolerance.DEFAULTS[name])
-
-
-def _described(found: Tolerance) -> str:
-    return f"{found.amount * 100:g}pp" if found.form == "points" else f"{found.amount:g}x"
 
 
 def _shared(tiers: tuple[Tier, ...], claims: Mapping[Severity, float]) -> tuple[Tier, ...]:
