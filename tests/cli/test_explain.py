@@ -97,7 +97,8 @@ def test_of_a_reference_by_the_hour_it_counts_that_hour(
         )  # fmt: skip
     stored.incident(
         "night1", observed=0.2, reference=0.05, tolerance="1.5x", at_least=0.08, affected=60, total=300,
-        reference_id=11, facts={**FACTS, "quantity": "rate", "reference_hours": [3]},
+        reference_id=11,
+        facts={**FACTS, "kind": "rate", "signal": "error", "quantity": "rate", "unit": "share", "reference_hours": [3]},
     )  # fmt: skip
     assert "Mondays 03:00-04:00 UTC" in (said := told(explain(tmp_path, engine, "night1"))["Reference"])
     assert "(50 of 1,000)" in said
