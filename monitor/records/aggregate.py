@@ -31,7 +31,7 @@ from monitor.records.signals import BY_NAME, Of
 from monitor.records.skips import Skips
 from monitor.records.tables import cells_and_sums, slots, versions
 from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
-from monitor.records.users import users
+from monitor.records.users import USER, users
 
 _OUTPUT_LANGUAGE: Final = BY_NAME["output_language"].code
 _INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
@@ -185,7 +185,8 @@ class PartitionAggregator:
             *cells_and_sums(whole, (stream, version_slice, order.pane, order.evidence), self._names),
             versions(batch, stream, version_slice, version, timed.event_ms),
         )
-        self._tables.add_further(users(batch, stream, order.pane, order.evidence), Sums())
+        if columns.has(USER):
+            self._tables.add_further(users(batch, stream, order.pane, order.evidence), Sums())
         hashes = record_hashes(self._topic, self._partition, timed.arrived.offsets[timed.rows])
         places = Places(stream, version_slice, order.pane, order.evidence, hashes)
         self._further(measured, columns, places)

@@ -29,8 +29,6 @@ def users(batch: Batch, stream: I64, pane: I64, evidence: I64) -> Cells:
 
     `bucket` is the hash, `count` how many of the user's records it stands for.
     """
-    if not batch.columns.has(USER):
-        return Cells()
     given = batch.columns.given(USER)
     hashes = user_hashes(batch.columns.raw(USER))
     known = hashes != _LOWEST if given is None else given & (hashes != _LOWEST)
