@@ -147,6 +147,7 @@ CREATE TABLE tocsin_ledger.reference (
     learned_until timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     retired_at timestamptz,
+    held_from timestamptz,
     note text NOT NULL DEFAULT '',
     block_s integer,
     phi double precision NOT NULL DEFAULT 1,

@@ -1,102 +1,119 @@
 """`tocsin backtest`."""
 
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import Any, Final
 
 import click
-import numpy as np
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
-from monitor.cli import found
+from monitor.cli import found, past
 from monitor.cli.found import Found
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.past import Stretch
 from monitor.cli.reference import MOMENT
 from monitor.config import LEDGER
 from monitor.config.model import Config
+from monitor.config.problem import listed
 from monitor.errors import UsageError
-from monitor.judge import core
-from monitor.judge.block import Counts, PaneBlock
 from monitor.judge.ledger_history import LedgerHistory
-from monitor.judge.memory import patience
 from monitor.judge.plan import Plan, compile_plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Verdict
-from monitor.ledger.models import stream
-from monitor.ledger.moments import millis
+from monitor.ledger.moments import millis, moment
 from monitor.records.delta import PANE_MS
-
-_ROWS: Final = text("""
-    SELECT p.evidence_start, p.signal, p.stream_id, b.bucket, sum(b.count)::bigint AS count
-    FROM tocsin_ledger.pane p, unnest(p.buckets, p.counts) AS b(bucket, count)
-    WHERE p.slice_id = 0 AND p.evidence_start >= :since AND p.evidence_start < :until
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-""")
-_SPAN: Final = text(
-    "SELECT min(evidence_start), max(evidence_start) FROM tocsin_ledger.pane WHERE slice_id = 0"
-)
 
 
 @click.command()
 @click.option("--since", type=MOMENT, help="From here, in UTC (default: the first pane that is kept).")
-@click.option("--until", type=MOMENT, help="To here, in UTC (default: the last one).")
+@click.option(
+    "--until", type=MOMENT, help="To here, in UTC (default: the last one that the daemon has judged)."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each incident.")
 @config_option
 def backtest(since: datetime | None, until: datetime | None, as_json: bool, path: str | None) -> None:
     """Judge the stored panes again by the rules in alerts.yaml as they are now: what would have fired.
 
-    From the first pane on it comes to the verdicts of `run`, while 10 s panes are kept. Plain windows and kills rest
-    on seconds, which are not kept, and are left out; so are references that people gave.
+    From a stream's first pane on it comes to the verdicts of `run`, while 10 s panes are kept; references that people
+    gave come in when they were taken up. From later on it begins with the references that held then. Plain windows
+    and kills rest on single seconds, which are not kept: it says which rules it leaves out.
     """
     settings = loaded(path, LEDGER)
-    with ledger(settings) as conn:
-        outcome, panes = _judged(conn, settings, _utc(since), _utc(until))
+    with ledger(settings, reading=True) as conn:
+        stretch = _stretch(conn, _utc(since), _utc(until))
+        plan = compile_plan(settings)
+        state = past.held_at(conn, plan, stretch.first)
+        outcome, panes = Found(plan, LedgerHistory(conn)), 0
+        for _, _, decisions in past.judged(conn, plan, stretch, state):
+            panes += 1
+            for verdict in decisions:
+                if isinstance(verdict, Verdict):
+                    outcome.add(verdict)
         lines = [found.as_json(i) if as_json else found.as_text(i) for i in outcome.incidents]
+        notes = [*_began(state, stretch), *_left_out(settings, plan), *_paused(conn, stretch)]
     for line in lines:
         click.echo(line)
     click.echo(f"{panes:,} panes judged, {len(lines)} incidents", err=True)
+    for note in notes:
+        click.echo(note, err=True)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
+def _utc(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at else None
 
 
-def _judged(
-    conn: Connection, settings: Config, since: datetime | None, until: datetime | None
-) -> tuple[Found, int]:
-    first, last = conn.execute(_SPAN).one()
-    if first is None or last is None:
+def _stretch(conn: Connection, since: datetime | None, until: datetime | None) -> Stretch:
+    """The panes asked for, of those that are kept; raises UsageError where there is none."""
+    kept = past.kept(conn)
+    if kept is None:
         raise UsageError("no pane is stored yet: `tocsin status` says how far the daemon has come")
-    plan, state, panes = compile_plan(settings), JudgeState(), 0
-    outcome = Found(plan, LedgerHistory(conn))
-    labels = {row.stream_id: row.labels for row in conn.execute(select(stream.c.stream_id, stream.c.labels))}
-    for block in _blocks(conn, plan, labels, max(since or first, first), min(until or last, last)):
-        state, decisions = core.pane_step(state, block, plan)
-        panes += 1
-        for verdict in decisions:
-            if isinstance(verdict, Verdict):
-                outcome.add(verdict)
-    return outcome, panes
+    first = max(kept.first, millis(since) // PANE_MS) if since else kept.first
+    end = min(kept.end, -(-millis(until) // PANE_MS)) if until else kept.end
+    if first >= end:
+        span = f"{moment(kept.first * PANE_MS):%Y-%m-%d %H:%M:%S} to {moment(kept.end * PANE_MS):%Y-%m-%d %H:%M:%S}"
+        raise UsageError(f"no pane is kept from then to then: there are panes from {span} UTC")
+    return Stretch(first, end)
 
 
-def _blocks(
-    conn: Connection, plan: Plan, labels: Mapping[int, Any], since: datetime, until: datetime
-) -> Iterator[PaneBlock]:
-    """Closed panes in order, with the empty ones between them that the judge looks at too."""
-    rows = conn.execution_options(yield_per=5_000).execute(_ROWS, {"since": since, "until": until})
-    following: int | None = None
-    for start, of_pane in groupby(rows, key=lambda row: row.evidence_start):
-        pane = millis(start) // PANE_MS
-        if following is not None:
-            for empty in range(following, min(pane, following + patience(plan) + 1)):
-                yield PaneBlock(empty, {}, labels)
-        yield PaneBlock(pane, _counts(list(of_pane)), labels)
-        following = pane + 1
+def _began(state: JudgeState, stretch: Stretch) -> list[str]:
+    """What it began with, where that is not nothing."""
+    if not state.references:
+        return []
+    ids = sorted(r.reference_id for r in state.references.values())
+    provisional = sum(r.provisional for r in state.references.values())
+    learning = f", {provisional} of them provisional, which learn from here" if provisional else ""
+    return [
+        f"began at {moment(stretch.first * PANE_MS):%Y-%m-%d %H:%M:%S} UTC with the {len(ids)} references that held "
+        f"then (#{ids[0]} to #{ids[-1]}){learning}; evidence, totals and incidents begin afresh"
+    ]
 
 
-def _counts(rows: list[Any]) -> dict[int, Counts]:
-    return {
-        signal: Counts(*np.array([(r.stream_id, r.bucket, r.count) for r in of_signal], np.int64).T)
-        for signal, of_signal in groupby(rows, key=lambda row: row.signal)
-    }
+def _left_out(settings: Config, plan: Plan) -> list[str]:
+    """Rules that rest on what is not kept."""
+    windows = list(dict.fromkeys(w.rule.name for w in plan.windows))
+    kills = list(dict.fromkeys(f"{k.rule.name} ({k.switch})" for k in plan.kills))
+    found = []
+    if windows:
+        found.append(
+            f"not judged: {listed(windows)}: a plain window rests on single seconds, which are not kept"
+        )
+    if kills:
+        found.append(
+            f"judged without their kills: {listed(kills)}: kills rest on single seconds, which are not kept"
+        )
+    return found
+
+
+_TRIPS = text("""
+    SELECT count(*) FROM tocsin_ledger.kill_event
+    WHERE action = 'tripped' AND at >= :since AND at < :until
+""")
+
+
+def _paused(conn: Connection, stretch: Stretch) -> list[str]:
+    """While a switch was tripped `run` paused the rules of its streams."""
+    span = {"since": moment(stretch.first * PANE_MS), "until": moment(stretch.end * PANE_MS)}
+    trips = conn.execute(_TRIPS, span).scalar_one()
+    if not trips:
+        return []
+    return [
+        f"kill switches were tripped {trips} times in this time: `run` paused their streams, this does not"
+    ]

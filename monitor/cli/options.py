@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 from sqlalchemy import Connection
@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import config
 from monitor.config.model import Config
-from monitor.ledger.engine import connect, unavailable
+from monitor.ledger.engine import connect, set_local, unavailable
+
+PATIENT: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 
 Command = Callable[..., Any]
 
@@ -32,8 +34,11 @@ def loaded(path: str | None, need: Set[str]) -> Config:
 
 
 @contextmanager
-def ledger(settings: Config) -> Iterator[Connection]:
-    """A transaction on the ledger; raises LedgerUnavailable or SchemaMismatch in one sentence."""
+def ledger(settings: Config, *, reading: bool = False) -> Iterator[Connection]:
+    """A transaction on the ledger; raises LedgerUnavailable or SchemaMismatch in one sentence.
+
+    One that is only `reading` may take as long as it needs, and think between two rows.
+    """
     # Alembic takes longer to import than `--help` to print.
     from monitor.ledger.migrate import check_schema
 
@@ -41,6 +46,8 @@ def ledger(settings: Config) -> Iterator[Connection]:
     try:
         with engine.begin() as conn:
             check_schema(conn)
+            if reading:
+                set_local(conn, PATIENT)
             yield conn
     except SQLAlchemyError as error:
         raise unavailable(settings.store_url, error) from error

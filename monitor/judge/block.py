@@ -30,8 +30,7 @@ class PaneBlock:
     """The evidence of one pane by signal code: of whole streams in `counts`, of parts by field of slices in `sliced`.
 
     `sums` holds the sum of a distribution's values by stream.
-
-    `labels` are of every stream known. `blind` says that some partition is not caught up, so that silence is no news.
+    `labels` are of every stream known. `blind` says that some partition is left out, so that silence is no news.
     `paused` are (switch, stream) pairs whose switch is tripped.
     """
 

@@ -39,10 +39,8 @@ def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeSta
         if watch.key not in state.quarantined and _holds(watch.rule, block):
             state = _guarded(state, watch.key, decisions, partial(_look, block, watch, plan))
     state = learning.on_trial(state, block)
-    if traffic.closes_stretch(block) and not block.blind:
-        for compared in (w for w in plan.traffic if _holds(w.rule, block)):
-            crossings = traffic.step(compared, state.weeks, block.pane, block.labels)
-            state = _crossed(state, compared, crossings, block, decisions)
+    state, compared = traffic_step(state, block, plan)
+    decisions += compared
     for added in plan.totals:
         state = _added_up(state, added, block, decisions)
     for rule in plan.absent:
@@ -65,6 +63,16 @@ def _settled(
 def _holds(rule: Rule, block: PaneBlock | SlotBlock) -> bool:
     """Whether the block falls into the rule's hours."""
     return rule.during is None or began(rule.during, block.end_ms - 1) is not None
+
+
+def traffic_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, list[Decision]]:
+    """Compare ten minutes of requests with last week's, where the pane is their last."""
+    decisions: list[Decision] = []
+    if traffic.closes_stretch(block) and not block.blind:
+        for watch in (w for w in plan.traffic if _holds(w.rule, block)):
+            crossings = traffic.step(watch, state.weeks, block.pane, block.labels)
+            state = _crossed(state, watch, crossings, block, decisions)
+    return state, decisions
 
 
 def _guarded(
@@ -211,7 +219,7 @@ def _gone(
 
 
 def _listen(state: JudgeState, block: PaneBlock, rule: Rule, decisions: list[Decision]) -> JudgeState:
-    """Silence of a stream that spoke before; while some partition is behind, silence is no news."""
+    """Silence of a stream that spoke before; while some partition is left out, silence is no news."""
     if block.blind or rule.absent_ms is None:
         return state
     incidents = dict(state.incidents)

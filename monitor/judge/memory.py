@@ -3,13 +3,13 @@
 No I/O and no clock of its own: `run` feeds it from the ledger, `replay` from a file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, TypeVar
 
 import numpy as np
 
-from monitor.judge import adopting, core, watermark
+from monitor.judge import adopting, core, gaps, watermark
 from monitor.judge.block import (
     Counts,
     Labels,
@@ -42,7 +42,6 @@ from monitor.records.delta import (
 )
 from monitor.records.signals import BY_NAME, WHOLE
 
-LONGEST_BLOCK_PANES: Final = 120
 RECENT_PANES: Final = 60
 MOST_UNWRITTEN: Final = 5_000
 GROUP: Final = ("stream", "slice", "signal", "pane", "evidence")
@@ -190,14 +189,11 @@ def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple
         return memory, Cells()
     opened = memory.open
     waiting = _Waiting(_by_evidence(opened.cells), _by_evidence(opened.languages), _by_evidence(opened.sums))
-    quiet, most_empty = 0, patience(context.plan)
-    while (pane := memory.core.next_pane or 0) + 1 <= reached // PANE_MS:
+    end = reached // PANE_MS
+    while (pane := memory.core.next_pane or 0) < end:
         memory, closed = _close(memory, waiting, pane, context, decisions)
         sampled.append(closed)
-        following = waiting.first_after(pane)
-        quiet = 0 if following == pane + 1 else quiet + 1
-        if quiet > most_empty:
-            memory = _leap(memory, reached, following)
+        memory = _through_gap(memory, min(waiting.first_after(pane) or end, end), context, decisions)
     return _without_closed(memory), fold.concat(sampled, Cells)
 
 
@@ -237,17 +233,19 @@ def _without_closed(memory: Memory) -> Memory:
     return replace(memory, open=opened)
 
 
-def patience(plan: Plan) -> int:
-    """Empty panes that are closed one by one before the rest of a gap is leapt over."""
-    silence = max((rule.absent_ms or 0 for rule in plan.absent), default=0)
-    return max(LONGEST_BLOCK_PANES, silence // PANE_MS + 1)
+def _through_gap(memory: Memory, end: int, context: Context, decisions: list[Decision]) -> Memory:
+    """Close the empty panes before `end`."""
+    state, blind = memory.core, _blind(memory, context)
+    for pane, whole in gaps.closed_in(state.next_pane or 0, end, context.plan):
+        block = PaneBlock(pane, {}, context.labels, blind, context.paused)
+        step = core.pane_step if whole else core.traffic_step
+        state, found = step(state, block, context.plan)
+        decisions += found
+    return replace(memory, core=replace(state, next_pane=max(end, state.next_pane or 0)))
 
 
-def _leap(memory: Memory, reached: int, following: int | None) -> Memory:
-    """Empty panes change nothing any more: go to the next one with data, at most to the watermark."""
-    last = reached // PANE_MS - 1
-    target = last if following is None else min(following, last)
-    return replace(memory, core=replace(memory.core, next_pane=max(target, memory.core.next_pane or 0)))
+def _blind(memory: Memory, context: Context) -> bool:
+    return context.deaf or not watermark.complete(memory.progress)
 
 
 def _close(
@@ -256,9 +254,8 @@ def _close(
     sampled = sample_cells(_of_pane(waiting.languages, pane))
     cells = fold.concat([_of_pane(waiting.cells, pane), sampled], Cells)
     counts, sliced = pane_counts(cells), sliced_counts(cells, context.slices, context.plan.sliced)
-    blind = context.deaf or not watermark.all_caught_up(memory.progress)
     sums = pane_sums(_of_pane(waiting.sums, pane)) if context.plan.totals else {}
-    block = PaneBlock(pane, counts, context.labels, blind, context.paused, sliced, sums)
+    block = PaneBlock(pane, counts, context.labels, _blind(memory, context), context.paused, sliced, sums)
     state, found = core.pane_step(memory.core, block, context.plan)
     decisions += found
     n, late = _late(counts)
@@ -300,8 +297,8 @@ def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Mem
     mine = (slots.clock == EVENT_CLOCK) & (slots.slot < end)
     state = memory.core
     ready = _where(slots, mine & (slots.slot >= (state.next_slot or 0)))
-    for slot in np.unique(ready.slot).tolist():
-        block = SlotBlock(slot, slot_counts(_where(ready, ready.slot == slot)), context.labels)
+    for slot, counted in _by_slot(ready):
+        block = SlotBlock(slot, slot_counts(counted), context.labels)
         state, found = core.slot_step(state, block, context.plan)
         decisions += found
     state = replace(state, next_slot=max(end, state.next_slot or 0))
@@ -316,8 +313,8 @@ def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memor
     slots, state, switches = memory.open.slots, memory.core, dict(context.switches)
     mine = (slots.clock == KAFKA_CLOCK) & (slots.slot < end)
     ready = _where(slots, mine & (slots.slot >= (state.next_kill_slot or 0)))
-    for slot in np.unique(ready.slot).tolist():
-        block = SlotBlock(slot, slot_counts(_where(ready, ready.slot == slot)), context.labels)
+    for slot, counted in _by_slot(ready):
+        block = SlotBlock(slot, slot_counts(counted), context.labels)
         state, found = core.kill_step(state, block, context.plan, switches)
         decisions += found
         for trip in (d for d in found if isinstance(d, Trip)):
@@ -325,6 +322,15 @@ def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memor
             switches[key] = replace(switches.get(key, SERVING), tripped=True, probing=False)
     state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))
     return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
+
+
+def _by_slot(slots: Slots) -> Iterator[tuple[int, Slots]]:
+    """Each slot in order, with its rows."""
+    order = np.argsort(slots.slot, kind="stable")
+    ordered = Slots(*(getattr(slots, f.name)[order] for f in fields(Slots)))
+    numbers, starts = np.unique(ordered.slot, return_index=True)
+    for number, part in zip(numbers.tolist(), map(slice, starts, [*starts[1:], len(order)]), strict=True):
+        yield number, Slots(*(getattr(ordered, f.name)[part] for f in fields(Slots)))
 
 
 def _due(unwritten: Cells, memory: Memory, whole: bool) -> Flags:

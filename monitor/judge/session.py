@@ -19,7 +19,7 @@ from monitor.judge.memory import Advance, Context, Memory, advance
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, compile_plan, key_of, named_by
 from monitor.judge.store import Cursor, Read, StreamRow
-from monitor.judge.verdicts import Verdict
+from monitor.judge.verdicts import Learned, Verdict
 from monitor.judge.watermark import PartitionKey, Progress
 from monitor.killswitch import states
 from monitor.killswitch.states import State, SwitchState
@@ -100,7 +100,7 @@ class Session:
             replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed
         )
         moved = advance(held.memory, consumed, listed, context)
-        happened = self._commit(held, fresh, moved, save=bool(fresh.consumed or given))
+        happened = self._commit(held, fresh, moved, given)
         self._pace(monotonic() - began)
         return happened, fresh.left_over
 
@@ -166,7 +166,7 @@ class Session:
         oldest = (now_ms - max((k.guard.fresh_ms for k in self._plan.kills), default=0)) // SLOT_MS
         return delta.without_kill_slots_before(oldest)
 
-    def _commit(self, held: Held, fresh: Read, moved: Advance, *, save: bool) -> list[Happened]:
+    def _commit(self, held: Held, fresh: Read, moved: Advance, given: tuple[Learned, ...]) -> list[Happened]:
         days = store.pane_days(moved.cells) - self._days
         if days:
             tables.ensure_pane_days(self._engine, days)
@@ -175,6 +175,7 @@ class Session:
             renewed = lease.renew(conn, held.lease)
             store.write_panes(conn, moved.cells, moved.sums)
             store.write_versions(conn, moved.versions)
+            store.adopted(conn, given, held.memory.core.next_pane or 0)
             held = replace(held, lease=renewed, memory=moved.memory)
             scene = self._scene(conn, held)
             happened = effects.apply(scene, moved.decisions) + effects.probe_due(scene)
@@ -182,7 +183,7 @@ class Session:
             troubles = self._health(scene, held)
             cursors = judged(held.cursors, fresh.cursors, moved)
             store.move_cursors(conn, held.cursors, cursors, watermarks(moved.memory))
-            if save:
+            if fresh.consumed or given:
                 store.save(conn, moved.memory, held.saved)
                 held = replace(held, saved=moved.memory)
         self._held = replace(held, cursors=cursors, troubles=troubles)

@@ -255,6 +255,7 @@ def write_reference(conn: Connection, learned: Learned) -> None:
             panes=r.panes.panes,
             panes_inverse=r.panes.inverse,
             hours=rows_of(learned.hours),
+            held_from=moment(r.until_ms),
         ),
     )
 
@@ -276,12 +277,20 @@ def given(conn: Connection, next_reference: int) -> tuple[Learned, ...]:
         .where(reference.c.retired_at.is_(None))
         .order_by(reference.c.reference_id)
     )
-    return tuple(_given(conn, row) for row in rows)
+    return tuple(learned(conn, row) for row in rows)
 
 
-def _given(conn: Connection, row: Any) -> Learned:
+def learned(conn: Connection, row: Any) -> Learned:
+    """The reference of a row of the ledger, with its hours of the week where it has some."""
     hours = hours_of(references.hours(conn, row.reference_id))
     return Learned(row.stream_id, row.signal, replace(_reference(row), hourly=hours is not None), hours)
+
+
+def adopted(conn: Connection, given: Sequence[Learned], pane: int) -> None:
+    """Note that the judge holds against what people gave from `pane` on; raises LeaseLost where another noted it."""
+    ids = [one.reference.reference_id for one in given]
+    if ids and references.hold(conn, ids, moment(pane * PANE_MS)) != len(ids):
+        raise LeaseLost(f"another judge has adopted some of the references {ids}")
 
 
 def _reference(row: Any) -> Reference:

@@ -134,10 +134,14 @@ def _is_idle(mark: Mark, now_ms: int) -> bool:
     return mark.caught_up and quiet and now_ms - mark.clock_ms < IDLE_FRESH_MS
 
 
-def all_caught_up(progress: Progress) -> bool:
-    """Whether every partition's newest checkpoint was caught up: only then does silence mean silence."""
-    marks = [p.mark for p in progress.known.values()]
-    return bool(marks) and all(m is not None and m.caught_up for m in marks)
+def complete(progress: Progress) -> bool:
+    """Whether the watermark rests on every partition: only then does silence mean silence.
+
+    One that is behind holds the watermark back, so what is silent up to there was read and is silent. One that is
+    stuck is left out, and may hold what seems to be missing.
+    """
+    partitions = progress.known.values()
+    return bool(partitions) and all(p.mark is not None and not p.stuck for p in partitions)
 
 
 def slots_closed(progress: Progress) -> int | None:

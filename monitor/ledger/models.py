@@ -186,6 +186,7 @@ version = Table(
 )
 
 # `pane_rates` are sums of count/n over `panes` panes, by bucket, and `panes_inverse` of 1/n; empty and 0 without panes.
+# `held_from` is in event time: the judge has held against it from there on; NULL until it has.
 reference = Table(
     "reference",
     metadata,
@@ -199,6 +200,7 @@ reference = Table(
     Column("learned_until", Time, nullable=False),
     Column("created_at", Time, nullable=False, server_default=func.now()),
     Column("retired_at", Time),
+    Column("held_from", Time),
     Column("note", Text, nullable=False, server_default=""),
     Column("block_s", Integer),
     Column("phi", Double, nullable=False, server_default=text("1")),

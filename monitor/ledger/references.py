@@ -46,6 +46,7 @@ class New:
     panes: float = 0
     panes_inverse: float = 0.0
     hours: Sequence[HourRow] = ()
+    held_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,26 @@ def again(conn: Connection, reference_id: int, note: str) -> New | None:
     if row is None:
         return None
     values = {name: getattr(row, name) for name in _COLUMNS}
-    values |= {"origin": "promoted", "provisional": False, "note": note}
+    values |= {"origin": "promoted", "provisional": False, "note": note, "held_from": None}
     return New(**values, hours=hours(conn, reference_id))
+
+
+def hold(conn: Connection, reference_ids: Sequence[int], since: datetime) -> int:
+    """Note that the judge holds against references from `since` on, in event time; how many it did not before."""
+    fresh = reference.c.reference_id.in_(reference_ids) & reference.c.held_from.is_(None)
+    return conn.execute(update(reference).where(fresh).values(held_from=since)).rowcount
+
+
+def held_at(conn: Connection, at: datetime) -> Sequence[Any]:
+    """The rows of the references that the judge held against at `at` of event time, one a stream and signal."""
+    return conn.execute(_HELD, {"at": at}).all()
+
+
+def given_between(conn: Connection, after: datetime, until: datetime) -> Sequence[Any]:
+    """The rows of the references from people that the judge took up in (after, until) of event time, in order."""
+    between = (reference.c.held_from > after) & (reference.c.held_from < until)
+    rows = select(reference).where(between, reference.c.origin != "learned")
+    return conn.execute(rows.order_by(reference.c.held_from, reference.c.reference_id)).all()
 
 
 def listed(conn: Connection, key: str | None = None) -> Iterator[Listed]:
@@ -151,6 +170,11 @@ def _between(of: int, since: datetime, until: datetime) -> tuple[Any, ...]:
     mine = (pane.c.stream_id == of) & (pane.c.slice_id == WHOLE)
     return (mine, pane.c.pane_start >= since, pane.c.pane_start < until)
 
+
+_HELD = text("""
+    SELECT DISTINCT ON (stream_id, signal) * FROM tocsin_ledger.reference WHERE held_from <= :at
+    ORDER BY stream_id, signal, held_from DESC, reference_id DESC
+""")
 
 _PANES = text("""
     SELECT p.pane_start, b.bucket, sum(b.count)::bigint AS count

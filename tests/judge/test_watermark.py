@@ -87,10 +87,14 @@ def test_when_all_are_idle_it_follows_the_clock_second_by_second() -> None:
     assert story.event_ms <= story.now_ms
 
 
-def test_silence_means_silence_only_while_every_partition_is_caught_up() -> None:
-    assert watermark.all_caught_up(after({A: mark(), B: mark()}))
-    assert not watermark.all_caught_up(after({A: mark(), B: mark(caught_up=False)}))
-    assert not watermark.all_caught_up(after({A: mark()}, listed=(A, B)))
+def test_silence_means_silence_only_while_no_partition_is_left_out() -> None:
+    assert watermark.complete(after({A: mark(), B: mark()}))
+    assert watermark.complete(after({A: mark(), B: mark(caught_up=False)}))
+    assert not watermark.complete(after({A: mark()}, listed=(A, B)))
+    waiting = [{A: mark(clock=s * 1_000, event=s * 1_000)} for s in range(62)]
+    stuck = after({A: mark(), B: mark(caught_up=False)}, *waiting)
+    assert stuck.known[B].stuck
+    assert not watermark.complete(stuck)
 
 
 def test_a_kill_slot_closes_once_every_busy_partition_is_past_it() -> None:
