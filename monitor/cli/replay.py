@@ -1,22 +1,22 @@
 """`tocsin replay`."""
 
-from dataclasses import replace
-from pathlib import Path
-from typing import BinaryIO
-
 import click
 
-from monitor.cli import found
+from monitor.cli import found, lines
 from monitor.cli.options import config_option, loaded
-from monitor.cli.replayer import Outcome, Replay, chunks, lines_of
+from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
 from monitor.config.model import Severity
+from monitor.config.problem import listed
+from monitor.ledger.wording import duration
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each incident.")
-@click.option("--sort", "in_order", is_flag=True, help="Order the lines by ts first (reads the whole file).")
+@click.option(
+    "--sort", "in_order", is_flag=True, help="Order the lines by ts first (holds the whole file in memory)."
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["warning", "critical"]),
@@ -25,26 +25,23 @@ from monitor.config.model import Severity
 @config_option
 @click.pass_context
 def replay(
-    context: click.Context, file: Path, as_json: bool, in_order: bool, fail_on: str | None, path: str | None
+    context: click.Context, file: str, as_json: bool, in_order: bool, fail_on: str | None, path: str | None
 ) -> None:
-    """Show what would have fired on FILE, a prediction log with one JSON record a line."""
+    """Show what would have fired on FILE, a prediction log with one JSON record a line, plain or gzip; - is stdin.
+
+    Incidents go to stdout, everything else to stderr.
+    """
     machine = Replay(loaded(path, REPLAY))
-    with file.open("rb") as raw:
-        _feed(machine, raw, in_order)
+    with lines.opened(file) as raw:
+        some = lines.read(raw, machine.outcome.skipped)
+        for part in lines.in_order(some) if in_order else some:
+            machine.feed(part)
     outcome = machine.finish()
     for incident in outcome.found.incidents:
         click.echo(found.as_json(incident) if as_json else found.as_text(incident))
     _tell(outcome)
     if fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents):
         context.exit(1)
-
-
-def _feed(machine: Replay, raw: BinaryIO, in_order: bool) -> None:
-    lines = lines_of(raw, machine.outcome.skipped)
-    ordered = sorted(lines, key=lambda line: line.ts_ms) if in_order else lines
-    numbered = (replace(line, number=i) for i, line in enumerate(ordered))
-    for chunk in chunks(numbered if in_order else ordered):
-        machine.feed(chunk)
 
 
 def _tell(outcome: Outcome) -> None:
@@ -60,5 +57,15 @@ def _tell(outcome: Outcome) -> None:
         click.echo(notice, err=True)
     for reason, n in sorted(outcome.skipped.items()):
         click.echo(f"{n:,} lines skipped: {reason}", err=True)
-    for stream, (learned, needed) in sorted(outcome.learning.items()):
-        click.echo(f"{stream}: still learning, {learned:,} of {needed:,}", err=True)
+    for stream, learning in sorted(outcome.learning.items()):
+        click.echo(f"{stream}: {_how_far(learning)}", err=True)
+    if outcome.counted and outcome.unseen:
+        click.echo(f"not one record had what is counted by {listed(outcome.unseen)}", err=True)
+
+
+def _how_far(learning: Learning) -> str:
+    """`still learning, 800 of 10,000`, and the time where that is what is missing."""
+    said = f"still learning, {min(learning.requests, learning.learn):,} of {learning.learn:,}"
+    if learning.lasted_ms < learning.at_least_ms:
+        said += f" and {duration(learning.lasted_ms)} of {duration(learning.at_least_ms)}"
+    return said + ("; provisional: three times the tolerance" if learning.provisional else "")

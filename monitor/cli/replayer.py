@@ -1,83 +1,62 @@
 """A log file through production's own measuring and judging: no Kafka, no Postgres, virtual time."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from monitor.cli.found import Found
+from monitor.cli.lines import Lines
 from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
 from monitor.judge.history import MemoryHistory
 from monitor.judge.memory import Advance, Consumed, Context, Memory, advance
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, WindowWatch, compile_plan
+from monitor.judge.reference import Stage
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import Mark, Progress
 from monitor.records.aggregate import PartitionAggregator, RawBatch
-from monitor.records.decode import stated_ms
+from monitor.records.delta import I64, SLOT_MS, Delta, Versions
 from monitor.records.language import LanguageDetector
-from monitor.records.lenient import Refused
 from monitor.records.names import Names
 from monitor.records.predictions import predictions_for
 from monitor.records.sampling import LanguageSampler
-from monitor.records.signals import WHOLE
+from monitor.records.signals import BY_NAME, WHOLE
 
 KEY: Final = ("replay", 0)
-CHUNK_RECORDS: Final = 5_000
-CHUNK_SPAN_MS: Final = 5_000
 LONGEST_BLOCK_MS: Final = 1_200_000
+ANSWERS: Final = {BY_NAME["error"].code, BY_NAME["abstained"].code}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the file: its number from 0 is its offset, its `ts` its Kafka timestamp."""
+class Learning:
+    """How far a stream's references have come: predictions, and ms of event time, each with what is needed."""
 
-    number: int
-    ts_ms: int
-    value: bytes
+    provisional: bool
+    requests: int
+    learn: int
+    lasted_ms: int
+    at_least_ms: int
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a replay came to; `skipped` counts lines by reason, `kills` holds what would have been tripped."""
+    """What a replay came to; `skipped` counts lines by reason, `kills` holds what would have been tripped.
+
+    `learning` is of streams that are not watched yet, `unseen` the rules whose signals no record had.
+    """
 
     found: Found
     kills: list[Trip] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     counted: int = 0
     late: int = 0
-    learning: dict[str, tuple[int, int]] = field(default_factory=dict)
+    learning: dict[str, Learning] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
     notices: list[str] = field(default_factory=list)
-
-
-def lines_of(raw: Iterable[bytes], skipped: Counter[str]) -> Iterator[Line]:
-    """The lines that have a time; the others are counted by reason."""
-    for number, value in enumerate(raw):
-        text = value.strip()
-        if not text:
-            continue
-        stated = stated_ms(text)
-        if isinstance(stated, Refused):
-            skipped[stated.reason] += 1
-        else:
-            yield Line(number, stated, text)
-
-
-def chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Runs of lines that cover at most five seconds of the clock, as checkpoints would."""
-    chunk: list[Line] = []
-    begun = 0
-    for line in lines:
-        if chunk and (len(chunk) >= CHUNK_RECORDS or line.ts_ms - begun > CHUNK_SPAN_MS):
-            yield chunk
-            chunk = []
-        if not chunk:
-            begun = line.ts_ms
-        chunk.append(line)
-    if chunk:
-        yield chunk
 
 
 class Replay:
@@ -87,12 +66,12 @@ class Replay:
         settings = measure_settings(config)
         self._plan = compile_plan(config)
         self._names = Names(settings.by, settings.max_streams)
-        self._history = MemoryHistory(_LocalNames(self._names))
+        self._history = MemoryHistory(_LocalNames(self._names), _described_signals(self._plan))
         self._aggregator = PartitionAggregator(
             settings,
             self._names,
             LanguageSampler(LanguageDetector()),
-            "replay",
+            config.source.topics[0],
             0,
             from_offset=0,
             max_event_ms=None,
@@ -101,13 +80,14 @@ class Replay:
         self._memory = Memory(Progress(self._plan.lateness_ms))
         self._clock_ms = 0
         self._slices: dict[int, str] = {}
+        self._signals: set[int] = set()
         self.outcome = Outcome(Found(self._plan, self._history))
 
-    def feed(self, chunk: Sequence[Line]) -> None:
+    def feed(self, lines: Lines) -> None:
         """Measure and judge some lines."""
-        self._clock_ms = max(self._clock_ms, *(line.ts_ms for line in chunk))
-        batch = RawBatch([x.number for x in chunk], [x.ts_ms for x in chunk], [x.value for x in chunk])
-        self._aggregator.add(batch, self._clock_ms)
+        for batch, clock_ms in self._batches(lines):
+            self._aggregator.add(batch, clock_ms)
+        self._clock_ms = max(self._clock_ms, int(lines.ts_ms.max()))
         intake = self._aggregator.take()
         self.outcome.counted += intake.counted
         self.outcome.notices += intake.notices
@@ -131,8 +111,8 @@ class Replay:
         for step in (0, LONGEST_BLOCK_MS):
             clock_ms = self._clock_ms + 3_000 + step
             mark = replace(last.mark, clock_ms=clock_ms, last_record_ms=self._clock_ms)
-            self._advance(Consumed(KEY, mark, type(self._memory.open)()), deaf=True)
-        self._note_learning()
+            self._advance(Consumed(KEY, mark, Delta()), deaf=True)
+        self._sum_up()
         return self.outcome
 
     def _advance(self, consumed: Consumed, *, deaf: bool) -> None:
@@ -144,8 +124,23 @@ class Replay:
         moved = advance(self._memory, [consumed], [KEY], context)
         self._memory = moved.memory
         self._history.add(consumed.delta.cells, consumed.delta.versions)
-        self._history.add(moved.sampled, type(consumed.delta.versions)())
+        self._history.add(moved.sampled, Versions())
+        self._signals.update(
+            np.unique(consumed.delta.cells.signal).tolist(), np.unique(moved.sampled.signal).tolist()
+        )
         self._note(moved)
+
+    def _batches(self, lines: Lines) -> Iterator[tuple[RawBatch, int]]:
+        """The lines with the clock at their arrival: second by second where a kill asks how fresh a record is."""
+        clocks_ms = np.maximum(np.maximum.accumulate(lines.ts_ms), self._clock_ms)
+        cuts: I64 = (
+            np.flatnonzero(np.diff(clocks_ms // SLOT_MS)) + 1 if self._plan.kills else np.empty(0, np.int64)
+        )
+        bounds = [0, *(int(cut) for cut in cuts), len(lines.values)]
+        for first, end in pairwise(bounds):
+            part = slice(first, end)
+            numbers, times = lines.numbers[part].tolist(), lines.ts_ms[part].tolist()
+            yield RawBatch(numbers, times, lines.values[part]), int(clocks_ms[end - 1])
 
     def _seen(self, consumed: Consumed) -> set[int]:
         return set(consumed.delta.cells.stream.tolist()) | self._memory.core.streams.keys()
@@ -157,13 +152,34 @@ class Replay:
             elif isinstance(decision, Verdict):
                 self.outcome.found.add(decision)
 
-    def _note_learning(self) -> None:
-        plan: Plan = self._plan
-        for code, stream in self._memory.core.streams.items():
-            key = self._names.stream(code).key
-            if stream.stage(plan.learn, plan.at_least_ms) != "watched":
-                self.outcome.learning[key] = (stream.requests, plan.learn)
+    def _sum_up(self) -> None:
+        plan, core = self._plan, self._memory.core
+        for code, stream in core.streams.items():
+            stage = stream.stage(plan.learn, plan.at_least_ms)
+            if stage is not Stage.WATCHED:
+                self.outcome.learning[self._names.stream(code).key] = Learning(
+                    provisional=stage is Stage.PROVISIONAL,
+                    requests=stream.requests,
+                    learn=plan.learn,
+                    lasted_ms=stream.last_ms - stream.first_ms,
+                    at_least_ms=plan.at_least_ms,
+                )
         self.outcome.late = self._memory.late
+        asked = _signals_by_rule(plan)
+        self.outcome.unseen = tuple(rule for rule, codes in asked.items() if not codes & self._signals)
+
+
+def _described_signals(plan: Plan) -> set[int]:
+    """What incidents are described from: the signals of the rules, and of how many answers they speak."""
+    return ANSWERS.union(*_signals_by_rule(plan).values())
+
+
+def _signals_by_rule(plan: Plan) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    others: tuple[WindowWatch | TrafficWatch | TotalWatch, ...] = (*plan.windows, *plan.traffic, *plan.totals)
+    for watch in (*plan.watches, *others):
+        found.setdefault(watch.rule.name, set()).add(watch.signal.code)
+    return found
 
 
 class _LocalNames:

@@ -1,14 +1,20 @@
 """What was counted, asked for by the description of an incident: from the ledger in `run`, from memory in `replay`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.records import fold
 from monitor.records.delta import I64, PANE_MS, Cells, Versions
 from monitor.records.signals import WHOLE
+
+MOST_CELLS: Final = 300_000
+NEWEST_CELLS: Final = 100_000
+COARSER_PANES: Final = (30, 360)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +88,44 @@ class StreamNames(Protocol):
 
 
 class MemoryHistory:
-    """The history of a replay: every pane row it would have stored."""
+    """The history of a replay: the pane rows that it would have stored, of `signals` or of all.
 
-    def __init__(self, names: StreamNames) -> None:
+    Memory is bounded: of many cells the older ones are kept in five minutes, then in hours.
+    """
+
+    def __init__(self, names: StreamNames, signals: Collection[int] | None = None) -> None:
         self._names = names
-        self._parts: list[Cells] = []
-        self._versions: list[Versions] = []
+        self._signals = signals
+        self._parts: defaultdict[int, list[Cells]] = defaultdict(list)
+        self._most: dict[int, int] = {}
+        self._held: Counter[int] = Counter()
+        self._slices: dict[int, set[int]] = {}
+        self._versions = Versions()
 
     def add(self, cells: Cells, versions: Versions) -> None:
         """Add counts that will not be added again."""
-        self._parts.append(cells)
-        self._versions.append(versions)
+        self._versions = fold.fold_versions(fold.concat([self._versions, versions], Versions))
+        pairs = np.unique(np.stack((cells.stream, cells.slice)), axis=1)
+        for stream, slice_id in pairs.T.tolist():
+            self._slices.setdefault(stream, set()).add(slice_id)
+        for code in np.unique(cells.signal).tolist():
+            if self._signals is None or code in self._signals:
+                self._add(code, _rows(cells, cells.signal == code))
+
+    def _add(self, code: int, cells: Cells) -> None:
+        self._parts[code].append(cells)
+        self._held[code] += len(cells.count)
+        if self._held[code] > self._most.get(code, MOST_CELLS):
+            coarser = _coarser(self._cells(code))
+            self._parts[code] = [coarser]
+            self._held[code] = len(coarser.count)
+            self._most[code] = max(MOST_CELLS, 2 * self._held[code])
 
     def counts(
         self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int
     ) -> tuple[I64, I64]:
-        cells = self._cells()
-        mine = (cells.stream == stream) & (cells.signal == signal) & (cells.slice == slice_id)
+        cells = self._cells(signal)
+        mine = (cells.stream == stream) & (cells.slice == slice_id)
         start = cells.pane * PANE_MS
         mine &= (start > since_ms - PANE_MS) & (start < until_ms)
         keys, count = fold.add_up([cells.bucket[mine]], cells.count[mine])
@@ -107,10 +134,9 @@ class MemoryHistory:
     def total(self, stream: int, signal: int, slice_id: int, since_ms: int, until_ms: int) -> int:
         return int(self.counts(stream, signal, slice_id, since_ms, until_ms)[1].sum())
 
-    def _cells(self) -> Cells:
-        if len(self._parts) > 64:
-            self._parts = [fold.fold_cells(fold.concat(self._parts, Cells))]
-        return fold.concat(self._parts, Cells)
+    def _cells(self, code: int) -> Cells:
+        self._parts[code] = [fold.concat(self._parts[code], Cells)]
+        return self._parts[code][0]
 
     def stream_key(self, stream: int) -> str:
         return self._names.stream_key(stream)
@@ -122,7 +148,7 @@ class MemoryHistory:
         return self._names.category(stream, signal, category)
 
     def versions(self, stream: int) -> Sequence[VersionSeen]:
-        folded = fold.fold_versions(fold.concat(self._versions, Versions))
+        folded = self._versions
         mine = np.flatnonzero(folded.stream == stream)
         found = [
             VersionSeen(
@@ -133,9 +159,24 @@ class MemoryHistory:
         return sorted(found, key=lambda v: v.first_ms)
 
     def slices(self, stream: int) -> Sequence[SliceSeen]:
-        cells = self._cells()
-        found = np.unique(cells.slice[(cells.stream == stream) & (cells.slice != WHOLE)])
-        return [SliceSeen(*self._names.slice(s), s) for s in found.tolist()]
+        found = self._slices.get(stream, set()) - {WHOLE}
+        return [SliceSeen(*self._names.slice(s), s) for s in sorted(found)]
 
     def traces(self, stream: int, since_ms: int, until_ms: int) -> Sequence[str]:
         return ()
+
+
+def _coarser(cells: Cells) -> Cells:
+    """The cells with all but the newest added up over five minutes, or over hours."""
+    cells = replace(cells, evidence=np.zeros_like(cells.evidence))
+    newest = np.partition(cells.pane, -NEWEST_CELLS)[-NEWEST_CELLS]
+    for panes in COARSER_PANES:
+        pane = np.where(cells.pane < newest, cells.pane // panes * panes, cells.pane)
+        cells = fold.fold_cells(replace(cells, pane=pane))
+        if len(cells.count) <= (MOST_CELLS + NEWEST_CELLS) // 2:
+            break
+    return cells
+
+
+def _rows(cells: Cells, mask: NDArray[np.bool_]) -> Cells:
+    return Cells(*(getattr(cells, f.name)[mask] for f in fields(Cells)))

@@ -190,7 +190,7 @@ class PartitionAggregator:
         hashes = record_hashes(self._topic, self._partition, timed.arrived.offsets[timed.rows])
         places = Places(stream, version_slice, order.pane, order.evidence, hashes)
         self._further(measured, columns, places)
-        self._slots(measured, batch, stream, timed)
+        self._slots(measured, batch, stream, timed, order.slot)
         self._candidates.add(_OUTPUT_LANGUAGE, batch, places)
         if self._settings.input_language:
             self._candidates.add(_INPUT_LANGUAGE, batch, places)
@@ -204,18 +204,16 @@ class PartitionAggregator:
                 keys = (places.stream, slices, places.pane, places.evidence)
                 self._tables.add_further(*cells_and_sums(measured, keys, self._names))
 
-    def _slots(self, measured: list[Measured], batch: Batch, stream: I64, timed: _Timed) -> None:
+    def _slots(self, measured: list[Measured], batch: Batch, stream: I64, timed: _Timed, slot: I64) -> None:
         windowed = [m for m in measured if m.signal in self._settings.window_signals]
         if windowed:
-            self._tables.add_slots(
-                slots(EVENT_CLOCK, windowed, stream, timed.event_ms // SLOT_MS, self._names)
-            )
+            self._tables.add_slots(slots(EVENT_CLOCK, windowed, stream, slot, self._names))
         killing = [m for m in measured if m.signal in self._settings.kill_signals]
         if killing:
             oldest = timed.clock_ms - self._settings.fresh_ms
             fresh = (timed.event_ms > oldest) & (timed.kafka_ms > oldest) & ~batch.late
-            slot = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
-            self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, slot, self._names))
+            of_kafka = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
+            self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, of_kafka, self._names))
 
     def _sample(self, timed: _Timed, batch: Batch, places: Places) -> None:
         failed = batch.error | batch.timeout

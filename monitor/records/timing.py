@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records.delta import F64, I64, PANE_MS
+from monitor.records.delta import F64, I64, PANE_MS, SLOT_MS
 
 AHEAD_MS: Final = 2_000
 """How far event time may be ahead of the broker's and of our own clock."""
@@ -17,7 +17,7 @@ YEAR_MS: Final = 365 * 86_400_000
 
 _MS_ABOVE, _US_ABOVE, _NS_ABOVE = 1e11, 1e14, 1e17
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
-_LARGEST_INT: Final = 2**63
+_LARGEST_MS: Final = 2.0**62
 _OLDEST_MS: Final = 100 * YEAR_MS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEMPLATE: Final = np.frombuffer(b"0000-00-00T00:00:00", np.uint8)
@@ -116,24 +116,28 @@ def _from_text(text: str) -> float | None:
     return (aware - _EPOCH) // timedelta(milliseconds=1)
 
 
-def instant_ms(ts: str | float) -> int | None:
-    """One `ts` as `event_times` reads it, not held back; None if it is no time.
+def instants_ms(ts: Sequence[str | float | None]) -> F64:
+    """Each `ts` as `event_times` reads it, not held back: float64[n], NaN where it is no time.
 
-    >>> instant_ms("2024-11-14T03:11:51.5Z"), instant_ms(1731553911)
-    (1731553911500, 1731553911000)
+    >>> instants_ms(["2024-11-14T03:11:51.5Z", 1731553911.0]).astype(int).tolist()
+    [1731553911500, 1731553911000]
     """
-    if isinstance(ts, int) and abs(ts) > _LARGEST_INT:
-        return None
-    stated = _stated((ts if isinstance(ts, str) else float(ts),))
-    return None if stated is None or not np.isfinite(stated[0]) else int(stated[0])
+    stated = _stated(ts)
+    if stated is None:
+        return np.full(len(ts), np.nan)
+    return np.where(np.abs(stated) < _LARGEST_MS, stated, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """`pane`, `evidence` int64[n] and `late` bool[n] in offset order; `max_event_ms` after the last."""
+    """`pane`, `evidence` int64[n] and `late` bool[n] in offset order; `max_event_ms` after the last.
+
+    `slot` int64[n] is the second of event time, or that of the watermark where it had passed the record's.
+    """
 
     pane: I64
     evidence: I64
+    slot: I64
     late: NDArray[np.bool_]
     max_event_ms: int
 
@@ -150,4 +154,5 @@ def lateness(event_ms: I64, allowed_ms: int, max_event_ms: int | None) -> Latene
     pane = event_ms // PANE_MS
     late = (pane + 1) * PANE_MS <= watermark
     evidence = np.where(late, watermark // PANE_MS, pane)
-    return Lateness(pane, evidence, late, int(highest[-1]))
+    slot = np.maximum(event_ms, watermark) // SLOT_MS
+    return Lateness(pane, evidence, slot, late, int(highest[-1]))

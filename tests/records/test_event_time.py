@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_building import CLOCK_MS, START_MS, Partition, batch, count, value
 
-from monitor.records.decode import stated_ms
+from monitor.records.decode import stated_times
 from monitor.records.delta import PANE_MS
-from monitor.records.lenient import Refused
 from monitor.records.settings import MeasureSettings
-from monitor.records.timing import YEAR_MS, event_times, instant_ms, lateness
+from monitor.records.timing import YEAR_MS, event_times, instants_ms, lateness
 
 AT_MS = 1_731_553_911_123
 FORMS: dict[str, tuple[Any, int]] = {
@@ -55,14 +54,14 @@ def test_every_form_of_ts_is_the_same_time_alone_and_among_others(ts: Any, ms: i
     assert times([ts]) == ([ms], 0)
     assert times([ts, ts]) == ([ms, ms], 0)
     assert times([ts, None, 1_731_553_911.0, "2024-11-14T03:11:51Z"])[0][0] == ms
-    assert instant_ms(ts) == ms
+    assert instants_ms([ts, None, ts]).tolist()[::2] == [ms, ms]
 
 
 @pytest.mark.parametrize("ts", NO_TIME)
 def test_a_text_that_is_no_time_leaves_kafkas(ts: str) -> None:
     assert times([ts], kafka_ms=AT_MS) == ([AT_MS], 1)
     assert times([ts, "2024-11-14T03:11:51Z"], kafka_ms=AT_MS) == ([AT_MS, AT_MS - 123], 1)
-    assert instant_ms(ts) is None
+    assert np.isnan(instants_ms([ts, 1.0])[0])
 
 
 @settings(deadline=None)
@@ -97,8 +96,9 @@ def test_an_absent_ts_is_kafkas_timestamp() -> None:
     ],
 )
 def test_a_line_of_a_file_states_its_time_or_why_not(line: bytes, outcome: int | str) -> None:
-    found = stated_ms(line)
-    assert (found.reason if isinstance(found, Refused) else found) == outcome
+    times_ms, refused = stated_times([line, b'{"ts": 1}'])
+    assert (refused[0].reason if refused else times_ms[0]) == outcome
+    assert times_ms[1] == 1_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""The lines of a log file: read from a file, a gzip file or stdin, with the time that each states."""
+
+import gzip
+import io
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, Final
+
+import click
+import numpy as np
+
+from monitor.errors import UsageError
+from monitor.records.decode import stated_times
+from monitor.records.delta import I64
+
+LINES_AT_ONCE: Final = 5_000
+_GZIP: Final = b"\x1f\x8b"
+_BUFFER: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines that state a time, one or more: int64[n] their numbers from 0 and `ts` in ms, and the texts."""
+
+    numbers: I64
+    ts_ms: I64
+    values: list[bytes]
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The bytes of a log, unpacked where they are gzip; `-` is stdin. Raises UsageError where gzip is damaged."""
+    with click.open_file(path, "rb") as source:
+        raw = io.BufferedReader(source, _BUFFER)  # type: ignore[type-var]
+        packed = raw.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+        try:
+            yield io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER) if packed else raw
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UsageError(
+                f"{path} is no whole gzip file ({error}): unpack it first to see what is left"
+            ) from error
+
+
+def read(raw: Iterable[bytes], skipped: Counter[str]) -> Iterator[Lines]:
+    """All lines that state a time, some thousand at once; the others are counted by reason, blank ones are nothing."""
+    numbered = ((number, line.strip()) for number, line in enumerate(raw))
+    filled = (pair for pair in numbered if pair[1])
+    while some := list(islice(filled, LINES_AT_ONCE)):
+        numbers, values = (list(column) for column in zip(*some, strict=True))
+        times, refused = stated_times(values)
+        skipped.update(r.reason for r in refused.values())
+        kept = [i for i in range(len(values)) if i not in refused] if refused else range(len(values))
+        if kept:
+            yield Lines(np.array(numbers, np.int64)[kept], times[kept], [values[i] for i in kept])
+
+
+def in_order(all_lines: Iterable[Lines]) -> Iterator[Lines]:
+    """All lines ordered by the time they state, numbered anew; those of one time stay in the order of the file."""
+    parts = list(all_lines)
+    if not parts:
+        return
+    ts_ms = np.concatenate([part.ts_ms for part in parts])
+    values = [value for part in parts for value in part.values]
+    order = np.argsort(ts_ms, kind="stable")
+    for first in range(0, len(order), LINES_AT_ONCE):
+        some = order[first : first + LINES_AT_ONCE]
+        numbers = np.arange(first, first + len(some))
+        yield Lines(numbers, ts_ms[some], [values[i] for i in some.tolist()])

@@ -1,0 +1,153 @@
+"""`tocsin replay` on logs as people have them: packed, piped, cut off, out of order."""
+
+import gzip
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monitor import cli
+from monitor.cli import lines, main
+
+START_MS = 1_763_000_000_000
+RULES = """
+reference: {learn: 2000, at_least: 0s}
+defaults: {min_n: 20}
+rules:
+  - {name: errors, signal: error, above: {warning: 2x, critical: 10%}}
+  - {name: quick, signal: error, window: 60s, above: 30%}
+receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
+"""
+
+
+def replay(*arguments: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli.cli, ["replay", *arguments], input=stdin, catch_exceptions=False)
+
+
+@pytest.fixture
+def alerts(tmp_path: Path) -> str:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(RULES)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def records() -> list[bytes]:
+    """Ten a second for twenty minutes, of which one in a hundred fails, in the last five minutes every second one."""
+    rng = random.Random(9)
+    rates = [0.01] * 9_000 + [0.5] * 3_000
+    return [
+        json.dumps(
+            {"model": "chat", "ts": START_MS + 100 * i, "status": "error" if rng.random() < p else "ok"}
+        ).encode()
+        for i, p in enumerate(rates)
+    ]
+
+
+def verdicts(result: Result) -> list[tuple[str, ...]]:
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    return [(i["rule"], i["severity"], i["onset_at"], i["detected_at"]) for i in found]
+
+
+FORMS: dict[str, Callable[[list[bytes]], bytes]] = {
+    "a final newline": lambda records: b"\n".join(records) + b"\n",
+    "no final newline": lambda records: b"\n".join(records),
+    "lines of Windows": lambda records: b"\r\n".join(records) + b"\r\n",
+    "blank lines": lambda records: b"\n\n  \n".join(records) + b"\n\n",
+    "a byte order mark": lambda records: b"\xef\xbb\xbf" + b"\n".join(records),
+    "gzip": lambda records: gzip.compress(b"\n".join(records)),
+    "gzip in parts": lambda records: b"".join(gzip.compress(r + b"\n") for r in records),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("piped", [False, True])
+def test_however_a_log_is_written_it_is_the_same_log(
+    tmp_path: Path, alerts: str, records: list[bytes], form: Callable[[list[bytes]], bytes], piped: bool
+) -> None:
+    path, written = tmp_path / "log", form(records)
+    path.write_bytes(written)
+    result = replay("-" if piped else str(path), "--json", "-c", alerts, stdin=written if piped else None)
+    assert [v[:2] for v in verdicts(result)] == [("quick", "warning"), ("errors", "warning")]
+    assert result.stderr.splitlines()[0] == "12,000 records counted, 2 incidents"
+    assert "skipped" not in result.stderr
+
+
+def test_stdout_is_only_json_lines_whatever_there_is_to_say(tmp_path: Path, alerts: str) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b'\xff\n[1]\nnull\n{"model": "x", "ts": 1}\n{"ts": 5}\n{"model": "y", "ts": NaN}\n')
+    result = replay(str(path), "--json", "-c", alerts)
+    assert (result.exit_code, result.stdout) == (0, "")
+    said = result.stderr.splitlines()
+    assert said[0] == "1 records counted, 0 incidents"
+    assert "2 lines skipped: not_an_object" in said
+    assert "x: still learning, 1 of 2,000" in said
+
+
+def test_an_empty_log_is_no_error(tmp_path: Path, alerts: str) -> None:
+    (tmp_path / "log").write_bytes(b"")
+    result = replay(str(tmp_path / "log"), "--json", "-c", alerts)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "0 records counted, 0 incidents\n")
+
+
+def test_gzip_that_ends_early_is_one_sentence_and_exit_2(
+    tmp_path: Path,
+    alerts: str,
+    records: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b"\n".join(records))[:-500])
+    monkeypatch.setattr(sys, "argv", ["tocsin", "replay", str(path), "-c", alerts])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"tocsin: {path} is no whole gzip file")
+    assert len(said.splitlines()) == 1
+
+
+def test_sorted_a_shuffled_log_is_what_it_was(tmp_path: Path, alerts: str, records: list[bytes]) -> None:
+    shuffled = random.Random(1).sample(records, len(records))
+    whole = replay("-", "--json", "-c", alerts, stdin=b"\n".join(records))
+    again = replay("-", "--json", "--sort", "-c", alerts, stdin=b"\n".join(shuffled))
+    assert (again.stdout, again.stderr) == (whole.stdout, whole.stderr)
+    late = replay("-", "--json", "-c", alerts, stdin=b"\n".join(shuffled))
+    assert "records came late (their pane had closed): try --sort" in late.stderr
+
+
+def test_how_the_lines_are_cut_into_parts_changes_nothing(
+    alerts: str, records: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(2)
+    disordered = sorted(records, key=lambda r: json.loads(r)["ts"] + rng.uniform(0, 20_000))
+    log = b"\n".join(disordered)
+    whole = replay("-", "--json", "-c", alerts, stdin=log)
+    assert "records came late" in whole.stderr
+    for at_once in (7, 100):
+        monkeypatch.setattr(lines, "LINES_AT_ONCE", at_once)
+        again = replay("-", "--json", "-c", alerts, stdin=log)
+        assert again.stderr == whole.stderr
+        assert verdicts(again) == verdicts(whole)
+
+
+def test_a_rule_whose_signal_no_record_has_is_named(tmp_path: Path, records: list[bytes]) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(RULES.replace("rules:", "rules:\n  - {name: sure, signal: confidence, drift: down}"))
+    result = replay("-", "-c", str(path), stdin=b"\n".join(records))
+    assert "not one record had what is counted by sure" in result.stderr
+
+
+def test_a_reference_that_waits_for_time_says_so(tmp_path: Path, records: list[bytes]) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(RULES.replace("at_least: 0s", "at_least: 24h"))
+    result = replay("-", "-c", str(path), stdin=b"\n".join(records))
+    assert (
+        "chat: still learning, 2,000 of 2,000 and 20 min of 24 h; provisional: three times the tolerance"
+        in result.stderr
+    )
