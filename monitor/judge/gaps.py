@@ -28,7 +28,7 @@ def closed_in(first: int, end: int, plan: Plan) -> Iterator[tuple[int, bool]]:
 
 
 def _leaps(plan: Plan) -> bool:
-    """Whether nothing can begin in the middle of a gap: no hour of the week or of a rule, no wait of compared traffic."""
+    """Whether nothing begins in the middle of a gap: no hour of the week or of a rule, no wait of compared traffic."""
     hours = plan.by_hour or any(rule.during for rule in plan.rules.values())
     return not hours and not (plan.traffic and plan.waiting)
 
@@ -38,5 +38,7 @@ def patience(plan: Plan) -> int:
     rules = plan.rules.values()
     silence = max((rule.absent_ms or 0 for rule in rules), default=0)
     total = max((rule.total_ms or 0 for rule in rules), default=0)
-    waits = max((rule.for_ms for rule in rules), default=0) + max((rule.clear_for_ms for rule in rules), default=0)
+    waits = max((rule.for_ms for rule in rules), default=0) + max(
+        (rule.clear_for_ms for rule in rules), default=0
+    )
     return max(2 * LONGEST_BLOCK_PANES, (max(silence, total) + waits) // PANE_MS + 2)

@@ -107,7 +107,7 @@ def test_an_accepted_reference_comes_in_where_run_took_it_up(
         times = (moment(ledger.start_ms + first * 10_000) for first in (80, 120))
         promote(conn, 1, BY_NAME["error"], *times, "accepted", "")
     judged(120, [(100, 20)] * 60)
-    judged(180, [(100, 90)] * 30)
+    judged(180, [(100, 90)] * 120)
     found = backtested(path)
     assert [(i["onset_at"], i["severity"]) for i in found] == ledger.rows(
         f"SELECT {ISO.format('onset_at')}, severity FROM tocsin.incidents ORDER BY detected_at"

@@ -45,7 +45,7 @@ def story(state: JudgeState, plan: Plan, gap: int, *, leaping: bool) -> tuple[Ju
     return state, told
 
 
-@pytest.mark.parametrize("gap", [1, 200, 700, DAY, 2 * DAY + 77])
+@pytest.mark.parametrize("gap", [1, 200, 700, DAY // 2 + 77])
 @pytest.mark.parametrize("rules", [RULES, RULES + TRAFFIC, RULES + TOTALS])
 def test_a_leap_changes_no_decision(tmp_path: Path, rules: str, gap: int) -> None:
     plan = plan_of(tmp_path, rules)

@@ -1,5 +1,7 @@
 """`tocsin explain`."""
 
+import shutil
+from pathlib import Path
 from typing import Final
 
 import click
@@ -7,14 +9,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from monitor.cli.explain import chart
 from monitor.cli.explain.case import PANE, Case, Span, read_case
-from monitor.cli.explain.words import paragraphs, share_limit
+from monitor.cli.explain.evidence import Recomputed, keeps_evidence, recomputed
+from monitor.cli.explain.plots import drawn
+from monitor.cli.explain.words import paragraphs, share_limit, told
 from monitor.cli.options import config_option, ledger, loaded
 from monitor.config import LEDGER
 from monitor.errors import UsageError
 from monitor.ledger.wording import duration, percent
 
 WIDTH: Final = 100
+NARROWEST, WIDEST = 72, 140
 BAR: Final = 36
 MOST_ROWS: Final = 30
 
@@ -28,19 +34,61 @@ MOST_ROWS: Final = 30
     show_default=True,
     help="Panes around the onset, at most; more of them are added up.",
 )
+@click.option(
+    "--plot",
+    "chart_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the evidence as a chart, .html or .png (needs the extra `plot`).",
+)
 @config_option
-def explain(incident: str, rows: int, path: str | None) -> None:
-    """Show why INCIDENT was opened: rule, reference, limit, and what was counted around its onset."""
-    with ledger(loaded(path, LEDGER)) as conn:
+def explain(incident: str, rows: int, chart_path: Path | None, path: str | None) -> None:
+    """Show why INCIDENT was opened: rule, reference, limit, what was counted around its onset, and the evidence.
+
+    The evidence is recomputed from the stored panes by the rules in alerts.yaml as they are now; where it does not come
+    to the incident, it says so.
+    """
+    settings = loaded(path, LEDGER)
+    if chart_path is not None:
+        chart.check(chart_path)
+    with ledger(settings, reading=True) as conn:
         case = read_case(conn, incident, rows)
-    if case is None:
-        raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
-    console = Console(width=WIDTH, highlight=False, markup=False)
+        if case is None:
+            raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+        found = recomputed(conn, settings, case.row) if keeps_evidence(case.facts) else None
+    console = Console(width=width(), highlight=False, markup=False)
     console.print(_words(case))
     if case.spans:
         console.print(_plotted(case))
     else:
         console.print("\nThe panes around its onset are no longer, or were never, in the ledger.")
+    if found is not None:
+        _show_evidence(console, found)
+    if chart_path is not None:
+        _write_chart(chart_path, case, found)
+        click.echo(f"wrote {chart_path}", err=True)
+
+
+def width() -> int:
+    """Of the terminal, within what is still well read."""
+    return min(max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROWEST), WIDEST)
+
+
+def _show_evidence(console: Console, found: Recomputed) -> None:
+    console.print()
+    for line in told(found):
+        console.print(line)
+    if found.trace is not None and found.trace.blocks:
+        console.print()
+        for line in drawn(found.trace, console.width):
+            console.print(line, no_wrap=True, overflow="crop")
+
+
+def _write_chart(path: Path, case: Case, found: Recomputed | None) -> None:
+    if found is None or found.trace is None or not found.trace.blocks:
+        raise UsageError("there is no evidence to draw: see above")
+    title = f"{case.row.incident_id}: {case.row.summary}"
+    chart.write(path, found.trace, title, " ".join(told(found)[:1]))
 
 
 def _words(case: Case) -> Table:

@@ -6,10 +6,12 @@ from math import isfinite
 from detectors import tolerance
 from detectors.tolerance import Tolerance
 from monitor.cli.explain.case import Case
+from monitor.cli.explain.evidence import Recomputed
 from monitor.config.problem import Report
 from monitor.config.tree import Mapping, Node, Scalar, Sequence, parse
 from monitor.ledger.facts import INTERNAL_STREAM
 from monitor.ledger.headline import subject, unit_of
+from monitor.ledger.moments import moment
 from monitor.ledger.wording import amount, days, duration, hours_of_week, percent
 
 AT_THE_EDGE = 1.02
@@ -33,6 +35,37 @@ def paragraphs(case: Case) -> list[tuple[str, str]]:
     if row.version or row.cause_field:
         said.append(("Came with", _cause(case)))
     return [*said, ("Outcome", _outcome(case))]
+
+
+def told(found: Recomputed) -> list[str]:
+    """What the recomputed evidence came to, and whether it is that of the incident."""
+    trace = found.trace
+    why = (
+        "; ".join(found.doubts)
+        or "the reason is not known: a kill, a tripped switch or a partition left out may be"
+    )
+    if trace is None:
+        return [f"Its evidence cannot be recomputed: {why}."]
+    if not found.reproduced:
+        alarm = f"it alarms at {_clock(trace.detected_ms)} with an onset at {_clock(trace.onset_ms)}"
+        lines = [f"The recomputed evidence does NOT come to this incident: {alarm}. Why: {why}."]
+    else:
+        lines = [
+            "Recomputed from the stored panes, the evidence comes to this incident: same onset, same detection."
+        ]
+    covered = "covered by the promise" if trace.guaranteed else "outside the promise"
+    lines.append(
+        f"Blocks of {duration(1000 * trace.block_s)}, {covered}. Certain, at the budget of false alarms:"
+    )
+    lines += [
+        f"  from {_clock(c.at_ms)} on  {c.severity:8}  above {percent(c.m)}  ({c.text})"
+        for c in trace.certified
+    ]
+    return lines
+
+
+def _clock(ms: int) -> str:
+    return f"{moment(ms):%Y-%m-%d %H:%M:%S}"
 
 
 def share_limit(case: Case) -> float | None:
