@@ -168,7 +168,9 @@ def _settled(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeStat
         return state, []
     done = {key for key, reference in settled.items() if not reference.provisional}
     state = hourly.settled(hourly.forgotten(state, split), done)
-    settled = {k: replace(r, hourly=k in done and k in state.hours) for k, r in settled.items()}
+    settled = {
+        k: replace(r, hourly=plan.by_hour and k in done and k in state.hours) for k, r in settled.items()
+    }
     state = replace(
         state,
         next_reference=state.next_reference + len(settled),

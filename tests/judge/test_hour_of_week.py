@@ -200,6 +200,15 @@ def sparse(first: int, count: int, seed: int) -> Iterator[PaneBlock]:
         yield errors(p, n, int(rng.binomial(n, rate)))
 
 
+def test_without_by_in_the_file_a_learned_reference_is_the_whole(tmp_path: Path) -> None:
+    text = RULES.replace("LIMIT", "2x").replace("learn: 1000", "learn: 100000")
+    by_hour, whole = (plan_of(tmp_path, t) for t in (text, text.replace("by: hour_of_week, ", "")))
+    begun, _ = judged(by_hour, JudgeState(), sparse(MONDAY, WEEK // 2, 11))
+    state, _ = judged(whole, begun, sparse(MONDAY + WEEK // 2, WEEK // 2 + 120, 11))
+    assert not state.references[KEY].provisional
+    assert not state.references[KEY].hourly
+
+
 def test_an_hour_that_is_not_over_costs_no_storing_of_the_past_ones(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, RULES.replace("LIMIT", "2x"))
     state, _ = judged(plan, JudgeState(), drawn(MONDAY, PANES_OF_HOUR + 1, 12))
