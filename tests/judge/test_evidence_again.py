@@ -40,11 +40,10 @@ def alerts(folder: Path, url: str, rules: str = RULES) -> str:
     return str(folder / "alerts.yaml")
 
 
-@pytest.fixture
-def ledger(engine: Engine, ledger_url: str, tmp_path: Path) -> Ledger:
+def judged(engine: Engine, url: str, folder: Path, rules: str = RULES) -> Ledger:
     """Judged: calm, an outage that gets worse, calm, silence."""
-    head = HEAD.replace("postgresql://localhost/none", ledger_url)
-    made = prepared(engine, settings_of(tmp_path, RULES, head), age_s=7_200)
+    head = HEAD.replace("postgresql://localhost/none", url)
+    made = prepared(engine, settings_of(folder, rules, head), age_s=7_200)
     for first in range(0, len(STORY), 10):
         if STORY[first][0]:
             made.store_errors(first, STORY[first : first + 10])
@@ -52,6 +51,11 @@ def ledger(engine: Engine, ledger_url: str, tmp_path: Path) -> Ledger:
     while judge.tick()[1]:
         pass
     return made
+
+
+@pytest.fixture
+def ledger(engine: Engine, ledger_url: str, tmp_path: Path) -> Ledger:
+    return judged(engine, ledger_url, tmp_path)
 
 
 def again(ledger: Ledger, path: str) -> Recomputed:
@@ -156,3 +160,14 @@ def test_a_chart_is_a_page_that_fetches_nothing_or_a_picture(
 def test_a_chart_of_another_kind_is_one_sentence(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"written as \.html or \.png"):
         explain(incident(ledger), "-c", alerts(tmp_path, ledger_url), "--plot", str(tmp_path / "e.pdf"))
+
+
+def test_an_incident_that_waited_shows_its_alarm_where_it_came(
+    engine: Engine, ledger_url: str, tmp_path: Path
+) -> None:
+    waits = RULES.replace("critical: 40%}", "critical: 40%}, for: 4m")
+    found = again(judged(engine, ledger_url, tmp_path, waits), alerts(tmp_path, ledger_url, waits))
+    assert found.reproduced
+    assert found.trace is not None
+    reached = [b.end_ms for b in found.trace.blocks if b.log_m >= found.trace.log_a]
+    assert reached == [found.trace.detected_ms - 240_000]

@@ -207,7 +207,7 @@ def _trace(
     alarm: Alarm,
     verdicts: Sequence[Verdict],
 ) -> Trace:
-    blocks = tuple(_blocks(tapped, alarm, opened.detected_ms))
+    blocks = tuple(_blocks(tapped, alarm))
     until = [s for s in tapped if (s.pane + 1) * PANE_MS <= opened.detected_ms]
     at = [int(s.rows.block[i]) for s in until if (i := _index(s.rows, alarm)) is not None]
     return Trace(
@@ -237,9 +237,9 @@ def _index(rows: Rows, alarm: Alarm) -> int | None:
     return int(found[0]) if len(found) else None
 
 
-def _blocks(tapped: Sequence[_Seen], alarm: Alarm, detected_ms: int) -> Iterator[Block]:
+def _blocks(tapped: Sequence[_Seen], alarm: Alarm) -> Iterator[Block]:
     """The blocks of the row that alarmed; the alarm mutes it, so its own level stands for M there."""
-    k = n = 0.0
+    k, n, muted = 0.0, 0.0, True
     for seen in tapped:
         i = _index(seen.rows, alarm)
         if i is None:
@@ -247,7 +247,9 @@ def _blocks(tapped: Sequence[_Seen], alarm: Alarm, detected_ms: int) -> Iterator
         k, n, end_ms = k + float(seen.k[i]), n + float(seen.n[i]), (seen.pane + 1) * PANE_MS
         if (seen.pane + 1) % int(seen.rows.block[i]):
             continue
-        level = alarm.level if end_ms == detected_ms else float(esr.level(seen.rows.log_m[i : i + 1])[0])
+        alarmed = bool(seen.rows.muted[i]) and not muted
+        muted = bool(seen.rows.muted[i])
+        level = alarm.level if alarmed else float(esr.level(seen.rows.log_m[i : i + 1])[0])
         unusual = float(seen.rows.onset.c[i]) > 0
         yield Block(end_ms, k, n, level, int(seen.rows.onset.onset_ms[i]) if unusual else None)
         k = n = 0.0
