@@ -9,6 +9,7 @@ from bench_of_checkpoints import Ledger, prepared, settings_of
 from sqlalchemy import Engine
 
 from monitor.errors import UsageError
+from monitor.judge import store
 from monitor.judge.promoting import promotable, promote
 from monitor.judge.session import Session
 from monitor.ledger import references
@@ -139,6 +140,25 @@ def test_an_imported_reference_keeps_the_block_that_its_trial_finds(ledger: Ledg
         "SELECT reference_id, block_s FROM tocsin_ledger.reference WHERE origin = 'imported'"
     )
     assert stored == [(number, 10)]
+
+
+def test_a_judge_that_takes_over_knows_the_hours_of_a_reference(ledger: Ledger) -> None:
+    ledger.store_errors(0, CALM)
+    judge = drained(ledger.session())
+    with ledger.engine.begin() as conn:
+        promote(conn, 1, ERROR, pane(ledger, 0), pane(ledger, 60), "promoted", "why", by_hour=True)
+    ledger.store_errors(60, CALM[:1])
+    drained(judge)
+    with ledger.engine.begin() as conn:
+        memory = store.load(conn)
+    assert memory is not None
+    assert memory.core.references[1, ERROR.code].hourly
+    assert memory.core.hours[1, ERROR.code].panes.sum() == 60
+    ledger.expire_lease()
+    ledger.store_errors(61, FIRING)
+    drained(ledger.session())
+    (reference,) = ledger.rows("SELECT reference FROM tocsin.incidents")
+    assert reference == (pytest.approx(0.01),)
 
 
 def test_too_little_is_no_reference(ledger: Ledger) -> None:
