@@ -28,7 +28,7 @@ def is_mix(reference: Any) -> bool:
 
 
 def evidently(reference: Any, windows: Any) -> list[float]:
-    """The default drift score of a column, a column for each window: Wasserstein, Jensen-Shannon for a rate."""
+    """The default drift score of a column, a column for each window."""
     import pandas as pd
     from evidently import Report
     from evidently.metrics import ValueDrift
@@ -40,8 +40,14 @@ def evidently(reference: Any, windows: Any) -> list[float]:
         current = pd.DataFrame(dict(zip(some, windows[first:], strict=False)))
         usual = pd.DataFrame(dict.fromkeys(some, reference))
         done = Report([ValueDrift(column=name) for name in some]).run(current, usual)
-        found += [float(metric["value"]) for metric in done.dict()["metrics"]]
+        found += [_distance(metric) for metric in done.dict()["metrics"]]
     return found
+
+
+def _distance(metric: Any) -> float:
+    """Up to 1,000 values of a reference Evidently tests, and its score is a p-value: the less, the more has changed."""
+    value = float(metric["value"])
+    return float(-np.log(max(value, 1e-300))) if "p_value" in metric["config"]["method"] else value
 
 
 def nannyml(reference: Any, windows: Any) -> list[float]:
