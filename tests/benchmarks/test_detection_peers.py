@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.detection import real, river_peers, window_peers, window_tools
+from benchmarks.detection import false_alarms, real, river_peers, window_peers, window_tools
+from benchmarks.detection.counted import FalseAlarms
 from benchmarks.detection.real_cases import Case
 from benchmarks.detection.river_peers import Peer, Row, cell, table, with_real
 from benchmarks.real_data import Stream
@@ -109,3 +110,10 @@ def test_a_tool_that_does_not_install_says_so_in_its_own_words(tmp_path, monkeyp
     with pytest.raises(RuntimeError, match=r"^python ended with 1: .+"):
         tool.install()
     assert not tool.ready
+
+
+def test_a_cell_above_the_budget_is_listed_with_its_interval_and_reason():
+    broken = false_alarms.Cell("nights", "one limit for all hours", FalseAlarms(200, 20_000, 1e3))
+    line = false_alarms.explained([broken])
+    assert line.startswith("- nights, A = 1,000: 10.00 (")
+    assert line.endswith("broken; one limit for all hours")
