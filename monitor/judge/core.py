@@ -3,24 +3,25 @@
 `run`, `replay` and later `backtest` and `test` all call these functions: what one decides, the others decide too.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from monitor.config.hours import began
-from monitor.config.model import Rule, Severity
-from monitor.judge import evidence, hourly, kill, learning, pending, total, traffic, unlearned, window
+from monitor.config.model import Rule
+from monitor.judge import evidence, hourly, learning, pending, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
+from monitor.judge.crossing import crossed
 from monitor.judge.evidence import Alarm, WatchState
-from monitor.judge.kill import KillState, Switches
-from monitor.judge.parts import slice_of, stream_of
-from monitor.judge.plan import KillWatch, Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
-from monitor.judge.reference import REQUESTS, Reference
+from monitor.judge.moves import verdict_of
+from monitor.judge.parts import stream_of
+from monitor.judge.plan import Plan, TotalWatch, Watch, key_of
+from monitor.judge.reference import REQUESTS
 from monitor.judge.state import IncidentKey, JudgeState, StreamState
 from monitor.judge.total import TotalState
-from monitor.judge.verdicts import Decision, Open, Quarantined, Trip, Verdict, What
-from monitor.judge.window import Crossing, WindowState
+from monitor.judge.verdicts import Decision, Open, Quarantined, Verdict, What
+from monitor.judge.window import WindowState
 from monitor.records.delta import PANE_MS
 
 GONE: Final = "no requests for an hour"
@@ -71,7 +72,7 @@ def traffic_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[Judge
     if traffic.closes_stretch(block) and not block.blind:
         for watch in (w for w in plan.traffic if _holds(w.rule, block)):
             crossings = traffic.step(watch, state.weeks, block.pane, block.labels)
-            state = _crossed(state, watch, crossings, block, decisions)
+            state = crossed(state, watch, crossings, block, decisions)
     return state, decisions
 
 
@@ -139,33 +140,7 @@ def _risen(
         grown = severity if severity.rank > now.severity.rank else now.severity
         incidents[key] = replace(now, severity=grown, changed_ms=block.end_ms, tier=alarm.tier)
     reference = hourly.reference(state, (stream_of(alarm.stream), watch.signal.code), block.start_ms)
-    return _verdict(what, watch, alarm.stream, incidents[key], block.end_ms, alarm, reference)
-
-
-def _verdict(
-    what: What,
-    watch: Watch | WindowWatch | TrafficWatch | TotalWatch | KillWatch,
-    stream: int,
-    incident: Open,
-    detected_ms: int,
-    alarm: Alarm | None = None,
-    reference: Reference | None = None,
-    reason: str = "",
-) -> Verdict:
-    return Verdict(
-        what=what,
-        rule=watch.rule.name,
-        signal=watch.signal.name,
-        stream=stream_of(stream),
-        severity=incident.severity,
-        onset_ms=incident.onset_ms,
-        detected_ms=detected_ms,
-        watch=watch.key,
-        alarm=alarm,
-        reference=reference,
-        reason=reason,
-        slice_id=slice_of(stream),
-    )
+    return verdict_of(what, watch, alarm.stream, incidents[key], block.end_ms, alarm, reference)
 
 
 def _recover(
@@ -183,7 +158,7 @@ def _recover(
             continue
         if incident:
             del incidents[watch.key, stream]
-            decisions.append(_verdict("resolved", watch, stream, incident, block.end_ms))
+            decisions.append(verdict_of("resolved", watch, stream, incident, block.end_ms))
         state = evidence.after_resolve(state, stream)
     return state
 
@@ -196,7 +171,7 @@ def _added_up(
         before = TotalState(watch.identity)
     after, crossings = total.step(watch, before, block)
     state = replace(state, totals={**state.totals, watch.key: after})
-    return _crossed(state, watch, crossings if _holds(watch.rule, block) else (), block, decisions)
+    return crossed(state, watch, crossings if _holds(watch.rule, block) else (), block, decisions)
 
 
 def _gone(
@@ -213,7 +188,7 @@ def _gone(
         if quiet and block.end_ms - judge.streams[stream_of(part)].last_ms <= PANE_MS:
             incident = incidents.pop((watch.key, part), None)
             if incident:
-                decisions.append(_verdict("resolved", watch, part, incident, block.end_ms, reason=GONE))
+                decisions.append(verdict_of("resolved", watch, part, incident, block.end_ms, reason=GONE))
             state = evidence.forgotten(state, part)
     return state
 
@@ -256,128 +231,6 @@ def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeSta
             if _holds(watch.rule, block):
                 seen = {c.stream for c in crossings}
                 state = pending.broken(state, watch.key, seen, watch.rule, block.end_ms)
-                state = _crossed(state, watch, crossings, block, decisions)
+                state = crossed(state, watch, crossings, block, decisions)
     state = replace(state, next_slot=block.slot + 1)
     return _settled(state, block, plan, decisions, windows=True)
-
-
-def _crossed(
-    state: JudgeState,
-    watch: WindowWatch | TrafficWatch | TotalWatch,
-    crossings: Iterable[Crossing],
-    block: SlotBlock | PaneBlock,
-    decisions: list[Decision],
-) -> JudgeState:
-    incidents = dict(state.incidents)
-    for crossing in crossings:
-        key = (watch.key, crossing.stream)
-        now, severity = incidents.get(key), crossing.severity
-        if severity is None:
-            clear_for_ms = 0 if key in state.pending else watch.rule.clear_for_ms
-            if now and block.end_ms - now.quiet_ms >= clear_for_ms:
-                decisions.append(
-                    _verdict("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms)
-                )
-            continue
-        incidents[key], what = _window_grown(now, severity, crossing, block)
-        if what:
-            alarm = _window_alarm(crossing)
-            decisions.append(_verdict(what, watch, crossing.stream, incidents[key], block.end_ms, alarm))
-    return replace(state, incidents=incidents)
-
-
-def _window_grown(
-    now: Open | None, severity: Severity, crossing: Crossing, block: SlotBlock | PaneBlock
-) -> tuple[Open, What | None]:
-    if now is None:
-        return Open(severity, crossing.begin_ms, block.end_ms, block.end_ms, 0), "opened"
-    if severity.rank > now.severity.rank:
-        return replace(now, severity=severity, changed_ms=block.end_ms, quiet_ms=block.end_ms), "escalated"
-    return replace(now, quiet_ms=block.end_ms), None
-
-
-def _window_alarm(crossing: Crossing) -> Alarm:
-    return Alarm(
-        stream=crossing.stream,
-        tier=0,
-        quantity="rate",
-        low=1,
-        high=1,
-        negate=False,
-        m=crossing.limit,
-        p_ref=float("nan"),
-        k=crossing.k,
-        n=crossing.n,
-        onset_ms=crossing.begin_ms,
-        guaranteed=False,
-        level=0.0,
-    )
-
-
-def kill_step(
-    state: JudgeState, block: SlotBlock, plan: Plan, switches: Switches
-) -> tuple[JudgeState, list[Decision]]:
-    """Close one second of Kafka time: the evidence that can pull a switch."""
-    decisions: list[Decision] = []
-    state = learning.take_up_kills(state, block, plan)
-    watches = {w.key: w for w in plan.watches}
-    pairs = sum(len(k.rows) for k in state.kills.values())
-    log_w = learning.log_share(pairs)
-    for watch in plan.kills:
-        before = state.kills.get(watch.key) or KillState(watch.identity)
-        after, trips = kill.step(watch, before, block, switches, log_w, plan.kill_threshold, state.references)
-        state = replace(state, kills={**state.kills, watch.key: after})
-        for trip in trips:
-            state = _tripped(state, watch, watches.get(watch.key), trip, decisions)
-    decisions += kill.mended(plan.kills, state.kills, block, switches)
-    return replace(state, next_kill_slot=block.slot + 1), decisions
-
-
-def _tripped(
-    state: JudgeState, watch: KillWatch, judged: Watch | None, trip: Trip, decisions: list[Decision]
-) -> JudgeState:
-    """A trip opens its rule's incident at critical, or escalates the open one: no kill without an incident."""
-    key = (trip.watch, trip.stream)
-    now = state.incidents.get(key)
-    decisions.append(trip)
-    if now and now.severity is Severity.CRITICAL:
-        return state
-    onset = now.onset_ms if now else trip.onset_ms
-    opened = Open(Severity.CRITICAL, onset, trip.detected_ms, trip.detected_ms, 0)
-    what: What = "escalated" if now else "opened"
-    alarm = _kill_alarm(watch, trip)
-    decisions.insert(-1, _verdict(what, watch, trip.stream, opened, trip.detected_ms, alarm, trip.reference))
-    state = replace(state, incidents={**state.incidents, key: opened})
-    before = state.watches.get(trip.watch)
-    if before is None or judged is None:
-        return state
-    after = learning.alarmed_by_kill(judged, before, trip.stream)
-    return replace(state, watches={**state.watches, trip.watch: after})
-
-
-def _kill_alarm(watch: KillWatch, trip: Trip) -> Alarm:
-    low = high = 1
-    quantity = "rate"
-    if watch.rule.quantile is not None and watch.signal.scale is not None:
-        quantity = f"p{100 * watch.rule.quantile:g}"
-        low, high = watch.signal.scale.bucket_at_least(watch.limit.value) + 1, 2**31 - 1
-    p_ref = float("nan") if trip.reference is None else _rate(trip.reference, low)
-    return Alarm(
-        stream=trip.stream,
-        tier=0,
-        quantity=quantity,
-        low=low,
-        high=high,
-        negate=False,
-        m=trip.m,
-        p_ref=p_ref,
-        k=trip.k,
-        n=trip.n,
-        onset_ms=trip.onset_ms,
-        guaranteed=True,
-        level=0.0,
-    )
-
-
-def _rate(reference: Reference, low: int) -> float:
-    return float(reference.counts[reference.buckets >= low].sum() / max(reference.n, 1))

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from monitor.judge import adopting, core, gaps, watermark
+from monitor.judge import adopting, core, gaps, killing, watermark
 from monitor.judge.block import (
     Counts,
     Labels,
@@ -315,7 +315,7 @@ def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memor
     ready = _where(slots, mine & (slots.slot >= (state.next_kill_slot or 0)))
     for slot, counted in _by_slot(ready):
         block = SlotBlock(slot, slot_counts(counted), context.labels)
-        state, found = core.kill_step(state, block, context.plan, switches)
+        state, found = killing.kill_step(state, block, context.plan, switches)
         decisions += found
         for trip in (d for d in found if isinstance(d, Trip)):
             key = (trip.switch, trip.value)

@@ -7,7 +7,7 @@ import pytest
 from judging import errors, plan_of, slot
 
 from monitor.config.model import Severity
-from monitor.judge import core
+from monitor.judge import core, killing
 from monitor.judge.kill import SERVING, Switch
 from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
@@ -30,7 +30,7 @@ def fed(
 ) -> tuple[JudgeState, list[Decision]]:
     decisions: list[Decision] = []
     for number, n, k in slots:
-        state, found = core.kill_step(state, slot(number, n, k), plan, {("chat", ""): switch})
+        state, found = killing.kill_step(state, slot(number, n, k), plan, {("chat", ""): switch})
         decisions += found
     return state, decisions
 
@@ -110,7 +110,7 @@ def test_false_kills_stay_within_their_budget_at_the_limit(tmp_path: Path) -> No
     trips, state, sequence = 0, JudgeState(), 0
     draws = np.random.default_rng(5).binomial(20, 0.10, 20_000)
     for i, k in enumerate(draws):
-        state, found = core.kill_step(
+        state, found = killing.kill_step(
             state, slot(i, 20, int(k)), budget, {("chat", ""): Switch(False, sequence)}
         )
         if any(isinstance(d, Trip) for d in found):

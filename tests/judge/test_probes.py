@@ -8,7 +8,7 @@ from judging import HEAD, LABELS, counts_of
 
 from monitor import config
 from monitor.config import REPLAY
-from monitor.judge import core
+from monitor.judge import killing
 from monitor.judge.block import SlotBlock
 from monitor.judge.kill import Switch, Switches
 from monitor.judge.plan import Plan, compile_plan
@@ -43,7 +43,7 @@ def fed(
 ) -> tuple[JudgeState, list[Decision]]:
     decisions: list[Decision] = []
     for number in seconds:
-        state, found = core.kill_step(state, second(number, failing), plan, switches)
+        state, found = killing.kill_step(state, second(number, failing), plan, switches)
         decisions += found
     return state, decisions
 
@@ -69,7 +69,7 @@ def test_a_stream_without_the_label_pulls_nothing(plan: Plan) -> None:
     state = JudgeState()
     for number in range(15):
         block = SlotBlock(number, {ERROR: counts_of({0: {1: 20}})}, {0: {}})
-        state, decisions = core.kill_step(state, block, plan, {})
+        state, decisions = killing.kill_step(state, block, plan, {})
         assert decisions == []
 
 
@@ -113,7 +113,7 @@ def test_a_probe_at_the_limit_is_taken_for_good_as_seldom_as_promised(plan: Plan
         state = JudgeState()
         for number, k in enumerate(row.tolist()):
             block = second(number, {1: (3, k)})
-            state, found = core.kill_step(state, block, plan, probing())
+            state, found = killing.kill_step(state, block, plan, probing())
             if any(isinstance(d, Mended) for d in found):
                 released += 1
                 break

@@ -1,0 +1,67 @@
+"""Incidents of plain limits: they open when one is crossed, and end `clear_for` after it no longer is."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from monitor.config.model import Severity
+from monitor.judge.block import PaneBlock, SlotBlock
+from monitor.judge.evidence import Alarm
+from monitor.judge.moves import verdict_of
+from monitor.judge.plan import TotalWatch, TrafficWatch, WindowWatch
+from monitor.judge.state import JudgeState
+from monitor.judge.verdicts import Decision, Open, What
+from monitor.judge.window import Crossing
+
+
+def crossed(
+    state: JudgeState,
+    watch: WindowWatch | TrafficWatch | TotalWatch,
+    crossings: Iterable[Crossing],
+    block: SlotBlock | PaneBlock,
+    decisions: list[Decision],
+) -> JudgeState:
+    """The state after what each stream comes to; moves go to `decisions`."""
+    incidents = dict(state.incidents)
+    for crossing in crossings:
+        key = (watch.key, crossing.stream)
+        now, severity = incidents.get(key), crossing.severity
+        if severity is None:
+            clear_for_ms = 0 if key in state.pending else watch.rule.clear_for_ms
+            if now and block.end_ms - now.quiet_ms >= clear_for_ms:
+                decisions.append(
+                    verdict_of("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms)
+                )
+            continue
+        incidents[key], what = _grown(now, severity, crossing, block)
+        if what:
+            alarm = _alarm(crossing)
+            decisions.append(verdict_of(what, watch, crossing.stream, incidents[key], block.end_ms, alarm))
+    return replace(state, incidents=incidents)
+
+
+def _grown(
+    now: Open | None, severity: Severity, crossing: Crossing, block: SlotBlock | PaneBlock
+) -> tuple[Open, What | None]:
+    if now is None:
+        return Open(severity, crossing.begin_ms, block.end_ms, block.end_ms, 0), "opened"
+    if severity.rank > now.severity.rank:
+        return replace(now, severity=severity, changed_ms=block.end_ms, quiet_ms=block.end_ms), "escalated"
+    return replace(now, quiet_ms=block.end_ms), None
+
+
+def _alarm(crossing: Crossing) -> Alarm:
+    return Alarm(
+        stream=crossing.stream,
+        tier=0,
+        quantity="rate",
+        low=1,
+        high=1,
+        negate=False,
+        m=crossing.limit,
+        p_ref=float("nan"),
+        k=crossing.k,
+        n=crossing.n,
+        onset_ms=crossing.begin_ms,
+        guaranteed=False,
+        level=0.0,
+    )
