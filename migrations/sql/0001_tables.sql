@@ -242,12 +242,24 @@ CREATE TABLE tocsin_ledger.delivery (
     not_after timestamptz,
     response text,
     last_error text,
+    receipt jsonb,
     payload jsonb NOT NULL,
     CONSTRAINT pk_delivery PRIMARY KEY (delivery_id)
 );
 CREATE INDEX ix_delivery_lane_position ON tocsin_ledger.delivery (lane, position);
 CREATE INDEX ix_delivery_incident_id ON tocsin_ledger.delivery (incident_id);
 CREATE INDEX ix_delivery_pending ON tocsin_ledger.delivery (next_attempt_at) WHERE state = 'pending';
+
+CREATE TABLE tocsin_ledger.repetition (
+    lane text NOT NULL,
+    delivery_id text NOT NULL,
+    receiver text NOT NULL,
+    due_at timestamptz NOT NULL,
+    taken_at timestamptz NOT NULL,
+    failures integer NOT NULL DEFAULT 0,
+    claimed_by uuid,
+    CONSTRAINT pk_repetition PRIMARY KEY (lane)
+);
 
 CREATE TABLE tocsin_ledger.kill_switch (
     switch text NOT NULL,

@@ -78,9 +78,11 @@ def check(
 ) -> None:
     """Check alerts.yaml: every mistake at once, with its line and what to do.
 
-    Exits 1 where something is wrong. No variable need be set, nothing is connected to.
+    Exits 1 where something is wrong; what is only unwise is a warning. No variable need be set, nothing is
+    connected to.
     """
     settings = _good(context, path)
+    warnings = [str(warning) for warning in config.warnings(settings.path)]
     found: dict[str, Any] = {}
     only = None
     if given:
@@ -95,7 +97,9 @@ def check(
             settings, Volume(per_second, rate, streams, int(block) if block else None), only
         )
     if not found:
-        found = _summary(settings)
+        found = _summary(settings) | {"warnings": warnings}
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:

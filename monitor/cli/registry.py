@@ -50,6 +50,9 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     ),
     Listed("reference", "monitor.cli.reference:reference", "What is normal: list references, import one"),
     Listed("kill", "monitor.cli.kill:kill", "Look at, pull and release kill switches"),
+    Listed(
+        "send-test", "monitor.cli.send_test:send_test", "Send RECEIVER a message that is marked as a test"
+    ),
     Listed("db", "monitor.cli.db:db", "Look after the ledger's database"),
 )
 

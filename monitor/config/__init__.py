@@ -1,7 +1,7 @@
 """alerts.yaml: read it with `load`, ask what is wrong with it with `problems`."""
 
-from monitor.config.loading import CHECK, LEDGER, REPLAY, RUN, find, load, problems
+from monitor.config.loading import CHECK, LEDGER, REPLAY, RUN, find, load, problems, warnings
 from monitor.config.model import Config
 from monitor.config.problem import Problem
 
-__all__ = ["CHECK", "LEDGER", "REPLAY", "RUN", "Config", "Problem", "find", "load", "problems"]
+__all__ = ["CHECK", "LEDGER", "REPLAY", "RUN", "Config", "Problem", "find", "load", "problems", "warnings"]

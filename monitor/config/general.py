@@ -1,6 +1,5 @@
 """The small sections: streams, reference, false_alarms, defaults, http."""
 
-import ipaddress
 import re
 from collections.abc import Collection
 from dataclasses import replace
@@ -21,6 +20,7 @@ from monitor.config.values import (
     MS,
     NUMBER,
     duration,
+    is_loopback,
     milliseconds,
     named,
     number,
@@ -263,18 +263,9 @@ def read_http(root: Section, *, needed: bool) -> tuple[str, int, str | None]:
     host = section.take("host", text, "127.0.0.1")
     port = section.take("port", whole(0, 65_535), 9844)
     token = read_secret(section, "token", any_text, needed=needed) or None
-    if not _loopback(host) and "token" not in section and "token_file" not in section:
+    if not is_loopback(host) and "token" not in section and "token_file" not in section:
         section.wrong(
             "others can reach this host, so it needs a token", "add token: ${TOCSIN_TOKEN}", at="host"
         )
     section.close()
     return host, port, token
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,7 +13,7 @@ from monitor.config.including import KEY as INCLUDE
 from monitor.config.including import read_text, with_included
 from monitor.config.model import Config
 from monitor.config.problem import Problem, Report
-from monitor.config.receivers import read_receivers
+from monitor.config.receivers import read_receivers, warn_of_unused
 from monitor.config.redact import redacted
 from monitor.config.rules import Known, read_rules
 from monitor.config.secrets import database_url, read_secret
@@ -60,9 +60,9 @@ def load(path: str | Path, *, environ: Environment[str, str] = os.environ, need:
     left out. Of `name`, `source` and `store`, those needed must be there. Raises `ConfigError` with all
     problems at once.
     """
-    config, found = _read(str(path), environ, need)
-    if config is None or found:
-        raise ConfigError([str(problem) for problem in found])
+    config, report = _read(str(path), environ, need)
+    if config is None or report.problems:
+        raise ConfigError([str(problem) for problem in report.in_order()])
     return config
 
 
@@ -70,15 +70,20 @@ def problems(
     path: str | Path, *, environ: Environment[str, str] = os.environ, need: Set[str] = CHECK
 ) -> list[Problem]:
     """Everything that `load` would refuse, in the order of the file."""
-    return _read(str(path), environ, need)[1]
+    return _read(str(path), environ, need)[1].in_order()
 
 
-def _read(path: str, environ: Environment[str, str], need: Set[str]) -> tuple[Config | None, list[Problem]]:
+def warnings(path: str | Path, *, environ: Environment[str, str] = os.environ) -> list[Problem]:
+    """What `load` takes although it is hardly meant or not wise, in the order of the file."""
+    return sorted(set(_read(str(path), environ, CHECK)[1].warnings))
+
+
+def _read(path: str, environ: Environment[str, str], need: Set[str]) -> tuple[Config | None, Report]:
     report = Report(path)
     content = read_text(path, report)
     parsed = None if content is None else parse(content, report)
     if content is None or parsed is None:
-        return None, report.in_order()
+        return None, report
     whole, included = with_included(parsed, report)
     root = Section(expand(whole, environ, need, report), report, {INCLUDE})
     hashed = hashlib.sha256(content.encode())
@@ -86,7 +91,7 @@ def _read(path: str, environ: Environment[str, str], need: Set[str]) -> tuple[Co
         hashed.update(more.content.encode())
     shown = "\n".join([redacted(content, parsed), *(more.redacted for more in included)])
     config = _config(_File(path, hashed.hexdigest(), shown), root, need)
-    return (None if report.problems else config), report.in_order()
+    return (None if report.problems else config), report
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     streams = general.read_streams(root)
     learning = general.read_learning(root)
     promise = general.read_false_alarms(root, streams.labels)
-    receivers = read_receivers(root, needed="receivers" in need)
+    receivers = read_receivers(root, source, needed="receivers" in need)
     switches = read_switches(root, _names(root, "receivers"), streams.labels, needed="kill_switches" in need)
     defaults = general.read_defaults(root, _names(root, "receivers"), streams)
     signals, vocabulary = read_user_signals(root)
@@ -117,6 +122,8 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         root.wrong(
             "there are no receivers, so nobody would be told", "receivers: {default: {slack: {url: ...}}}"
         )
+    told = [rule.notify.names for rule in rules] + [switch.notify for switch in switches.values()]
+    warn_of_unused(root, used=[general.own_audience(defaults.notify, receivers), *told])
     bad_below = general.read_bad_below(root)
     labels = general.read_labels(root)
     links = general.read_links(root, streams.labels)

@@ -3,9 +3,10 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Any
 
 from monitor.records.names import stream_key
 from monitor.records.signals import BY_CODE, BY_NAME, Side, Signal
@@ -229,7 +230,7 @@ class Source:
     start: str | int
     lateness_ms: int
     max_record_bytes: int
-    client: Mapping[str, str | bool]
+    client: Mapping[str, str | bool] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +276,11 @@ class FalseAlarms:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """`kind` is slack, pagerduty or webhook; `settings` its resolved keys (url, routing_key, secret, ...)."""
+    """`kind` is one of `receiver_kinds`; `settings` are its keys with their values, secrets among them."""
 
     name: str
     kind: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +311,8 @@ class KillSwitch:
     """
 
     name: str
-    url: str
-    secret: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
     mode: str
     target: str | None
     guard: Guard
@@ -320,6 +321,7 @@ class KillSwitch:
     dry_run: bool = False
     release: Release | None = None
     topic: str | None = None
+    ca_file: str | None = None
 
 
 SwitchKey = tuple[str, str]
@@ -364,7 +366,7 @@ class Config:
     path: str
     name: str
     source: Source
-    store_url: str
+    store_url: str = field(repr=False)
     streams: Streams
     learning: Learning
     false_alarms: FalseAlarms
@@ -376,7 +378,7 @@ class Config:
     kill_switches: Mapping[str, KillSwitch]
     http_host: str
     http_port: int
-    http_token: str | None
+    http_token: str | None = field(repr=False)
     config_hash: str
     redacted: str
     signals: tuple[UserSignal, ...] = ()

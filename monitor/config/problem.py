@@ -59,10 +59,15 @@ class Report:
 
     file: str
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def add(self, place: Place, path: str, sentence: str, suggestion: str = "") -> None:
         file = place.file or self.file
         self.problems.append(Problem(file, place.line, place.column, path, sentence, suggestion))
+
+    def warn(self, place: Place, path: str, sentence: str, suggestion: str = "") -> None:
+        """Notes what works, but is hardly meant or not wise."""
+        self.warnings.append(Problem(self.file, place.line, place.column, path, sentence, suggestion))
 
     def in_order(self) -> list[Problem]:
         return sorted(set(self.problems))

@@ -1,18 +1,19 @@
 """Whom to tell: `receivers`."""
 
-from typing import Final
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final
 
-from monitor.config.model import Receiver
+from monitor.config.model import Receiver, Source
 from monitor.config.problem import listed
-from monitor.config.secrets import read_secret, routing_key, signing_secret, web_address
+from monitor.config.receiver_kinds import KINDS, SLACK, WEBHOOK, ReceiverKind
 from monitor.config.section import Section
-from monitor.config.values import link
 
-KINDS: Final = ("slack", "pagerduty", "webhook")
-PLANNED_KINDS: Final = frozenset({"alertmanager", "email", "teams", "opsgenie", "discord", "telegram"})
+PLANNED_KINDS: Final = frozenset({"teams", "opsgenie", "discord", "telegram"})
 
 
-def read_receivers(root: Section, *, needed: bool) -> dict[str, Receiver]:
+def read_receivers(root: Section, source: Source, *, needed: bool) -> dict[str, Receiver]:
     """Receivers by name; a wrong one is there too, so that rules may name it."""
     found = {}
     for name, section in root.children("receivers"):
@@ -25,10 +26,20 @@ def read_receivers(root: Section, *, needed: bool) -> dict[str, Receiver]:
             section.wrong(
                 f"a receiver is one of {listed(KINDS)}, this one is {listed(kinds)}", "make two of it"
             )
-        settings = _settings(section, kinds[0], needed=needed) if kinds else {}
+        settings = _settings(section, KINDS[kinds[0]], source, needed=needed) if kinds else {}
         section.close(PLANNED_KINDS)
         found[name] = Receiver(name, kinds[0] if kinds else "", settings)
     return found
+
+
+def warn_of_unused(root: Section, used: Iterable[tuple[str, ...]]) -> None:
+    """Notes receivers that no rule, default or switch names; a `{label}` stands for whatever fits."""
+    globs = {re.sub(r"\{[^{}]*\}", "*", name) for names in used for name in names}
+    outer = root.inner("receivers")
+    for name, node in outer.node.values.items() if outer else ():
+        if outer and not any(fnmatchcase(name, glob) for glob in globs):
+            place = outer.node.keys[name]
+            root.report.warn(place, node.path, "nobody uses this receiver", "name it in notify, or remove it")
 
 
 def printable(name: str, section: Section) -> None:
@@ -39,26 +50,22 @@ def printable(name: str, section: Section) -> None:
         )
 
 
-def _settings(outer: Section, kind: str, *, needed: bool) -> dict[str, str]:
-    section = outer.inner(kind)
+def _settings(outer: Section, kind: ReceiverKind, source: Source, *, needed: bool) -> Mapping[str, Any]:
+    section = outer.inner(kind.name)
     if section is None:
-        outer.wrong(f"{kind} has no settings", "such as url: ...", at=kind)
+        if kind.settings:
+            outer.wrong(f"{kind.name} has no settings", f"such as {kind.settings[0].name}: ...", at=kind.name)
         return {}
-    settings = {}
-    if kind == "pagerduty":
-        settings["routing_key"] = read_secret(
-            section, "routing_key", routing_key, needed=needed, advice="the integration key of Events API v2"
-        )
-        settings["url"] = section.take("url", link, "")
-    else:
-        settings["url"] = read_secret(section, "url", web_address, needed=needed, advice="where to send")
-    if kind == "webhook":
-        settings["secret"] = signing(section, needed=needed)
-    section.close(frozenset({"mention"}))
-    return {key: value for key, value in settings.items() if value}
+    taken = {setting.name: setting.read(section, setting, needed) for setting in kind.settings}
+    taken |= kind.more(section, needed)
+    kind.fits(section, taken)
+    section.close(frozenset({"mention"}) if kind is SLACK else frozenset())
+    return kind.completed({key: value for key, value in taken.items() if value is not None}, source)
 
 
-def signing(section: Section, *, needed: bool) -> str:
-    """The secret of a signed webhook; leaving it out is a problem."""
-    advice = "it signs what is sent; make one with: openssl rand -base64 32"
-    return read_secret(section, "secret", signing_secret, needed=needed, advice=advice)
+def read_webhook(section: Section, *, needed: bool) -> Mapping[str, Any]:
+    """The settings of a kill switch's webhook, which are those of a receiver's; `secret` holds all its keys."""
+    taken = {setting.name: setting.read(section, setting, needed) for setting in WEBHOOK.settings}
+    section.close()
+    keys = [key for key in (taken["secret"], taken["secret_previous"]) if key]
+    return taken | {"url": taken["url"] or "", "secret": " ".join(keys)}

@@ -2,16 +2,20 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from monitor.config.problem import UnsetError, WrongError
 from monitor.config.section import Section
-from monitor.config.tree import Node
-from monitor.config.values import is_web, scalar, text, written
+from monitor.config.tree import Node, Scalar
+from monitor.config.values import is_loopback, is_web, scalar, text, written
 
 MAX_BYTES: Final = 65_536
+
+_HOLDS_SECRET: Final = re.compile(r"://[^/\s:@]*:[^/\s@]+@|\?|/[\w-]{16,}|hooks\.slack\.com")
 
 Check = Callable[[str], str]
 """Returns the secret as it is used; raises `WrongError` without quoting it."""
@@ -27,9 +31,24 @@ def read_secret(section: Section, key: str, check: Check, *, needed: bool, advic
         section.wrong(f"{key} and {in_file} are both there", "remove one", at=in_file)
     if advice and key not in section and in_file not in section:
         section.wrong(f"`{key}` is missing", f"{advice}; or name a file that holds it with {in_file}")
+    warn_of_plain_text(section, key, section.node.values.get(key))
     here = section.take(key, lambda node: check(_one_line(node)), "")
     there = section.take(in_file, lambda node: check(_content(node, needed=needed)), "")
     return here or there
+
+
+def warn_of_plain_text(section: Section, key: str, node: Node | None) -> None:
+    """Notes a secret that stands in the file itself; of addresses only those that look as if they held one."""
+    if not isinstance(node, Scalar) or node.empty or "${" in node.raw:
+        return
+    if key.endswith("url") and not _HOLDS_SECRET.search(node.raw):
+        return
+    section.report.warn(
+        node.place,
+        node.path,
+        "this secret can be read by whoever can read this file",
+        f"write ${{NAME}}, or name a file that holds it with {key}_file",
+    )
 
 
 def _one_line(node: Node) -> str:
@@ -73,6 +92,25 @@ def web_address(value: str) -> str:
     if not is_web(value):
         raise WrongError("this is not a web address", "it begins with https://")
     return value
+
+
+def outgoing(*, allow_http: bool) -> Check:
+    """A check of addresses that are called: https, or http on this machine or where it is allowed."""
+
+    def check(value: str) -> str:
+        parts = urlsplit(web_address(value))
+        if parts.username is not None or parts.password is not None:
+            raise WrongError(
+                "there is a user or a password in this address", "an address is shown and logged by others"
+            )
+        if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+            raise WrongError(
+                "what goes by http can be read and changed on its way",
+                "write https://, or allow_http: true beside it",
+            )
+        return value
+
+    return check
 
 
 def database_url(value: str) -> str:

@@ -47,7 +47,7 @@ def read_source(root: Section, *, needed: bool) -> Source:
         return NOTHING
     source = Source(
         bootstrap_servers=section.must(
-            "bootstrap_servers", partial(_servers, section), "", "such as localhost:9092"
+            "bootstrap_servers", partial(servers, section), "", "such as localhost:9092"
         ),
         topics=_topics(section),
         group=section.take("group", kafka_name, NOTHING.group),
@@ -56,13 +56,14 @@ def read_source(root: Section, *, needed: bool) -> Source:
         max_record_bytes=section.take(
             "max_record_bytes", whole(1_000, 100_000_000), NOTHING.max_record_bytes
         ),
-        client=_client(section, needed=needed),
+        client=read_client(section, needed=needed),
     )
     section.close(PLANNED)
     return source
 
 
-def _servers(section: Section, node: Node) -> str:
+def servers(section: Section, node: Node) -> str:
+    """One text of host:port with commas, from that or from a list."""
     found = each(node, _server_list, section.report)
     return ",".join(found)
 
@@ -135,7 +136,8 @@ def _path(node: Node) -> str:
     return name
 
 
-def _client(section: Section, *, needed: bool) -> dict[str, str | bool]:
+def read_client(section: Section, *, needed: bool) -> dict[str, str | bool]:
+    """The settings of a connection to Kafka: security_*, sasl_* and ssl_*."""
     path = _path if needed else text
     readers: dict[str, Callable[[Node], str | bool]] = {
         "security_protocol": one_of(*PROTOCOLS),

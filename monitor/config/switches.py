@@ -3,13 +3,12 @@
 import re
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from monitor.config.audience import receiver_name
 from monitor.config.model import Guard, KillSwitch, Release, flag_name
 from monitor.config.problem import WrongError, meant
-from monitor.config.receivers import printable, signing
-from monitor.config.secrets import read_secret, web_address
+from monitor.config.receivers import printable, read_webhook
 from monitor.config.section import Section, each
 from monitor.config.source import kafka_name
 from monitor.config.tree import Node
@@ -63,12 +62,13 @@ def _switch(
 ) -> KillSwitch:
     printable(name, section)
     topic = section.take("topic", kafka_name, None)
-    url, secret = _webhook(section, needed=needed)
+    webhook = _webhook(section, needed=needed)
     mode = section.take("mode", one_of(*MODES), "disable")
     switch = KillSwitch(
         name=name,
-        url=url,
-        secret=secret,
+        url=webhook["url"],
+        secret=webhook["secret"],
+        ca_file=webhook["ca_file"],
         mode=mode,
         target=_target(section, mode),
         guard=_guard(section),
@@ -82,17 +82,14 @@ def _switch(
     return switch
 
 
-def _webhook(outer: Section, *, needed: bool) -> tuple[str, str]:
-    """Address and secret; a switch that is told by a topic needs none."""
+def _webhook(outer: Section, *, needed: bool) -> Mapping[str, Any]:
+    """Address, secret and CA; a switch that is told by a topic needs none."""
     section = outer.inner("webhook")
-    if section is None:
-        if "topic" not in outer:
-            outer.wrong("`webhook` is missing", "what to call: webhook: {url: ..., secret: ...}; or a topic")
-        return "", ""
-    url = read_secret(section, "url", web_address, needed=needed, advice="where to send")
-    secret = signing(section, needed=needed)
-    section.close()
-    return url, secret
+    if section is not None:
+        return read_webhook(section, needed=needed)
+    if "topic" not in outer:
+        outer.wrong("`webhook` is missing", "what to call: webhook: {url: ..., secret: ...}; or a topic")
+    return {"url": "", "secret": "", "ca_file": None}
 
 
 def _target(section: Section, mode: str) -> str | None:

@@ -1,5 +1,6 @@
 """Single values: text, numbers, durations, times, names."""
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Collection
@@ -202,6 +203,16 @@ def is_web(value: str) -> bool:
             and (parts.port or 1) > 0
             and " " not in value
         )
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

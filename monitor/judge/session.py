@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection, Engine, select
 
 from monitor.config.model import Config
-from monitor.judge import effects, health, lease, store
+from monitor.judge import effects, health, lease, new_versions, store
 from monitor.judge.effects import Happened, Scene
 from monitor.judge.kill import Switch
 from monitor.judge.lease import Lease
@@ -174,6 +174,7 @@ class Session:
         with self._engine.begin() as conn:
             renewed = lease.renew(conn, held.lease)
             store.write_panes(conn, moved.cells, moved.sums)
+            new_versions.announce(conn, self._config, moved.versions, held.memory.progress.now_ms)
             store.write_versions(conn, moved.versions)
             store.adopted(conn, given, held.memory.core.next_pane or 0)
             held = replace(held, lease=renewed, memory=moved.memory)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from monitor.config.model import Config
+from monitor.config.receiver_kinds import hears
 from monitor.ledger import incidents
 from monitor.ledger.facts import INTERNAL_STREAM, Facts
 from monitor.ledger.models import incident, kill_event, kill_switch
@@ -51,7 +52,7 @@ def announce(
     values = payload(conn, incident_id)
     if values is None:
         return 0
-    receivers = list(told(conn, incident_id) if to is None else to)
+    receivers = [each for each in (told(conn, incident_id) if to is None else to) if hears(each.kind, event)]
     for receiver in receivers:
         enqueue(
             conn,

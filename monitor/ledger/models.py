@@ -282,7 +282,7 @@ timeline = Table(
 
 # The outbox. A lane is (receiver, incident) or a switch; `position` orders it. Deliveries of a switch have
 # kind `kill` and the switch's name as receiver. `payload` is the webhook body's `data`, with `facts` for
-# texts.
+# texts. `receipt` is what the receiver gave for it that later messages of the lane need, such as a thread.
 delivery = Table(
     "delivery",
     metadata,
@@ -304,10 +304,24 @@ delivery = Table(
     Column("not_after", Time),
     Column("response", Text),
     Column("last_error", Text),
+    Column("receipt", JSONB),
     Column("payload", JSONB, nullable=False),
     Index(None, "lane", "position"),
     Index(None, "incident_id"),
     Index("ix_delivery_pending", "next_attempt_at", postgresql_where="state = 'pending'"),
+)
+
+# What a receiver forgets unless it is told again, one row a lane; `taken_at` is when it last took it.
+repetition = Table(
+    "repetition",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("delivery_id", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("taken_at", Time, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("claimed_by", Uuid),
 )
 
 # `value` tells the states of a switch that has one for each value of its labels; '' where it has one for all.

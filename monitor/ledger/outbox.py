@@ -18,6 +18,7 @@ from monitor.ledger.models import delivery
 from monitor.ledger.moments import moment
 
 KILL: Final = "kill"
+CHANGED: Final = "changed"
 
 
 class Addressee(NamedTuple):
@@ -59,14 +60,15 @@ def enqueue(
     not_after_ms: int | None = None,
     delivery_key: str = "",
     value: str = "",
+    about: str | None = None,
 ) -> None:
     """Put one message into its lane; a message that is there already stays as it is.
 
     Kind `kill` goes into the lane of the switch called `receiver` (of its state for `value`), all else into the
-    receiver's lane of the incident (of the kill, where there is no incident).
-    Raises ValueError without incident and kill.
+    receiver's lane of the incident (of the kill, where there is no incident). What is neither says what it is
+    `about`. Raises ValueError without any of them.
     """
-    subject = (kill_id or incident_id) if kind == KILL else (incident_id or kill_id)
+    subject = (kill_id or incident_id) if kind == KILL else (incident_id or kill_id or about)
     if subject is None:
         raise ValueError(f"a delivery to {receiver} needs an incident or a kill")
     lane = switch_lane(receiver, value) if kind == KILL else f"incident/{receiver}/{subject}"

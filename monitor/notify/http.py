@@ -10,8 +10,9 @@ from typing import Final
 
 import httpx
 
-from monitor.errors import DeliveryError
+from monitor.errors import DeliveryError, UsageError
 from monitor.ledger.wording import clip
+from monitor.notify.hiding import Hider
 
 TIMEOUT: Final = httpx.Timeout(15, connect=5, write=5, pool=5)
 DEADLINE_S: Final = 15.0
@@ -52,16 +53,31 @@ class Reply:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+def tls(ca_file: str | None = None) -> ssl.SSLContext:
+    """A context that verifies, by the public CAs and those in `ca_file`; raises UsageError for a wrong file."""
+    context = httpx.create_ssl_context()
+    try:
+        if ca_file is not None:
+            context.load_verify_locations(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"ca_file holds no certificates that can be read: {error.strerror or error}"
+        ) from error
+    return context
 
 
 class Http:
     """Connections to one receiver, shared by threads; what it says holds none of `secrets`."""
 
-    def __init__(self, secrets: Iterable[str] = (), monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, verify=_tls())
-        self._secrets = sorted({s for s in secrets if s}, key=len, reverse=True)
+    def __init__(
+        self,
+        secrets: Iterable[str] = (),
+        *,
+        ca_file: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, verify=tls(ca_file))
+        self._hide = Hider(secrets)
         self._monotonic = monotonic
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
@@ -73,7 +89,7 @@ class Http:
                 text = self._read(answer, deadline)
                 return Reply(answer.status_code, text, _retry_after_s(answer.headers.get("retry-after")))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise DeliveryError(self._redact(_reason(error)), permanent=False) from error
+            raise DeliveryError(self._hide(_reason(error)), permanent=False) from None
 
     def close(self) -> None:
         """Give the connections back."""
@@ -87,12 +103,7 @@ class Http:
                 break
             if self._monotonic() > deadline:
                 raise httpx.ReadTimeout("the answer did not end in time")
-        return self._redact(bytes(read[:_MOST_BYTES]).decode("utf-8", "replace"))
-
-    def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return self._hide(bytes(read[:_MOST_BYTES]).decode("utf-8", "replace"))
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,8 @@ import msgspec
 from monitor.config.model import KillSwitch
 from monitor.errors import DeliveryError
 from monitor.ledger.moments import moment, rfc3339
-from monitor.notify.delivery import Delivery
+from monitor.notify.delivery import Delivery, Taken
+from monitor.notify.hiding import of_address
 from monitor.notify.http import Http
 from monitor.notify.signing import key_of
 from monitor.notify.webhook import post_signed
@@ -24,10 +25,10 @@ class KillWebhook:
         self._url, self._secret = switch.url, switch.secret
         for secret in self._secret.split():
             key_of(secret)
-        self._http = Http([self._url, *self._secret.split()])
+        self._http = Http([*of_address(self._url), *self._secret.split()], ca_file=switch.ca_file)
         self._wall_s = wall_s
 
-    def send(self, delivery: Delivery) -> str:
+    def send(self, delivery: Delivery) -> Taken:
         """Post the state and return the answer; raises DeliveryError, never a permanent one."""
         try:
             return post_signed(

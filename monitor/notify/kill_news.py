@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from monitor.config.model import Config
+from monitor.config.receiver_kinds import KINDS
 from monitor.ledger.announcements import announce
 from monitor.ledger.facts import KillFacts, KillState, stored_facts
 from monitor.ledger.incidents import note
@@ -18,7 +19,7 @@ def tell(conn: Connection, config: Config, sent: Delivery, state: KillState, res
     """Tell whoever was told of the incident, and whom the switch names, once for each state of the kill.
 
     While the incident fires it is news of the incident, in its lane. Without one, or after its end, it stands
-    for itself, and PagerDuty, which would open an alert that nothing resolves, is left out.
+    for itself, and receivers that would open something that nothing resolves are left out.
     """
     switch = config.kill_switches.get(sent.receiver)
     value = str(sent.payload["stream"]) if switch is not None and switch.per else ""
@@ -33,7 +34,7 @@ def tell(conn: Connection, config: Config, sent: Delivery, state: KillState, res
     if _fires(conn, sent.incident_id) and event == "tripped":
         announce(conn, str(sent.incident_id), event, to, delivery_key=key, extra=extra)
         return
-    for receiver in (each for each in to if each.kind != "pagerduty"):
+    for receiver in (each for each in to if not KINDS[each.kind].until_resolved):
         enqueue(
             conn,
             incident_id=None,

@@ -10,10 +10,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from monitor.ledger.facts import storable
-from monitor.ledger.models import delivery
+from monitor.ledger.models import delivery, repetition
 from monitor.ledger.moments import millis
 from monitor.ledger.outbox import KILL, delivery_id, lock_switches
 from monitor.notify.delivery import Delivery, delivery_of
@@ -46,7 +46,19 @@ def claim(
         .returning(delivery)
     )
     rows = sorted(conn.execute(claimed).all(), key=lambda row: (row.kind != KILL, row.position))
-    return [delivery_of(row, millis(now)) for row in rows]
+    receipts = _first_receipts(conn, [row.lane for row in rows])
+    return [delivery_of(row, millis(now), receipts.get(row.lane)) for row in rows]
+
+
+def _first_receipts(conn: Connection, lanes: list[str]) -> dict[str, Mapping[str, str]]:
+    """By lane, what its receiver gave for the first message that it took."""
+    kept = (
+        select(delivery.c.lane, delivery.c.receipt)
+        .where(delivery.c.lane.in_(lanes), delivery.c.receipt.is_not(None))
+        .ext(distinct_on(delivery.c.lane))
+        .order_by(delivery.c.lane, delivery.c.position)
+    )
+    return {row.lane: row.receipt for row in conn.execute(kept)} if lanes else {}
 
 
 def _due_ids(busy: Mapping[tuple[bool, str], int], most_each: int) -> Any:
@@ -57,6 +69,7 @@ def _due_ids(busy: Mapping[tuple[bool, str], int], most_each: int) -> Any:
     due = (
         select(delivery.c.delivery_id, turn.label("turn"), _room(is_kill, busy, most_each).label("room"))
         .where(delivery.c.state == "pending", delivery.c.next_attempt_at <= now, _is_head())
+        .where(~exists().where(_repeats_under_way()))
         .where(delivery.c.claimed_until.is_(None) | (delivery.c.claimed_until < now))
         .where(delivery.c.not_after.is_(None) | (delivery.c.not_after > now))
         .subquery()
@@ -68,6 +81,12 @@ def _is_head() -> ColumnElement[bool]:
     earlier = delivery.alias("earlier")
     waits_before = (earlier.c.lane == delivery.c.lane) & (earlier.c.position < delivery.c.position)
     return ~exists().where(waits_before & (earlier.c.state == "pending"))
+
+
+def _repeats_under_way() -> ColumnElement[bool]:
+    """A repetition is under way in the lane: what comes after it must not overtake it."""
+    mine = (repetition.c.lane == delivery.c.lane) & repetition.c.claimed_by.is_not(None)
+    return mine & (repetition.c.due_at > func.clock_timestamp())
 
 
 def _room(

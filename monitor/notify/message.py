@@ -14,6 +14,7 @@ from monitor.notify.story import lasted, story
 
 PART: Final = 250
 STORY: Final = 1_500
+TEST: Final = "This is a test of this receiver: nothing has happened."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def compose(event: str, payload: Mapping[str, Any]) -> Message:
         top, told = _headline(event, facts, payload), _story(event, facts, payload)
     else:
         top, told = event, ""
+    if payload.get("test"):
+        top, told = f"TEST {top}", f"{TEST} {told}"
     return Message(
         headline=clip(" ".join(top.split()), LONGEST + PART),
         story=clip(told, STORY),

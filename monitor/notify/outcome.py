@@ -4,9 +4,10 @@ Whatever is about a switch begins with `lock_switches`, as trip and release do, 
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, null, select
 from structlog import get_logger
 
 from monitor.config.model import Config
@@ -18,8 +19,9 @@ from monitor.ledger.incidents import note
 from monitor.ledger.moments import millis
 from monitor.ledger.outbox import KILL, lock_switches
 from monitor.ledger.wording import clip
+from monitor.notify import repeats
 from monitor.notify.backoff import Backoff
-from monitor.notify.delivery import Delivery, delivery_of
+from monitor.notify.delivery import Delivery, Taken, delivery_of
 from monitor.notify.failing import RULE, alert_of_failure
 from monitor.notify.kill_news import tell
 from monitor.notify.lanes import next_attempt, pause, record, send_newest_again
@@ -27,20 +29,27 @@ from monitor.notify.lanes import next_attempt, pause, record, send_newest_again
 _log = get_logger("tocsin.notify")
 _WORDS = 500
 _NEWS: Final[Mapping[str, KillState]] = {"tripped": "confirmed", "probing": "probing", "released": "released"}
+REPEAT_WITHIN_S: Final = 60.0
 
 
-def delivered(conn: Connection, config: Config, sent: Delivery, response: str) -> str:
+def delivered(conn: Connection, config: Config, sent: Delivery, taken: Taken) -> str:
     """Record that the receiver took it; returns the result for logs and metrics."""
+    response, pause_between = taken.response, repeats.every(config.receivers.get(sent.receiver))
+    if sent.repeats and pause_between is not None:
+        return _repeated(conn, sent, response, pause_between)
     if sent.kind == KILL:
         lock_switches(conn)
-    taken = {
+    values = {
         "state": "delivered",
         "delivered_at": func.clock_timestamp(),
         "response": response,
         "last_error": None,
+        "receipt": dict(taken.receipt) or null(),
     }
-    if not record(conn, sent, taken):
+    if not record(conn, sent, values):
         return _lost(conn, sent)
+    if sent.kind != KILL and pause_between is not None:
+        repeats.follow(conn, sent, pause_between)
     if sent.incident_id is not None:
         note(conn, sent.incident_id, "delivered", f"{sent.event} to {sent.receiver} ({response})")
     if sent.kind == KILL and confirm(conn, sent.receiver, int(sent.payload["sequence"])):
@@ -51,6 +60,8 @@ def delivered(conn: Connection, config: Config, sent: Delivery, response: str) -
 
 def refused(conn: Connection, config: Config, sent: Delivery, error: DeliveryError, backoff: Backoff) -> str:
     """Record an attempt in vain: the next one after a wait, or the end; returns the result."""
+    if sent.repeats:
+        return _not_repeated(conn, config, sent, error, backoff)
     if sent.kind == KILL:
         lock_switches(conn)
     words = {"response": error.response or None, "last_error": clip(str(error), _WORDS)}
@@ -63,6 +74,26 @@ def refused(conn: Connection, config: Config, sent: Delivery, error: DeliveryErr
         pause(conn, sent.receiver, delay_s)
     if backoff.warns(sent.attempts, sent.age_ms):
         _warn(conn, config, sent, error)
+    return "retried"
+
+
+def _repeated(conn: Connection, sent: Delivery, response: str, pause_between: timedelta) -> str:
+    if not repeats.record(conn, sent, pause_between, taken=True):
+        return _lost(conn, sent)
+    if sent.attempts > 1:
+        resolve_internal(conn, rule=RULE, key=_subject(sent), detail=f"took a message again: {response}")
+    return "repeated"
+
+
+def _not_repeated(
+    conn: Connection, config: Config, sent: Delivery, error: DeliveryError, backoff: Backoff
+) -> str:
+    """Try again after a wait, however the error is called: the alert would end there while it fires here."""
+    delay_s = backoff.delay_s(sent.attempts, error.retry_after_s)
+    if not repeats.record(conn, sent, timedelta(seconds=min(delay_s, REPEAT_WITHIN_S)), taken=False):
+        return _lost(conn, sent)
+    if error.permanent or backoff.warns(sent.attempts, sent.age_ms):
+        alert_of_failure(conn, config, sent, f"still trying, {error}", _subject(sent))
     return "retried"
 
 

@@ -1,14 +1,18 @@
 """One sender for each receiver and each kill switch of alerts.yaml."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from monitor.config.model import Config, Receiver
 from monitor.errors import DeliveryError, UsageError
 from monitor.ledger.outbox import KILL
-from monitor.notify.delivery import Delivery
+from monitor.notify.alertmanager import Alertmanager
+from monitor.notify.delivery import Delivery, Taken
+from monitor.notify.email import Email
+from monitor.notify.kafka_topic import KafkaTopic
 from monitor.notify.kill import KillWebhook
 from monitor.notify.pagerduty import PagerDuty
+from monitor.notify.plain_log import PlainLog
 from monitor.notify.slack import Slack
 from monitor.notify.webhook import Webhook
 
@@ -16,15 +20,19 @@ from monitor.notify.webhook import Webhook
 class Sender(Protocol):
     """Brings one message to one receiver; used by several threads at once."""
 
-    def send(self, delivery: Delivery) -> str: ...
+    def send(self, delivery: Delivery) -> Taken: ...
 
     def close(self) -> None: ...
 
 
-KINDS: Final[Mapping[str, Callable[[Mapping[str, str], str], Sender]]] = {
+KINDS: Final[Mapping[str, Callable[[Mapping[str, Any], str], Sender]]] = {
     "slack": Slack,
     "pagerduty": PagerDuty,
     "webhook": Webhook,
+    "alertmanager": Alertmanager,
+    "email": Email,
+    "kafka": KafkaTopic,
+    "log": PlainLog,
 }
 
 
@@ -38,8 +46,8 @@ class Senders:
         for name, switch in config.kill_switches.items():
             self._senders[True, name] = _made(f"kill_switches.{name}", KillWebhook, switch)
 
-    def send(self, delivery: Delivery) -> str:
-        """Send it and return what the receiver answered, in a few words; raises DeliveryError.
+    def send(self, delivery: Delivery) -> Taken:
+        """Send it and return what the receiver answered; raises DeliveryError.
 
         A receiver that this alerts.yaml does not know may be known to another replica, so that can pass.
         """

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from monitor.ledger.moments import moment, rfc3339
-from monitor.notify.delivery import Delivery
+from monitor.notify.delivery import Delivery, Taken
+from monitor.notify.hiding import of_address
 from monitor.notify.http import Http, Reply
 from monitor.notify.message import compose
 from monitor.notify.signing import key_of, signed_headers
@@ -22,15 +23,16 @@ class Webhook:
     """Sends to one address; taken is any 2xx."""
 
     def __init__(
-        self, settings: Mapping[str, str], env: str, wall_s: Callable[[], float] = time.time
+        self, settings: Mapping[str, Any], env: str, wall_s: Callable[[], float] = time.time
     ) -> None:
-        self._url, self._secret = settings["url"], settings.get("secret")
-        for secret in (self._secret or "").split():
+        self._url = settings["url"]
+        self._secret = f"{settings['secret']} {settings.get('secret_previous', '')}".strip()
+        for secret in self._secret.split():
             key_of(secret)
-        self._http = Http([self._url, *(self._secret or "").split()])
+        self._http = Http([*of_address(self._url), *self._secret.split()], ca_file=settings.get("ca_file"))
         self._wall_s = wall_s
 
-    def send(self, delivery: Delivery) -> str:
+    def send(self, delivery: Delivery) -> Taken:
         """Post the message and return the answer; raises DeliveryError."""
         return post_signed(self._http, self._url, self._secret, delivery, encoded(delivery), self._wall_s())
 
@@ -40,11 +42,11 @@ class Webhook:
 
 def post_signed(
     http: Http, url: str, secret: str | None, delivery: Delivery, body: bytes, at_s: float
-) -> str:
+) -> Taken:
     """One attempt, signed at `at_s`: the id stays the same through all of them, the timestamp does not."""
     reply = http.post(url, body, signed_headers(secret, delivery.delivery_id, int(at_s), body))
     if 200 <= reply.status < 300:
-        return reply.shown
+        return Taken(reply.shown)
     raise _refusal(reply)
 
 

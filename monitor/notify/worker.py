@@ -3,10 +3,10 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
@@ -15,9 +15,9 @@ from monitor.config.model import Config
 from monitor.errors import DeliveryError
 from monitor.ledger.engine import retryable
 from monitor.ledger.outbox import KILL
-from monitor.notify import lanes, outcome
+from monitor.notify import lanes, outcome, repeats
 from monitor.notify.backoff import INCIDENTS, KILLS, Backoff
-from monitor.notify.delivery import Delivery
+from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.senders import Senders
 
 POLL_S: Final = 1.0
@@ -112,10 +112,23 @@ class Notifier:
             with self._idle:
                 busy = dict(self._busy)
             claimed = lanes.claim(conn, busy, most_each=self._most_each, lease_s=self._lease_s)
+            claimed += self._repeats(conn, busy, claimed)
             next_s = lanes.next_due_s(conn)
         for delivery in claimed:
             self._dispatch(delivery)
         return self._poll_s if next_s is None else min(self._poll_s, next_s)
+
+    def _repeats(
+        self, conn: Connection, busy: Mapping[tuple[bool, str], int], claimed: Iterable[Delivery]
+    ) -> list[Delivery]:
+        """What has to be told again, where its receiver has room beside `busy` and `claimed`."""
+        taken = Counter(_key(delivery) for delivery in claimed)
+        found: list[Delivery] = []
+        for name, receiver in self._config.receivers.items():
+            room = self._most_each - busy.get((False, name), 0) - taken[False, name]
+            if room > 0 and repeats.every(receiver) is not None:
+                found += repeats.claim(conn, name, room, self._lease_s)
+        return found
 
     def _dispatch(self, delivery: Delivery) -> None:
         with self._idle:
@@ -142,15 +155,15 @@ class Notifier:
             self._done(delivery)
 
     def _attempt(self, delivery: Delivery) -> str:
-        response, error = "", None
+        taken, error = Taken(""), None
         try:
-            response = self._senders.send(delivery)
+            taken = self._senders.send(delivery)
         except DeliveryError as refused:
             error = refused
         except Exception as bug:
             _log.exception("message could not be made", delivery=delivery.delivery_id)
             error = DeliveryError(f"could not be sent: {type(bug).__name__}", permanent=False)
-        result = self._record(delivery, response, error)
+        result = self._record(delivery, taken, error)
         _log.info(
             result,
             receiver=delivery.receiver,
@@ -161,7 +174,7 @@ class Notifier:
         )
         return result
 
-    def _record(self, delivery: Delivery, response: str, error: DeliveryError | None) -> str:
+    def _record(self, delivery: Delivery, taken: Taken, error: DeliveryError | None) -> str:
         """Store what came of it, trying as long as the claim lasts."""
         patient = Retrying(
             retry=retry_if_exception(retryable),
@@ -170,7 +183,7 @@ class Notifier:
             reraise=True,
         )
         try:
-            return patient(self._store, delivery, response, error)
+            return patient(self._store, delivery, taken, error)
         except Exception as bug:
             if retryable(bug):
                 raise
@@ -178,10 +191,10 @@ class Notifier:
             _log.exception("only the result is recorded", delivery=delivery.delivery_id)
             return patient(self._store_alone, delivery, error)
 
-    def _store(self, delivery: Delivery, response: str, error: DeliveryError | None) -> str:
+    def _store(self, delivery: Delivery, taken: Taken, error: DeliveryError | None) -> str:
         with self._engine.begin() as conn:
             if error is None:
-                return outcome.delivered(conn, self._config, delivery, response)
+                return outcome.delivered(conn, self._config, delivery, taken)
             backoff = self._kills if delivery.kind == KILL else self._incidents
             return outcome.refused(conn, self._config, delivery, error, backoff)
 

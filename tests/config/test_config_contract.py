@@ -50,7 +50,7 @@ PLANNED = {
     "": ["heartbeat: {}", "samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "labels": ["mature: 90d"],
-    "receivers.default": ["alertmanager: {}", "email: {}"],
+    "receivers.default": ["teams: {}", "discord: {}"],
     "receivers.default.slack": ["mention: x"],
 }
 

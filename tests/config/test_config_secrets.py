@@ -17,7 +17,7 @@ SECRETS = {
     "routing": ROUTING,
     "hook": "https://mail.example/hook?key=hook-hunter2",
     "signing": SIGNING,
-    "kill": "https://kill-hunter2@gateway.example/kill",
+    "kill": "https://gateway.example/kill?key=kill-hunter2",
     "token": "token-hunter2",
 }
 FULL = """\

@@ -3,7 +3,7 @@ from notify_parties import config_for, running_party
 from sqlalchemy import delete
 
 from monitor.ledger.engine import connect
-from monitor.ledger.models import delivery, incident, kill_event, kill_switch, timeline
+from monitor.ledger.models import delivery, incident, kill_event, kill_switch, repetition, timeline
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def ledger_of_the_module(postgres, ledger_template, database_names):
 def ledger(ledger_of_the_module):
     yield ledger_of_the_module
     with ledger_of_the_module.begin() as conn:
-        for table in (delivery, timeline, incident, kill_event, kill_switch):
+        for table in (delivery, repetition, timeline, incident, kill_event, kill_switch):
             conn.execute(delete(table))
 
 

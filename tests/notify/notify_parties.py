@@ -18,7 +18,11 @@ OK = {
     "webhook": (204, b""),
     "kill": (200, b""),
     "pagerduty": (202, b'{"status":"success"}'),
+    "slackapi": (200, b'{"ok":true,"channel":"C024BE91L","ts":"1763780000.000100"}'),
+    "alertmanager": (200, b""),
 }
+TOKEN = "xoxb-0123456789-abcdefghijklmnop"
+AM_TOKEN = "am-token-0123456789"
 
 QUICK = Backoff(first_s=0.05, most_s=0.2, longest_wish_s=5, give_up_s=86_400, warn_after=3, warn_after_s=60)
 
@@ -90,7 +94,7 @@ class Party:
 
 
 @contextmanager
-def running_party():
+def running_party(tls=None):
     party = Party()
 
     class Handler(BaseHTTPRequestHandler):
@@ -121,10 +125,12 @@ def running_party():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda request, address: None
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
-    party.url = f"http://127.0.0.1:{server.server_port}"
+    party.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield party
     finally:
@@ -150,6 +156,8 @@ receivers:
   slack: {{slack: {{url: "{url}/slack"}}}}
   hook: {{webhook: {{url: "{url}/webhook", secret: "{SECRET}"}}}}
   pager: {{pagerduty: {{routing_key: "{ROUTING_KEY}", url: "{url}/pagerduty"}}}}
+  bot: {{slack: {{token: "{TOKEN}", channel: C024BE91L, api_url: "{url}/slackapi"}}}}
+  am: {{alertmanager: {{url: "{url}/alertmanager", token: "{AM_TOKEN}", resend: 1s}}}}
 {receivers}
 kill_switches:
   chat: {{webhook: {{url: "{url}/kill", secret: "{SECRET}"}}, mode: degrade, to: rules-v3{guard}}}
