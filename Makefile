@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench bench-detection peers lock clean
+.PHONY: help setup test test-parties lint demo bench bench-detection peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,10 @@ $(READY): requirements/dev.txt pyproject.toml
 
 test: setup ## Run all tests, on a real Kafka and a real Postgres
 	$(BIN)/pytest
+
+test-parties: setup ## Test against Debian's Alertmanager too, installing it where it is missing (needs root and apt)
+	command -v prometheus-alertmanager >/dev/null || apt-get install -y --no-install-recommends prometheus-alertmanager
+	$(BIN)/pytest tests/notify/test_real_alertmanager.py -rs
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -41,20 +41,23 @@ class Alertmanager:
 
     def send(self, delivery: Delivery) -> Taken:
         """Post the alert and return the answer; raises DeliveryError."""
-        told = alerts(self._env, delivery.event, delivery.payload, round(self._wall_s() * 1000))
+        first = delivery.first.get("severity")
+        told = alerts(self._env, delivery.event, delivery.payload, round(self._wall_s() * 1000), first)
         reply = self._http.post(self._url, msgspec.json.encode(told), self._headers)
         if reply.status != 200:
             raise reply.refusal()
         if reply.body.strip():
             raise reply.refusal(permanent=False, why="Alertmanager answers without a body")
-        return Taken(reply.shown)
+        return Taken(reply.shown, {"severity": told[-1]["labels"]["severity"]})
 
     def close(self) -> None:
         self._http.close()
 
 
-def alerts(env: str, event: str, payload: Mapping[str, Any], now_ms: int) -> list[dict[str, Any]]:
-    """What to post at `now_ms`: the alert, and the ends of those that it was at lower severities.
+def alerts(
+    env: str, event: str, payload: Mapping[str, Any], now_ms: int, first: str | None = None
+) -> list[dict[str, Any]]:
+    """What to post at `now_ms`: the alert, and where it escalated the ends of what it was since `first`.
 
     Severity is a label, so that it can route; another label makes another alert there.
     """
@@ -64,15 +67,16 @@ def alerts(env: str, event: str, payload: Mapping[str, Any], now_ms: int) -> lis
         "startsAt": rfc3339(moment(facts.onset_ms)),
     }
     over = event == "resolved"
-    ended = rfc3339(moment(_ended_ms(payload, facts, now_ms) if over else now_ms))
-    until = ended if over else rfc3339(moment(now_ms) + HOLD)
-    milder = [s for s in Severity if s.rank < Severity(facts.severity).rank]
-    past = (
-        [about | {"labels": labels(env, facts, s), "endsAt": ended} for s in milder]
-        if event != "opened"
-        else []
-    )
-    return [*past, about | {"labels": labels(env, facts, facts.severity), "endsAt": until}]
+    until = moment(_ended_ms(payload, facts, now_ms)) if over else moment(now_ms) + HOLD
+    milder = [] if over else _between(first, facts.severity)
+    past = [about | {"labels": labels(env, facts, s), "endsAt": rfc3339(moment(now_ms))} for s in milder]
+    return [*past, about | {"labels": labels(env, facts, facts.severity), "endsAt": rfc3339(until)}]
+
+
+def _between(first: str | None, now: str) -> list[Severity]:
+    """The severities from `first` up to, but without, `now`."""
+    least = Severity(first or now).rank
+    return [severity for severity in Severity if least <= severity.rank < Severity(now).rank]
 
 
 def labels(env: str, facts: Facts, severity: str) -> dict[str, str]:

@@ -42,9 +42,9 @@ def test_the_incidents_id_is_an_annotation_and_no_label():
     assert "k3v9q2m7ab" not in alert["labels"].values()
 
 
-def test_an_escalation_ends_what_it_was_before():
-    mild, _, now = alerts("prod", "escalated", payload_of(FAILING), NOW)
-    assert (mild["labels"]["severity"], now["labels"]["severity"]) == ("info", "critical")
+def test_an_escalation_ends_what_it_was_before_and_nothing_else():
+    mild, now = alerts("prod", "escalated", payload_of(FAILING), NOW, "warning")
+    assert (mild["labels"]["severity"], now["labels"]["severity"]) == ("warning", "critical")
     assert ms(mild["endsAt"]) == NOW < ms(now["endsAt"])
 
 
@@ -62,7 +62,7 @@ def test_every_incident_fits_what_alertmanager_takes(message):
     event, payload = message
     if "facts" not in payload:
         return
-    for alert in json.loads(json.dumps(alerts("prod", event, payload, 4_102_444_800_000))):
+    for alert in json.loads(json.dumps(alerts("prod", event, payload, 4_102_444_800_000, "info"))):
         assert alert["labels"]["alertname"]
         for name, value in [*alert["labels"].items(), *alert["annotations"].items()]:
             assert re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)
