@@ -49,7 +49,7 @@ def test_the_five_queries_run(ledger_url: str) -> None:
 
 
 def test_every_command_named_exists() -> None:
-    named = set(re.findall(r"^tocsin ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"^tocsin ([a-z-]+)", README, re.MULTILINE))
     assert named <= {command.name for command in COMMANDS}
     assert {"check", "replay", "run", "status", "ack", "kill", "db"} <= named
 

@@ -98,12 +98,15 @@ def _not_repeated(
 
 
 def expired(conn: Connection, config: Config, row: Row[Any]) -> None:
-    """Announce a trip that was too late to be sent (rule 5)."""
+    """Announce a trip that was too late to be sent (rule 5), or a receiver that took no change in time."""
     at = conn.execute(select(func.clock_timestamp())).scalar_one()
     late = delivery_of(row, millis(at))
+    words = str(row.last_error or "never tried in time")
+    if late.kind != KILL:
+        alert_of_failure(conn, config, late, f"expired, {words}", _subject(late))
+        return
     if is_confirmed(conn, late.receiver, int(late.payload["sequence"])):
         return
-    words = str(row.last_error or "never tried in time")
     if late.incident_id is not None:
         note(conn, late.incident_id, "delivery_expired", f"{late.event} to {late.receiver}: {words}")
     tell(conn, config, late, "expired", words)

@@ -6,7 +6,7 @@ import time
 import pytest
 from incident_facts import BASE
 from notify_flow import HASTY, ID, PATIENT, all_done, notifying, open_to, rows, steps, texts, until
-from notify_parties import SECRET, Answer
+from notify_parties import SECRET, Answer, fine
 from sqlalchemy import select, update
 from standardwebhooks import Webhook as Verifier
 
@@ -15,7 +15,7 @@ from monitor.ledger.announcements import announce
 from monitor.ledger.facts import Facts
 from monitor.ledger.incidents import acknowledge, escalate, resolve
 from monitor.ledger.models import delivery, incident
-from monitor.ledger.outbox import Addressee
+from monitor.ledger.outbox import Addressee, enqueue
 from monitor.notify.worker import Notifier
 
 
@@ -168,6 +168,26 @@ def test_a_message_is_given_up_after_its_day(ledger, config, party):
         done = until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
     assert done[0].state == "failed"
     assert done[0].attempts > 2
+
+
+def test_a_change_event_that_nobody_took_in_time_expires_and_is_announced(ledger, config, party):
+    party.answer = lambda request: Answer(503) if request.path.endswith("change/enqueue") else fine(request)
+    with ledger.begin() as conn:
+        enqueue(
+            conn,
+            incident_id=None,
+            kill_id=None,
+            receiver="pager",
+            kind="pagerduty",
+            event="changed",
+            payload={"stream": "chat-eu", "version": "v42", "at": "2026-11-22T02:50:40.000Z", "labels": {}},
+            not_after_ms=round(time.time() * 1000) + 300,
+            about="chat-eu/v42",
+        )
+    with notifying(ledger, config, incidents=PATIENT):
+        done = until(lambda: len(rows(ledger)) == 2 and all_done(ledger))
+    assert [(row.event, row.state) for row in done] == [("changed", "expired"), ("opened", "delivered")]
+    assert texts(party)[0].startswith("pager does not take messages: expired, answered HTTP 503")
 
 
 def test_backoff_survives_a_restart(ledger, config, party):
