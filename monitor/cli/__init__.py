@@ -23,9 +23,8 @@ def cli() -> None:
 def main() -> None:
     """Run a command; an error of ours is one sentence on stderr and its exit code."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as left:
-        sys.exit(left.exit_code)
+        # Without its own error handling click returns what a command exits with.
+        code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -34,3 +33,5 @@ def main() -> None:
     except TocsinError as error:
         click.echo(f"tocsin: {error}", err=True)
         sys.exit(error.exit_code)
+    if isinstance(code, int) and code:
+        sys.exit(code)
