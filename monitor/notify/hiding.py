@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from monitor.notify.signing import PREFIX
+
 HIDDEN: Final = "***"
 _OPAQUE: Final = 12
 """Parts of an address as long as this may be secrets: Slack's are in the path, others' in the query."""
@@ -33,4 +35,5 @@ def of_address(address: str) -> set[str]:
 
 
 def _shapes(secret: str) -> set[str]:
-    return {secret, quote(secret, safe=""), b64encode(secret.encode()).decode()}
+    bare = secret.removeprefix(PREFIX)
+    return {secret, bare, quote(secret, safe=""), b64encode(secret.encode()).decode()}
