@@ -11,7 +11,8 @@ import pytest
 
 from monitor import config
 from monitor.cli.found import Incident
-from monitor.cli.replayer import Replay, chunks, lines_of
+from monitor.cli.lines import read
+from monitor.cli.replayer import Replay
 from monitor.config import REPLAY
 from monitor.records.signals import MISSING, SIGNALS, Kind
 
@@ -160,8 +161,8 @@ def incidents(tmp_path: Path, signal: str, make: Make) -> list[Incident]:
     records = [{"model": "m", "ts": START + i, **make(rng, i >= CALM)} for i in range(CALM + CHANGED)]
     lines = (json.dumps(record).encode() for record in records)
     replay = Replay(config.load(path, environ={}, need=REPLAY))
-    for chunk in chunks(lines_of(lines, Counter())):
-        replay.feed(chunk)
+    for part in read(lines, Counter()):
+        replay.feed(part)
     return replay.finish().found.incidents
 
 
@@ -191,6 +192,6 @@ def test_records_that_come_late_are_found_too(tmp_path: Path) -> None:
         for i in range(CALM + CHANGED)
     ]
     replay = Replay(config.load(path, environ={}, need=REPLAY))
-    for chunk in chunks(lines_of((json.dumps(r).encode() for r in records), Counter())):
-        replay.feed(chunk)
+    for part in read((json.dumps(r).encode() for r in records), Counter()):
+        replay.feed(part)
     assert [i.facts.signal for i in replay.finish().found.incidents] == ["late"]
