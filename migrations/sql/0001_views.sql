@@ -131,5 +131,8 @@ SELECT s.key AS stream, x.at, x.topic, x.partition, x.kafka_offset, x.record_id,
        x.incident_id, x.signal, x.why, x.record
 FROM tocsin_ledger.sample x LEFT JOIN tocsin_ledger.stream s USING (stream_id);
 
+CREATE VIEW tocsin.silences AS
+SELECT silence_id, match, author, reason, created_at, expires_at, expired_by FROM tocsin_ledger.silence;
+
 CREATE VIEW tocsin.configs AS
 SELECT config_hash, loaded_at, host, yaml_redacted FROM tocsin_ledger.config;

@@ -53,6 +53,9 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed(
         "send-test", "monitor.cli.send_test:send_test", "Send RECEIVER a message that is marked as a test"
     ),
+    Listed(
+        "silence", "monitor.cli.silence:silence", "Say for how long nobody is to be told of some incidents"
+    ),
     Listed("db", "monitor.cli.db:db", "Look after the ledger's database"),
 )
 

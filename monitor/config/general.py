@@ -188,6 +188,7 @@ def read_defaults(root: Section, receivers: Collection[str], streams: Streams) -
         clear_for_ms=section.take("clear_for", duration("0s"), 10 * MS["m"]),
         fresh_ms=section.take("fresh", duration("1s"), 15 * MS["m"]),
         notify=notify if notify is not None and notify.names else unknown,
+        renotify_ms=section.take("renotify", duration("1m"), None),
         runbook=section.take("runbook", partial(address, known=(*OF_RULE, *streams.labels)), None),
     )
     section.close()

@@ -12,6 +12,7 @@ from monitor.config import general
 from monitor.config.including import KEY as INCLUDE
 from monitor.config.including import read_text, with_included
 from monitor.config.model import Config
+from monitor.config.mutes import read_mutes
 from monitor.config.problem import Problem, Report
 from monitor.config.receivers import read_receivers, warn_of_unused
 from monitor.config.redact import redacted
@@ -28,7 +29,18 @@ from monitor.errors import ConfigError, UsageError
 
 CHECK: Final[frozenset[str]] = frozenset()
 REPLAY: Final = frozenset(
-    {"streams", "reference", "false_alarms", "defaults", "feedback", "labels", "signals", "rules", "links"}
+    {
+        "streams",
+        "reference",
+        "false_alarms",
+        "defaults",
+        "feedback",
+        "labels",
+        "signals",
+        "rules",
+        "links",
+        "mutes",
+    }
 )
 RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http"}
 LEDGER: Final = frozenset({"store"})
@@ -127,6 +139,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     bad_below = general.read_bad_below(root)
     labels = general.read_labels(root)
     links = general.read_links(root, streams.labels)
+    mutes = read_mutes(root, streams.labels)
     host, port, token = general.read_http(root, needed="http" in need)
     root.close(PLANNED)
     return Config(
@@ -151,6 +164,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         signals=signals,
         labels=labels,
         links=links,
+        mutes=mutes,
     )
 
 

@@ -174,6 +174,15 @@ class Audience:
 
 
 @dataclass(frozen=True, slots=True)
+class Mute:
+    """Hours in which nobody is told of what matches: globs of labels, `rule`, `stream`, `signal` and `severity`."""
+
+    name: str
+    match: Match
+    during: Hours
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule; `signals` is what a list or glob stood for. `line` is its line in alerts.yaml, or in `file`.
 
@@ -210,6 +219,7 @@ class Rule:
     overridden: tuple[int, ...] = ()
     for_ms: int = 0
     during: Hours | None = None
+    renotify_ms: int | None = None
 
     @property
     def variant(self) -> str:
@@ -384,6 +394,7 @@ class Config:
     signals: tuple[UserSignal, ...] = ()
     labels: Labels | None = None
     links: tuple[tuple[str, str], ...] = ()
+    mutes: tuple[Mute, ...] = ()
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

@@ -37,6 +37,7 @@ class Defaults:
     fresh_ms: int
     notify: Audience | None
     runbook: str | None = None
+    renotify_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class _Reader:
             file=self._file(),
             dry_run=take("dry_run", flag, False),
             for_ms=take("for", duration("1s", "7d"), 0),
+            renotify_ms=take("renotify", duration("1m"), self.defaults.renotify_ms),
             during=take("during", partial(read_hours, report=self.section.report), None),
         )
         if not self.planned:

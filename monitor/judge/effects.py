@@ -1,58 +1,35 @@
 """Decisions into rows: incidents, messages, trips, references, in the transaction that moves the cursors."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor.config.model import Config, Rule, Severity
-from monitor.config.templates import receivers
-from monitor.judge import store
+from monitor.config.model import Rule
+from monitor.judge import store, telling
 from monitor.judge.describe import Described, describe, rules_by_watch
-from monitor.judge.history import History
-from monitor.judge.plan import Plan
 from monitor.judge.reference import Reference
+from monitor.judge.scene import Happened, Scene
 from monitor.judge.verdicts import Chosen, Decision, Learned, Mended, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
-from monitor.ledger.facts import Facts
 from monitor.ledger.models import incident
-from monitor.ledger.outbox import Addressee, addressees, told
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import WHOLE
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What effects need besides the decision: `now_ms` is the newest ingest clock."""
-
-    conn: Connection
-    config: Config
-    plan: Plan
-    history: History
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """One line for the log: what happened to which rule and stream."""
-
-    event: str
-    rule: str
-    stream: str
-    summary: str
-    incident_id: str | None = None
-
-
 def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
-    """Write all decisions, in their order."""
+    """Write all decisions, in their order; what is told of incidents is told together where that changes nothing."""
     happened: list[Happened] = []
     learned: list[Learned] = []
+    news = _News(scene)
     for decision in decisions:
         match decision:
             case Verdict():
-                happened += _move(scene, decision)
+                happened += _move(scene, decision, news)
             case Trip():
+                news.tell()
                 happened += _trip(scene, decision)
             case Mended():
                 happened += _release(scene, decision)
@@ -63,19 +40,52 @@ def apply(scene: Scene, decisions: Iterable[Decision]) -> list[Happened]:
                 store.write_choice(scene.conn, decision)
             case Quarantined():
                 happened.append(_quarantine(scene, decision))
+    news.tell()
     return happened + _learned(scene, learned)
 
 
-def _move(scene: Scene, verdict: Verdict) -> list[Happened]:
+class _News:
+    """Incidents that opened and ended and are not told yet: those of one tick go together."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._opened: list[str] = []
+        self._ended: list[str] = []
+
+    def opened(self, incident_id: str) -> None:
+        if incident_id in self._ended:
+            self.tell()
+        self._opened.append(incident_id)
+
+    def escalated(self, incident_id: str) -> None:
+        if incident_id not in self._opened:
+            telling.tell_escalated(self._scene, incident_id)
+
+    def ended(self, incident_id: str) -> None:
+        self._ended.append(incident_id)
+
+    def before_end(self, incident_id: str) -> None:
+        """What opened is told while it fires."""
+        if incident_id in self._opened:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell all of it."""
+        telling.tell_opened(self._scene, self._opened)
+        telling.tell_ended(self._scene, self._ended)
+        self._opened, self._ended = [], []
+
+
+def _move(scene: Scene, verdict: Verdict, news: _News) -> list[Happened]:
     stream = scene.history.stream_key(verdict.stream)
     firing = _firing(scene.conn, verdict.rule, stream, verdict.signal, verdict.slice_id)
     match verdict.what:
         case "opened" if firing is None:
-            return [_opened(scene, verdict, stream)]
+            return [_opened(scene, verdict, stream, news)]
         case "opened" | "escalated" | "worsened" if firing is not None:
-            return _grown(scene, verdict, stream, firing)
+            return _grown(scene, verdict, firing, news)
         case "resolved" | "expired" if firing is not None:
-            return _ended(scene, verdict, stream, firing)
+            return _ended(scene, verdict, firing, news)
     return []
 
 
@@ -99,12 +109,25 @@ def _described(scene: Scene, verdict: Verdict) -> Described:
     return describe(verdict, scene.plan, scene.history, historical=historical)
 
 
-def _opened(scene: Scene, verdict: Verdict, stream: str) -> Happened:
-    described = _described(scene, verdict)
+def _opened(scene: Scene, verdict: Verdict, stream: str, news: _News) -> Happened:
+    described, rule = _described(scene, verdict), _rule(scene, verdict.watch)
+    again = _reopened(scene, verdict, described, rule)
+    if again is not None:
+        return _happened(scene, "incident reopened", verdict, again)
     opened = _insert(scene, verdict, stream, described)
-    if not described.facts.historical and not _rule(scene, verdict.watch).dry_run:
-        announcements.announce(scene.conn, opened, "opened", _audience(scene, verdict, described.facts))
+    if not described.facts.historical and not rule.dry_run:
+        news.opened(opened)
     return _happened(scene, "incident opened", verdict, opened)
+
+
+def _reopened(scene: Scene, verdict: Verdict, described: Described, rule: Rule) -> str | None:
+    """What resolved and comes back within `clear_for` is the same incident; nobody is told for as long again."""
+    row = _row(scene, verdict, described, "")
+    again = incidents.reopen(scene.conn, row, verdict.detected_ms - rule.clear_for_ms)
+    if again is not None:
+        back = {"held_back": telling.FLAPPING, "notified_at": scene.now_ms}
+        incidents.mark(scene.conn, again, back)
+    return again
 
 
 def _insert(scene: Scene, verdict: Verdict, stream: str, described: Described) -> str:
@@ -113,48 +136,41 @@ def _insert(scene: Scene, verdict: Verdict, stream: str, described: Described) -
     signal, part = verdict.signal or "", described.facts.part or ()
     while True:
         found = incidents.incident_id(scene.config.name, verdict.rule, stream, signal, pane_ms, *part)
-        row = incidents.incident_row(
-            described.facts,
-            incident_id=found,
-            config_hash=scene.config.config_hash,
-            cause=described.cause,
-            slice_id=verdict.slice_id,
-            dry_run=_rule(scene, verdict.watch).dry_run,
-        )
+        row = _row(scene, verdict, described, found)
         if incidents.open_incident(scene.conn, row):
             return found
         pane_ms += PANE_MS
 
 
-def _grown(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Happened]:
+def _row(scene: Scene, verdict: Verdict, described: Described, incident_id: str) -> dict[str, Any]:
+    return incidents.incident_row(
+        described.facts,
+        incident_id=incident_id,
+        config_hash=scene.config.config_hash,
+        cause=described.cause,
+        slice_id=verdict.slice_id,
+        dry_run=_rule(scene, verdict.watch).dry_run,
+    )
+
+
+def _grown(scene: Scene, verdict: Verdict, firing: str, news: _News) -> list[Happened]:
     facts = _described(scene, verdict).facts
     if incidents.escalate(scene.conn, firing, facts):
         if not facts.historical and not _rule(scene, verdict.watch).dry_run:
-            _announce_growth(scene, verdict, firing, facts)
+            news.escalated(firing)
         return [_happened(scene, "incident escalated", verdict, firing)]
     incidents.refresh(scene.conn, firing, facts)
     incidents.note(scene.conn, firing, "worsened", facts.tolerance or "")
     return [_happened(scene, "incident worsened", verdict, firing)]
 
 
-def _announce_growth(scene: Scene, verdict: Verdict, firing: str, facts: Facts) -> None:
-    """Tell those who were told before and whom this severity names; what was historical is news to them."""
-    to = dict.fromkeys([*told(scene.conn, firing), *_audience(scene, verdict, facts)])
-    announcements.announce(scene.conn, firing, "escalated", to, delivery_key=facts.severity)
-
-
-def _audience(scene: Scene, verdict: Verdict, facts: Facts) -> list[Addressee]:
-    names = _rule(scene, verdict.watch).notify.at(Severity(facts.severity))
-    default = scene.config.default_notify
-    return addressees(scene.config, receivers(names, facts.labels, scene.config.receivers, default))
-
-
-def _ended(scene: Scene, verdict: Verdict, stream: str, firing: str) -> list[Happened]:
+def _ended(scene: Scene, verdict: Verdict, firing: str, news: _News) -> list[Happened]:
+    news.before_end(firing)
     if verdict.what == "expired":
         incidents.expire(scene.conn, firing, verdict.reason)
     else:
-        incidents.resolve(scene.conn, firing, verdict.reason)
-    announcements.announce(scene.conn, firing, "resolved")
+        incidents.resolve(scene.conn, firing, verdict.reason, ended_ms=verdict.detected_ms)
+    news.ended(firing)
     return [_happened(scene, f"incident {verdict.what}", verdict, firing)]
 
 
@@ -241,4 +257,4 @@ def _quarantine(scene: Scene, quarantined: Quarantined) -> Happened:
 
 def expire_removed(scene: Scene, verdicts: Iterable[Verdict]) -> list[Happened]:
     """End the incidents of rules that alerts.yaml has no more."""
-    return [h for v in verdicts for h in _move(scene, replace(v, what="expired"))]
+    return apply(scene, [replace(v, what="expired") for v in verdicts])

@@ -10,14 +10,14 @@ import structlog
 from sqlalchemy import Connection, Engine, select
 
 from monitor.config.model import Config
-from monitor.judge import effects, health, lease, new_versions, store
-from monitor.judge.effects import Happened, Scene
+from monitor.judge import effects, health, lease, new_versions, reminding, store
 from monitor.judge.kill import Switch
 from monitor.judge.lease import Lease
 from monitor.judge.ledger_history import LedgerHistory
 from monitor.judge.memory import Advance, Context, Memory, advance
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, compile_plan, key_of, named_by
+from monitor.judge.scene import Happened, Scene
 from monitor.judge.store import Cursor, Read, StreamRow
 from monitor.judge.verdicts import Learned, Verdict
 from monitor.judge.watermark import PartitionKey, Progress
@@ -130,7 +130,9 @@ class Session:
 
     def _scene(self, conn: Connection, held: Held) -> Scene:
         now_ms = max(held.memory.progress.now_ms, 0)
-        return Scene(conn, self._config, self._plan, LedgerHistory(conn), now_ms)
+        event_ms = held.memory.progress.event_ms
+        caught_up = event_ms is not None and now_ms - event_ms <= self._plan.fresh_ms
+        return Scene(conn, self._config, self._plan, LedgerHistory(conn), now_ms, caught_up)
 
     def _context(self, conn: Connection, held: Held, fresh: Mapping[int, Mapping[str, str]]) -> Context:
         known = states.state(conn)
@@ -180,6 +182,7 @@ class Session:
             held = replace(held, lease=renewed, memory=moved.memory)
             scene = self._scene(conn, held)
             happened = effects.apply(scene, moved.decisions) + effects.probe_due(scene)
+            reminding.remind(scene)
             store.write_streams(conn, stream_rows(moved, self._plan))
             troubles = self._health(scene, held)
             cursors = judged(held.cursors, fresh.cursors, moved)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from monitor.config.model import Config
-from monitor.config.receiver_kinds import hears
+from monitor.config.receiver_kinds import KINDS, hears
 from monitor.ledger import incidents
 from monitor.ledger.facts import INTERNAL_STREAM, Facts
 from monitor.ledger.models import incident, kill_event, kill_switch
@@ -43,11 +43,12 @@ def announce(
     *,
     delivery_key: str = "",
     extra: Mapping[str, Any] | None = None,
+    suppressed: bool = False,
 ) -> int:
     """Enqueue `event` as the incident is now, to `to` or else to all who were told of it; returns how many.
 
     An event that can come twice in one incident needs a `delivery_key` of its own each time. `extra` joins
-    the payload.
+    the payload. What is `suppressed` is kept in the outbox and never sent.
     """
     values = payload(conn, incident_id)
     if values is None:
@@ -62,9 +63,16 @@ def announce(
             kind=receiver.kind,
             event=event,
             payload={**values, **(extra or {})},
-            delivery_key=delivery_key,
+            delivery_key=f"{delivery_key}/suppressed" if suppressed else delivery_key,
+            group_id=None if groups_itself(receiver) else values["group_id"],
+            state="suppressed" if suppressed else "pending",
         )
     return len(receivers)
+
+
+def groups_itself(receiver: Addressee) -> bool:
+    """Whether a receiver keeps every alert by itself, and puts together what belongs together: Alertmanager does."""
+    return receiver.kind in KINDS and KINDS[receiver.kind].repeats
 
 
 def open_internal(

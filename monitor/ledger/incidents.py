@@ -99,6 +99,39 @@ def open_incident(conn: Connection, row: Mapping[str, Any]) -> bool:
     return opened
 
 
+def reopen(conn: Connection, row: Mapping[str, Any], ended_after_ms: int) -> str | None:
+    """Let the newest resolved incident that `row` would be another of fire on, where it ended later than that.
+
+    Returns its id; None where there is none. `ended_after_ms` is event time.
+    """
+    same = (incident.c.rule == row["rule"]) & (incident.c.stream == row["stream"])
+    same &= incident.c.signal.is_not_distinct_from(row["signal"]) & (incident.c.slice_id == row["slice_id"])
+    same &= (incident.c.state == "resolved") & (incident.c.ended_at >= moment(ended_after_ms))
+    newest = select(incident.c.incident_id).where(same).order_by(incident.c.ended_at.desc()).limit(1)
+    found: str | None = conn.execute(newest).scalar()
+    if found is None:
+        return None
+    kept = ("incident_id", "onset_at", "detected_at", "state", "config_hash", "historical", "dry_run")
+    fresh = {k: v for k, v in row.items() if k not in kept}
+    again = {"state": "firing", "resolved_at": None, "reopened": incident.c.reopened + 1}
+    ended = (incident.c.incident_id == found) & (incident.c.state == "resolved")
+    if conn.execute(update(incident).where(ended).values(_columns(fresh) | again)).rowcount != 1:
+        return None
+    note(conn, found, "reopened", f"{row['severity']}: {row['summary']}")
+    return found
+
+
+def mark(conn: Connection, incident_id: str, values: Mapping[str, Any]) -> bool:
+    """Store how far people know of a firing incident: `held_back`, `notified_at`, `group_id`."""
+    return _change(conn, incident_id, None, values)
+
+
+def mark_late(conn: Connection, incident_id: str, group_id: str | None, at_ms: int) -> None:
+    """Note that a historical incident was told in the digest of `group_id`, whether it still fires or not."""
+    mine = (incident.c.incident_id == incident_id) & incident.c.notified_at.is_(None)
+    conn.execute(update(incident).where(mine).values(group_id=group_id, notified_at=moment(at_ms)))
+
+
 def escalate(conn: Connection, incident_id: str, facts: Facts) -> bool:
     """Raise a firing incident to the severity of `facts`; False unless that is higher than what it has."""
     milder = [s.value for s in Severity if s.rank < Severity(facts.severity).rank]
@@ -113,9 +146,16 @@ def refresh(conn: Connection, incident_id: str, facts: Facts) -> bool:
     return _change(conn, incident_id, incident.c.severity == facts.severity, _measured(facts))
 
 
-def resolve(conn: Connection, incident_id: str, detail: str = "", *, at_ms: int | None = None) -> bool:
-    """End a firing incident because its evidence says so; False where it fires no more."""
-    return _end(conn, incident_id, "resolved", detail, at_ms)
+def resolve(
+    conn: Connection,
+    incident_id: str,
+    detail: str = "",
+    *,
+    at_ms: int | None = None,
+    ended_ms: int | None = None,
+) -> bool:
+    """End a firing incident because its evidence says so, in event time at `ended_ms`; False where it fires no more."""
+    return _end(conn, incident_id, "resolved", detail, at_ms, ended_ms)
 
 
 def expire(
@@ -125,9 +165,16 @@ def expire(
     return _end(conn, incident_id, "expired", detail, at_ms)
 
 
-def _end(conn: Connection, incident_id: str, state: str, detail: str, at_ms: int | None) -> bool:
+def _end(
+    conn: Connection,
+    incident_id: str,
+    state: str,
+    detail: str,
+    at_ms: int | None,
+    ended_ms: int | None = None,
+) -> bool:
     at = func.clock_timestamp() if at_ms is None else moment(at_ms)
-    changed = _change(conn, incident_id, None, {"state": state, "resolved_at": at})
+    changed = _change(conn, incident_id, None, {"state": state, "resolved_at": at, "ended_at": ended_ms})
     if changed:
         note(conn, incident_id, state, detail)
     return changed

@@ -227,7 +227,9 @@ reference_hour = Table(
     ForeignKeyConstraint(["reference_id"], ["tocsin_ledger.reference.reference_id"]),
 )
 
-# `facts` is what messages are written from.
+# `facts` is what messages are written from. `group_id` is the incident whose page this one joined, `held_back` why
+# nobody is told at the moment, `notified_at` when somebody was last told, by the ingest clock. `ended_at` is in
+# event time.
 incident = Table(
     "incident",
     metadata,
@@ -266,7 +268,26 @@ incident = Table(
     Column("summary", Text, nullable=False),
     Column("config_hash", Text, nullable=False),
     Column("facts", JSONB, nullable=False),
+    Column("group_id", Text),
+    Column("held_back", Text),
+    Column("notified_at", Time),
+    Column("ended_at", Time),
+    Column("reopened", Integer, nullable=False, server_default="0"),
     Index(None, "opened_at"),
+    Index("ix_incident_firing", "rule", "stream", postgresql_where="state = 'firing'"),
+    Index(None, "group_id"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("silence_id", Text, primary_key=True),
+    Column("match", JSONB, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=func.now()),
+    Column("expires_at", Time, nullable=False),
+    Column("expired_by", Text),
 )
 
 timeline = Table(

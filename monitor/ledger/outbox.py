@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from monitor.config.model import Config
 from monitor.ledger.facts import storable
-from monitor.ledger.models import delivery
+from monitor.ledger.models import delivery, incident
 from monitor.ledger.moments import moment
 
 KILL: Final = "kill"
@@ -61,17 +61,20 @@ def enqueue(
     delivery_key: str = "",
     value: str = "",
     about: str | None = None,
+    group_id: str | None = None,
+    state: str = "pending",
 ) -> None:
     """Put one message into its lane; a message that is there already stays as it is.
 
     Kind `kill` goes into the lane of the switch called `receiver` (of its state for `value`), all else into the
-    receiver's lane of the incident (of the kill, where there is no incident). What is neither says what it is
-    `about`. Raises ValueError without any of them.
+    receiver's lane of the incident (of the kill, where there is no incident), or of the one whose page it joined.
+    What is neither says what it is `about`. In state `suppressed` it is kept and never sent. Raises ValueError
+    without incident, kill and `about`.
     """
     subject = (kill_id or incident_id) if kind == KILL else (incident_id or kill_id or about)
     if subject is None:
         raise ValueError(f"a delivery to {receiver} needs an incident or a kill")
-    lane = switch_lane(receiver, value) if kind == KILL else f"incident/{receiver}/{subject}"
+    lane = switch_lane(receiver, value) if kind == KILL else f"incident/{receiver}/{group_id or subject}"
     row = {
         "delivery_id": delivery_id(subject, receiver, event, delivery_key),
         "lane": lane,
@@ -80,6 +83,7 @@ def enqueue(
         "receiver": receiver,
         "kind": kind,
         "event": event,
+        "state": state,
         "payload": storable(payload),
         "not_after": None if not_after_ms is None else moment(not_after_ms),
     }
@@ -99,8 +103,16 @@ def supersede(conn: Connection, lane: str) -> int:
 
 
 def told(conn: Connection, incident_id: str) -> list[Addressee]:
-    """Who has been sent anything about the incident, or is about to be."""
-    about = (delivery.c.incident_id == incident_id) & (delivery.c.kind != KILL)
+    """Who has been sent anything about the incident or the page that it is part of, or is about to be."""
+    leader = select(func.coalesce(incident.c.group_id, incident.c.incident_id))
+    leader_id = leader.where(incident.c.incident_id == incident_id).scalar_subquery()
+    members = select(incident.c.incident_id).where(incident.c.group_id == leader_id)
+    page = (
+        (delivery.c.incident_id == incident_id)
+        | (delivery.c.incident_id == leader_id)
+        | delivery.c.incident_id.in_(members)
+    )
+    about = page & (delivery.c.kind != KILL) & (delivery.c.state != "suppressed")
     rows = conn.execute(
         select(delivery.c.receiver, delivery.c.kind).where(about).distinct().order_by("receiver")
     )

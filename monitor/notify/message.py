@@ -15,6 +15,7 @@ from monitor.notify.story import lasted, story
 PART: Final = 250
 STORY: Final = 1_500
 TEST: Final = "This is a test of this receiver: nothing has happened."
+MOST_ALSO: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def compose(event: str, payload: Mapping[str, Any]) -> Message:
     if kill is not None:
         top, told = kill_headline(kill, payload, facts), kill_story(kill, facts)
     elif facts is not None:
-        top, told = _headline(event, facts, payload), _story(event, facts, payload)
+        top, told = _headline(event, facts, payload) + _more(payload), _story(event, facts, payload)
     else:
         top, told = event, ""
     if payload.get("test"):
@@ -75,14 +76,32 @@ def _headline(event: str, facts: Facts, payload: Mapping[str, Any]) -> str:
             return f"CLOSED {what}"
         case "resolved":
             return f"RESOLVED {what}"
+        case "opened":
+            return f"{_how(payload)}{what}"
         case _:
             return what
 
 
+def _how(payload: Mapping[str, Any]) -> str:
+    """How an incident comes to be told now."""
+    if payload.get("digest"):
+        return "FOUND LATE "
+    ways = {"back": "BACK ", "again": "STILL FIRING ", "joined": "ALSO "}
+    return next((word for way, word in ways.items() if payload.get(way)), "")
+
+
+def _more(payload: Mapping[str, Any]) -> str:
+    """What else the message is about."""
+    also, left = payload.get("also_n"), payload.get("left")
+    parts = [f"and {also:,} more" if also else "", f"{left:,} of this page still firing" if left else ""]
+    said = ", ".join(part for part in parts if part)
+    return f" ({said})" if said else ""
+
+
 def _story(event: str, facts: Facts, payload: Mapping[str, Any]) -> str:
-    if event == "resolved":
-        return lasted(facts, payload)
-    return story(facts)
+    told = lasted(facts, payload) if event == "resolved" else story(facts)
+    also = [str(each["summary"]) for each in payload.get("also") or ()][:MOST_ALSO]
+    return f"{told} Also: {'; '.join(clip(one, 160) for one in also)}." if also else told
 
 
 def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tuple[str, ...]:

@@ -80,12 +80,16 @@ def fingerprint(routing_key: str) -> str:
 
 
 def event(routing_key: str, env: str, what: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON of one event. Acknowledge and resolve carry no payload."""
-    action = _ACTIONS.get(what, "trigger")
+    """The JSON of one event. Acknowledge and resolve carry no payload.
+
+    What joined a page updates that alert; it resolves with the last of them.
+    """
+    still = what == "resolved" and payload.get("left")
+    action = "trigger" if still else _ACTIONS.get(what, "trigger")
     sent: dict[str, Any] = {
         "routing_key": routing_key,
         "event_action": action,
-        "dedup_key": dedup_key(env, str(payload.get("incident_id"))),
+        "dedup_key": dedup_key(env, str(payload.get("group_id") or payload.get("incident_id"))),
     }
     if action == "trigger":
         sent |= _trigger(env, compose(what, payload), facts_of(payload["facts"]))

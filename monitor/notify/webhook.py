@@ -16,7 +16,10 @@ from monitor.notify.signing import key_of, signed_headers
 MOST_BYTES: Final = 20_000
 _GONE: Final = 410
 OF_SWITCH: Final = ("tripped", "probing", "released")
-_PRIVATE: Final = ("facts", "kill", "switch", "switch_state", "switch_value")
+_PRIVATE: Final = (
+    *("facts", "kill", "switch", "switch_state", "switch_value"),
+    *("held_back", "notified_at", "ended_at", "reopened"),
+)
 
 
 class Webhook:
