@@ -25,6 +25,7 @@ from monitor.ledger.engine import connect, reach
 from monitor.ledger.migrate import check_schema
 from monitor.ledger.signal_rows import register_all
 from monitor.notify.worker import Notifier
+from monitor.web.board import Switchboard
 from monitor.web.server import WebServer
 
 WAIT_S: Final = 0.5
@@ -52,7 +53,11 @@ class Daemon:
         self._judge = Judge(config, self._engine, self._notifier.wake)
         self._snapshot.judge = self._judge
         self._web = WebServer(
-            self._snapshot.status, host=config.http_host, port=config.http_port, token=config.http_token
+            self._snapshot.status,
+            host=config.http_host,
+            port=config.http_port,
+            token=config.http_token,
+            board=Switchboard(config, self._engine, self._notifier.wake),
         )
         self._chores = BackgroundScheduler(timezone="UTC")
         self._started: list[str] = []

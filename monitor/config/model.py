@@ -317,7 +317,6 @@ class KillSwitch:
     """`mode` disable, degrade or rollback; `target` what it degrades or rolls back to.
 
     With labels in `per` it has a state for each of their values, see `value_of`; else one. `release` None is by hand.
-    `url` is empty where only `topic` tells of it.
     """
 
     name: str
@@ -330,7 +329,6 @@ class KillSwitch:
     per: tuple[str, ...] = ()
     dry_run: bool = False
     release: Release | None = None
-    topic: str | None = None
     ca_file: str | None = None
 
 

@@ -10,7 +10,6 @@ from monitor.config.model import Guard, KillSwitch, Release, flag_name
 from monitor.config.problem import WrongError, meant
 from monitor.config.receivers import printable, read_webhook
 from monitor.config.section import Section, each
-from monitor.config.source import kafka_name
 from monitor.config.tree import Node
 from monitor.config.values import (
     MS,
@@ -27,6 +26,7 @@ from monitor.config.values import (
 )
 
 MODES: Final = ("disable", "degrade", "rollback")
+PLANNED: Final = frozenset({"topic"})
 GUARD: Final = Guard(at_most=1, within_ms=MS["h"], min_n=10, fresh_ms=60_000)
 PROBE: Final = (0.05, 5 * MS["m"])
 WAITS: Final = (MS["m"], MS["w"])
@@ -61,7 +61,6 @@ def _switch(
     name: str, section: Section, receivers: Collection[str], labels: Collection[str], *, needed: bool
 ) -> KillSwitch:
     printable(name, section)
-    topic = section.take("topic", kafka_name, None)
     webhook = _webhook(section, needed=needed)
     mode = section.take("mode", one_of(*MODES), "disable")
     switch = KillSwitch(
@@ -76,19 +75,17 @@ def _switch(
         per=section.take("per", partial(_labels, section, labels), ()),
         dry_run=section.take("trip", one_of("live", "dry_run"), "live") == "dry_run",
         release=_release(section),
-        topic=topic,
     )
-    section.close()
+    section.close(PLANNED)
     return switch
 
 
 def _webhook(outer: Section, *, needed: bool) -> Mapping[str, Any]:
-    """Address, secret and CA; a switch that is told by a topic needs none."""
+    """Address, secret and CA."""
     section = outer.inner("webhook")
     if section is not None:
         return read_webhook(section, needed=needed)
-    if "topic" not in outer:
-        outer.wrong("`webhook` is missing", "what to call: webhook: {url: ..., secret: ...}; or a topic")
+    outer.wrong("`webhook` is missing", "what to call: webhook: {url: ..., secret: ...}")
     return {"url": "", "secret": "", "ca_file": None}
 
 

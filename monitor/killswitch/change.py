@@ -73,18 +73,17 @@ class Change:
         self._store_state(action, sequence, share)
         kill_id = self.event(action, sequence, share)
         supersede(self.conn, switch_lane(self.switch.name, self.value))
-        if self.switch.url:
-            enqueue(
-                self.conn,
-                incident_id=self.incident_id,
-                kill_id=kill_id,
-                receiver=self.switch.name,
-                kind=KILL,
-                event=action.value,
-                payload=self._body(action, sequence, not_after_ms, share),
-                not_after_ms=not_after_ms,
-                value=self.value,
-            )
+        enqueue(
+            self.conn,
+            incident_id=self.incident_id,
+            kill_id=kill_id,
+            receiver=self.switch.name,
+            kind=KILL,
+            event=action.value,
+            payload=self._body(action, sequence, not_after_ms, share),
+            not_after_ms=not_after_ms,
+            value=self.value,
+        )
         return KillOutcome(action, sequence, kill_id, new=True)
 
     def event(self, action: KillAction, sequence: int, share: float | None = None) -> str:

@@ -43,7 +43,7 @@ INCIDENTS: Final = Backoff(
     first_s=1, most_s=300, longest_wish_s=3600, give_up_s=86_400, warn_after=10, warn_after_s=300
 )
 
-# Every second that a kill is late counts, so a receiver's wish for hours is not honoured.
+# Every second that a kill is late counts: a receiver's wish for hours is not honoured, a first failure is told at once.
 KILLS: Final = Backoff(
-    first_s=0.5, most_s=15, longest_wish_s=30, give_up_s=86_400, warn_after=3, warn_after_s=10
+    first_s=0.5, most_s=15, longest_wish_s=30, give_up_s=86_400, warn_after=1, warn_after_s=10
 )

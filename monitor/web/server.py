@@ -10,16 +10,28 @@ import uvicorn
 
 from monitor.errors import UsageError
 from monitor.web.app import web_app
+from monitor.web.board import Switchboard
+from monitor.web.impatient import ImpatientProtocol
+from monitor.web.protect import Rate
 from monitor.web.status import Status
 
-MOST_CONNECTIONS: Final = 64
+MOST_CONNECTIONS: Final = 256
 KEEP_ALIVE_S: Final = 5
 
 
 class WebServer:
     """Serves from `start` until `stop`; started and stopped once, by one thread."""
 
-    def __init__(self, status: Callable[[], Status], *, host: str, port: int, token: str | None) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        *,
+        host: str,
+        port: int,
+        token: str | None,
+        board: Switchboard | None = None,
+        rate: Rate = Rate(),  # noqa: B008
+    ) -> None:
         """Bind `host` and `port` (0: any that is free). Raises UsageError where that cannot be, or must not:
         an address that others can reach needs a token.
         """
@@ -31,9 +43,9 @@ class WebServer:
         self._socket = _bound(host, port)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                web_app(status, token),
+                web_app(status, token, board, rate),
                 loop="asyncio",
-                http="h11",
+                http=ImpatientProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

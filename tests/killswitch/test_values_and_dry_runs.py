@@ -102,12 +102,3 @@ def test_a_person_who_trips_means_it_also_in_a_dry_run(ledger, switch_called):
     with ledger.begin() as conn:
         chat = switch_called("chat", dry_run=True)
         assert trip(conn, chat, stream="", reason="r", actor="ann").action is KillAction.TRIPPED
-
-
-def test_a_switch_that_only_a_topic_tells_of_has_no_webhook_to_send(ledger, switch_called):
-    from dataclasses import replace
-
-    with ledger.begin() as conn:
-        trip(conn, replace(switch_called("chat"), url="", topic="t"), stream="", reason="r", actor="ann")
-        assert hook(conn) == []
-        assert state(conn)["chat", ""].tripped

@@ -28,9 +28,8 @@ def test_an_incident_is_tried_for_a_day():
     assert INCIDENTS.gives_up(86_400_000)
 
 
-def test_a_kill_in_vain_is_announced_after_three_attempts_or_ten_seconds():
-    assert [KILLS.warns(attempts, 0) for attempts in (1, 2, 3)] == [False, False, True]
-    assert KILLS.warns(1, 15_000)
+def test_a_kill_in_vain_is_announced_at_once():
+    assert KILLS.warns(1, 0)
 
 
 def test_three_attempts_at_a_kill_take_two_seconds_at_most():

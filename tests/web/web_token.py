@@ -1,0 +1,3 @@
+"""The token of the servers under test."""
+
+TOKEN = "s3cret-token"
