@@ -351,7 +351,7 @@ CREATE TABLE tocsin_ledger.config (
     loaded_at timestamptz NOT NULL DEFAULT now(),
     host text NOT NULL,
     yaml_redacted text NOT NULL,
-    CONSTRAINT pk_config PRIMARY KEY (config_hash)
+    CONSTRAINT pk_config PRIMARY KEY (config_hash, loaded_at, host)
 );
 
 CREATE TABLE tocsin_ledger.lag (

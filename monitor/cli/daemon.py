@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from monitor.cli.chores import end_events, keep_lag, note_config
 from monitor.cli.log import Conditions
 from monitor.cli.snapshot import Snapshot
+from monitor.config import load
 from monitor.config.model import Config
-from monitor.errors import LedgerUnavailable, TocsinError
+from monitor.errors import ConfigError, LedgerUnavailable, TocsinError
 from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
 from monitor.ledger import tables
@@ -30,6 +31,11 @@ from monitor.web.server import WebServer
 
 WAIT_S: Final = 0.5
 RETRY_S: Final = 2.0
+AT_START: Final = (
+    *("name", "source", "store_url", "streams", "signals", "labels"),
+    *("bad_below", "http_host", "http_port", "http_token"),
+)
+"""What of alerts.yaml takes effect at the next start only."""
 
 log = structlog.get_logger("tocsin")
 
@@ -62,8 +68,8 @@ class Daemon:
         self._chores = BackgroundScheduler(timezone="UTC")
         self._started: list[str] = []
 
-    def run(self, stopping: threading.Event) -> None:
-        """Work until `stopping`; raises the error that ended a part for good."""
+    def run(self, stopping: threading.Event, reloading: threading.Event) -> None:
+        """Work until `stopping`, reading alerts.yaml again when `reloading`; raises the error that ended a part."""
         self._web.start()
         self._started.append("web")
         log.info(
@@ -76,6 +82,29 @@ class Daemon:
             failure = self._ingest.failure() or self._judge.failure()
             if failure is not None:
                 raise failure
+            if reloading.is_set():
+                reloading.clear()
+                self._reload()
+
+    def _reload(self) -> None:
+        """Go on by alerts.yaml as it is now; one that is wrong is told, and the old one holds."""
+        try:
+            fresh = load(self._config.path)
+            self._notifier.reload(fresh)
+            register_all(self._engine, fresh.signals)
+            note_config(self._engine, fresh, socket.gethostname())
+        except ConfigError as wrong:
+            for problem in wrong.problems:
+                log.error("alerts.yaml is wrong", problem=problem)
+            log.error("the old alerts.yaml holds", config_hash=self._config.config_hash[:10])
+            return
+        except (TocsinError, SQLAlchemyError) as error:
+            log.error("the old alerts.yaml holds", why=str(error).splitlines()[0])
+            return
+        later = [name for name in AT_START if getattr(fresh, name) != getattr(self._config, name)]
+        self._judge.reload(fresh)
+        self._config = fresh
+        log.info("alerts.yaml read again", config_hash=fresh.config_hash[:10], at_the_next_start=later)
 
     def _await_ledger(self, stopping: threading.Event) -> bool:
         """Wait for Postgres, saying so once; a schema that does not fit ends the process."""

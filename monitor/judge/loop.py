@@ -31,6 +31,7 @@ class Judge:
         self._thread = Thread(target=self._run, name="judge", daemon=True)
         self._failure: TocsinError | None = None
         self._trouble: str | None = None
+        self._fresh: Config | None = None
 
     @property
     def leads(self) -> bool:
@@ -52,6 +53,10 @@ class Judge:
     def start(self) -> None:
         """Begin to judge."""
         self._thread.start()
+
+    def reload(self, config: Config) -> None:
+        """Judge by another configuration from the next tick on."""
+        self._fresh = config
 
     def stop(self, deadline_s: float) -> None:
         """Finish the tick, give up the lease."""
@@ -79,6 +84,9 @@ class Judge:
 
     def _tick(self) -> bool:
         try:
+            if self._fresh is not None:
+                fresh, self._fresh = self._fresh, None
+                self._session.reconfigure(fresh)
             happened, more = self._session.tick()
         except SchemaMismatch as error:
             self._failure = error

@@ -111,8 +111,9 @@ class Session:
                 return False
             memory = store.load(conn) or Memory(Progress(self._plan.lateness_ms))
             memory = replace(memory, progress=replace(memory.progress, lateness_ms=self._plan.lateness_ms))
-            memory, gone = forgotten(memory, self._plan)
-            held = Held(taken, memory, None, store.load_cursors(conn), store.labels(conn, ()))
+            labels = store.labels(conn, ())
+            memory, gone = forgotten(memory, self._plan, labels)
+            held = Held(taken, memory, None, store.load_cursors(conn), labels)
             for happened in effects.expire_removed(self._scene(conn, held), gone):
                 log.info(
                     happened.event, rule=happened.rule, stream=happened.stream, incident=happened.incident_id
@@ -220,6 +221,15 @@ class Session:
         elif took_s < QUICK_TICK_S:
             self._most = min(self._most * 2, MOST_CHECKPOINTS)
 
+    def reconfigure(self, config: Config) -> None:
+        """Judge by `config` from now on; incidents of rules that are gone, or that left a stream, expire.
+
+        The lease is given back for that, so that whoever leads next begins from what is stored.
+        """
+        self._config, self._plan = config, compile_plan(config)
+        self.resign()
+        self.drop()
+
     def resign(self) -> None:
         """Give the lease back, so that another leads at once."""
         if self._held is None:
@@ -229,11 +239,18 @@ class Session:
         self._held = None
 
 
-def forgotten(memory: Memory, plan: Plan) -> tuple[Memory, list[Verdict]]:
-    """Forget the incidents of rules that are gone; they are to be closed as expired."""
+def forgotten(
+    memory: Memory, plan: Plan, labels: Mapping[int, Mapping[str, str]]
+) -> tuple[Memory, list[Verdict]]:
+    """Forget the incidents of rules that are gone, or match their stream no more; they are to be closed as expired."""
     keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
     keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {key_of(r) for r in plan.absent}
-    gone = [k for k in memory.core.incidents if k[0] not in keys]
+    rules = plan.rules
+    gone = [
+        k
+        for k in memory.core.incidents
+        if k[0] not in keys or not rules[k[0]].match.accepts(labels.get(stream_of(k[1]), {}))
+    ]
     kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
     verdicts = [_expired(k, memory) for k in gone]
     return replace(memory, core=replace(memory.core, incidents=kept)), verdicts

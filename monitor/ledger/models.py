@@ -419,12 +419,13 @@ skipped_range = Table(
     Column("at", Time, nullable=False, server_default=func.now()),
 )
 
+# A row for each time that a process read its alerts.yaml.
 config = Table(
     "config",
     metadata,
     Column("config_hash", Text, primary_key=True),
-    Column("loaded_at", Time, nullable=False, server_default=func.now()),
-    Column("host", Text, nullable=False),
+    Column("loaded_at", Time, primary_key=True, server_default=func.now()),
+    Column("host", Text, primary_key=True),
     Column("yaml_redacted", Text, nullable=False),
 )
 

@@ -47,6 +47,7 @@ class Notifier:
         observe: Callable[[str, str], None] = lambda receiver, result: None,
     ) -> None:
         self._engine, self._config, self._senders = engine, config, Senders(config)
+        self._retired: list[Senders] = []
         self._incidents, self._kills = incidents, kills
         self._poll_s, self._most_each, self._lease_s = poll_s, most_each, lease_s
         self._observe = observe
@@ -60,6 +61,12 @@ class Notifier:
     def start(self) -> None:
         """Begin to send."""
         self._thread.start()
+
+    def reload(self, config: Config) -> None:
+        """Send by another configuration from now on. Raises UsageError, and nothing is changed, where it cannot be."""
+        senders = Senders(config)
+        self._retired.append(self._senders)
+        self._config, self._senders = config, senders
 
     def wake(self) -> None:
         """Look into the outbox now: something was committed. May be called by any thread."""
@@ -76,7 +83,8 @@ class Notifier:
         self._thread.join(deadline_s)
         with self._idle:
             finished = self._idle.wait_for(lambda: not self._busy.total(), max(0.0, until - time.monotonic()))
-        self._senders.close()
+        for senders in (*self._retired, self._senders):
+            senders.close()
         return finished and not self._thread.is_alive()
 
     def _run(self) -> None:

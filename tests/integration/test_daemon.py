@@ -166,6 +166,24 @@ def test_of_two_replicas_one_is_killed_and_the_other_counts_and_judges_everythin
         assert stage.one("SELECT sum(k) FROM tocsin.rates WHERE signal = 'error'") == 120
 
 
+def test_sighup_reads_alerts_yaml_again_and_a_wrong_one_changes_nothing(stage: Stage) -> None:
+    loads = "SELECT count(*) FROM tocsin.configs"
+    with stage.daemon() as (running, url):
+        until(lambda: leads(url))
+        [path] = stage.folder.glob("alerts-*.yaml")
+        good = path.read_text()
+        path.write_text(good.replace("rules:", "rulez:"))
+        running.send_signal(signal.SIGHUP)
+        until(lambda: "the old alerts.yaml holds" in next(stage.folder.glob("*.log")).read_text())
+        assert stage.one(loads) == 1
+        path.write_text(good + "\n# another\n")
+        running.send_signal(signal.SIGHUP)
+        until(lambda: stage.one(loads) == 2)
+        until(lambda: leads(url))
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
+
+
 def leads(url: str) -> bool:
     try:
         metrics = httpx.get(f"{url}/metrics", timeout=2).text

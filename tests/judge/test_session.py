@@ -351,3 +351,20 @@ streams: {labels: [{match: {model: "*-eu"}, set: {team: eu}}]}
     assert receiver == "eu"
     assert (facts["title"], facts["runbook"]) == ("chat-eu fails", "https://wiki.example/errors")
     assert facts["links"] == [["Dashboard", f"https://grafana.example/d?m=chat-eu&from={facts['onset_ms']}"]]
+
+
+def test_a_changed_limit_keeps_the_incident_and_a_rule_that_leaves_the_stream_ends_it(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ledger = prepared(engine, settings_of(tmp_path), age_s=1_200)
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, FIRING)
+    judge = ledger.session()
+    drained(judge)
+    judge.reconfigure(settings_of(tmp_path, RULES.replace("10%", "11%")))
+    drained(judge)
+    assert (judge.leads, incidents(ledger)) == (True, [("errors", "chat-eu", "critical", "firing")])
+    judge.reconfigure(settings_of(tmp_path, RULES.replace("chat-eu", "search")))
+    drained(judge)
+    assert [r[3] for r in incidents(ledger)] == ["expired"]
+    assert "resolved" in {e for (e,) in ledger.rows("SELECT event FROM tocsin.deliveries")}
