@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint demo bench bench-detection peers lock clean
+.PHONY: help setup test test-parties lint demo bench bench-detection bench-alerts peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,6 +47,9 @@ peers: setup ## Install the tools that bench-detection compares with, each on it
 
 PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --quiet
+
+bench-alerts: setup ## Measure the time from a kill to its webhook while other deliveries hang
+	$(BIN)/python -m benchmarks.alerts
 
 lock: ## Pin the requirements anew (needs uv)
 	$(PIN) pyproject.toml -o requirements/run.txt
