@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.cli.chores import end_events, keep_lag, note_config
+from monitor.cli.heartbeat import Beating
 from monitor.cli.log import Conditions
 from monitor.cli.snapshot import Snapshot
 from monitor.config import load
@@ -33,7 +34,7 @@ WAIT_S: Final = 0.5
 RETRY_S: Final = 2.0
 AT_START: Final = (
     *("name", "source", "store_url", "streams", "signals", "labels"),
-    *("bad_below", "http_host", "http_port", "http_token"),
+    *("bad_below", "heartbeat", "http_host", "http_port", "http_token"),
 )
 """What of alerts.yaml takes effect at the next start only."""
 
@@ -145,6 +146,9 @@ class Daemon:
         )
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
         self._chores.add_job(lambda: _quietly(end_events, engine), minutes=5, **every)
+        if self._config.heartbeat is not None:
+            beating = Beating(self._config.heartbeat, self._snapshot.status, Conditions(log))
+            self._chores.add_job(beating.beat, seconds=self._config.heartbeat.every_ms / 1000, **every)
         self._chores.start()
 
     def stop(self, within_s: float) -> None:

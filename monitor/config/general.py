@@ -9,10 +9,10 @@ from typing import Final
 from monitor.config.audience import Directory, read_audience
 from monitor.config.limits import SEVERITIES
 from monitor.config.matching import read_namings
-from monitor.config.model import Audience, FalseAlarms, Labels, Learning, Rule, Severity, Streams
+from monitor.config.model import Audience, FalseAlarms, Heartbeat, Labels, Learning, Rule, Severity, Streams
 from monitor.config.problem import WrongError, meant
 from monitor.config.rules import Defaults
-from monitor.config.secrets import any_text, read_secret
+from monitor.config.secrets import any_text, outgoing, read_secret
 from monitor.config.section import Section, each
 from monitor.config.templates import OF_INCIDENT, OF_RULE, TRACE, address, fields
 from monitor.config.tree import Mapping, Node, Scalar, Sequence, shown
@@ -20,6 +20,7 @@ from monitor.config.values import (
     MS,
     NUMBER,
     duration,
+    flag,
     is_loopback,
     milliseconds,
     named,
@@ -254,6 +255,19 @@ def read_links(root: Section, labels: Collection[str]) -> tuple[tuple[str, str],
     if len(found) > MOST_LINKS:
         section.wrong(f"there are more than {MOST_LINKS} links", "a message has no room for them")
     return tuple((name, to) for name, to in found.items() if to)
+
+
+def read_heartbeat(root: Section, *, needed: bool) -> Heartbeat | None:
+    """Whom to send a sign of life."""
+    section = root.inner("heartbeat")
+    if section is None:
+        return None
+    allow_http = section.take("allow_http", flag, False)
+    check = outgoing(allow_http=allow_http)
+    url = read_secret(section, "url", check, needed=needed, advice="the address that a watchman gave you")
+    every_ms = section.take("every", duration("10s", "1h"), MS["m"])
+    section.close()
+    return Heartbeat(url, every_ms)
 
 
 def read_http(root: Section, *, needed: bool) -> tuple[str, int, str | None]:

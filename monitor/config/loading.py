@@ -42,10 +42,10 @@ REPLAY: Final = frozenset(
         "mutes",
     }
 )
-RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http"}
+RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http", "heartbeat"}
 LEDGER: Final = frozenset({"store"})
 
-PLANNED: Final = frozenset({"heartbeat", "samples"})
+PLANNED: Final = frozenset({"samples"})
 _VARIABLE: Final = "TOCSIN_CONFIG"
 
 
@@ -140,6 +140,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     labels = general.read_labels(root)
     links = general.read_links(root, streams.labels)
     mutes = read_mutes(root, streams.labels)
+    heartbeat = general.read_heartbeat(root, needed="heartbeat" in need)
     host, port, token = general.read_http(root, needed="http" in need)
     root.close(PLANNED)
     return Config(
@@ -165,6 +166,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         labels=labels,
         links=links,
         mutes=mutes,
+        heartbeat=heartbeat,
     )
 
 

@@ -365,6 +365,14 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Where a sign of life goes, and how often."""
+
+    url: str = field(repr=False)
+    every_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file. `config_hash` is of the text before variables expand; `redacted` has no secrets.
 
@@ -393,6 +401,7 @@ class Config:
     labels: Labels | None = None
     links: tuple[tuple[str, str], ...] = ()
     mutes: tuple[Mute, ...] = ()
+    heartbeat: Heartbeat | None = None
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

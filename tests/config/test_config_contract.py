@@ -47,7 +47,7 @@ PLANNED = {
         "objective: 99%",
         "over: 30d",
     ],
-    "": ["heartbeat: {}", "samples: {}"],
+    "": ["samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "labels": ["mature: 90d"],
     "receivers.default": ["teams: {}", "discord: {}"],
