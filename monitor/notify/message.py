@@ -112,9 +112,19 @@ def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tu
         commands += ["tocsin kill status", f"tocsin kill release {switch} --reason ..."]
     if incident and event in ("opened", "escalated", "tripped") and not payload.get("acknowledged_at"):
         commands.append(f"tocsin ack {incident}")
+        commands += _silence(facts)
     if incident:
         commands.append(f"SELECT * FROM tocsin.timeline WHERE incident_id = '{incident}'")  # noqa: S608
     return tuple(commands)
+
+
+def _silence(facts: Facts | None) -> list[str]:
+    """How to have peace from the stream; Tocsin's own incidents have none."""
+    if facts is None or facts.kind == "internal":
+        return []
+    label, value = next(iter(facts.labels.items()), ("stream", facts.stream))
+    command = f"tocsin silence add {quote(f'{label}={value}')} --for 2h --reason ..."
+    return [command] if len(command) <= PART and command.isprintable() else []
 
 
 def _tripped_switch(payload: Mapping[str, Any]) -> str | None:

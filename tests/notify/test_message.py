@@ -9,7 +9,8 @@ from monitor.notify.message import compose
 
 
 def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
-    message = compose("opened", payload_of(GERMAN, switch_state="released"))
+    labelled = replace(GERMAN, labels={"model": "chat-eu"})
+    message = compose("opened", payload_of(labelled, switch_state="released"))
     assert message.headline == "chat-eu: 31% of answers are German, was 2%"
     assert message.story == (
         "Began 02:51:20 UTC, 40 s after version v42 first appeared; v42: 58% German, v41: 2%. "
@@ -21,6 +22,7 @@ def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
     )
     assert message.commands == (
         "tocsin ack k3v9q2m7ab",
+        "tocsin silence add model=chat-eu --for 2h --reason ...",
         "SELECT * FROM tocsin.timeline WHERE incident_id = 'k3v9q2m7ab'",
     )
     assert message.links == (("Runbook", "https://wiki.corp/runbooks/language"),)
@@ -172,3 +174,36 @@ def test_a_runbook_that_is_no_web_address_is_no_link():
     message = compose("opened", payload_of(odd))
     assert message.links == ()
     assert "runbook javascript:alert(1)" in message.context
+
+
+@pytest.mark.parametrize(
+    ("event", "more", "headline"),
+    [
+        ("opened", {"joined": True}, "ALSO chat-eu: 31% of answers are German, was 2%"),
+        ("opened", {"again": True}, "STILL FIRING chat-eu: 31% of answers are German, was 2%"),
+        ("opened", {"back": True}, "BACK chat-eu: 31% of answers are German, was 2%"),
+        (
+            "opened",
+            {"digest": {"n": 3}, "also_n": 2},
+            "FOUND LATE chat-eu: 31% of answers are German, was 2% (and 2 more)",
+        ),
+        (
+            "resolved",
+            {"left": 2},
+            "RESOLVED chat-eu: 31% of answers are German, was 2% (2 of this page still firing)",
+        ),
+    ],
+)
+def test_a_headline_says_how_an_incident_comes_to_be_told(event, more, headline):
+    assert compose(event, payload_of(GERMAN, **more)).headline == headline
+
+
+def test_a_page_names_what_began_with_it():
+    also = [{"summary": f"chat-{i}: no records for 2 min"} for i in range(9)]
+    story = compose("opened", payload_of(GERMAN, also=also, also_n=9)).story
+    assert story.endswith(" Also: " + "; ".join(each["summary"] for each in also[:5]) + ".")
+
+
+def test_tocsins_own_incidents_cannot_be_silenced():
+    internal = replace(GERMAN, kind="internal", title="Tocsin is behind the topic")
+    assert [c for c in compose("opened", payload_of(internal)).commands if "silence" in c] == []
