@@ -7,6 +7,7 @@ from types import FrameType
 
 import click
 
+from monitor import crash_points
 from monitor.cli.daemon import Daemon
 from monitor.cli.log import configure_log
 from monitor.cli.options import config_option, loaded
@@ -24,6 +25,7 @@ def run(path: str | None, accept_new_topic: bool) -> None:
     SIGHUP reads alerts.yaml again; one that is wrong changes nothing.
     """
     configure_log(os.environ)
+    crash_points.arm(os.environ)
     settings = loaded(path, RUN)
     stopping, reloading = threading.Event(), threading.Event()
 

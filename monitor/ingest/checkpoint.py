@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from monitor import crash_points
 from monitor.errors import CheckpointRefused, OwnershipLost
 from monitor.ledger import models
 from monitor.ledger.engine import missing_partition, refused
@@ -70,6 +71,8 @@ def store(
                 _insert(connection, checkpoint, intake, seq, blob)
                 for announce in announcements:
                     announce(connection)
+                crash_points.reached("ingest.before_commit")
+            crash_points.reached("ingest.after_commit")
     except (SQLAlchemyError, ValueError, OverflowError) as error:
         if refused(error):
             reason = str(getattr(error, "orig", None) or error).partition("\n")[0]

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, Engine, select
 
+from monitor import crash_points
 from monitor.config.model import Config
 from monitor.judge import effects, health, lease, new_versions, reminding, store
 from monitor.judge.kill import Switch
@@ -191,6 +192,8 @@ class Session:
             if fresh.consumed or given:
                 store.save(conn, moved.memory, held.saved)
                 held = replace(held, saved=moved.memory)
+            crash_points.reached("judge.before_commit")
+        crash_points.reached("judge.after_commit")
         self._held = replace(held, cursors=cursors, troubles=troubles)
         if moved.complete:
             self._rows_at = monotonic()

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
+from monitor import crash_points
 from monitor.config.model import Config
 from monitor.errors import DeliveryError
 from monitor.ledger.engine import retryable
@@ -164,6 +165,7 @@ class Notifier:
 
     def _attempt(self, delivery: Delivery) -> str:
         taken, error = Taken(""), None
+        crash_points.reached("notify.before_send")
         try:
             taken = self._senders.send(delivery)
         except DeliveryError as refused:
@@ -171,7 +173,9 @@ class Notifier:
         except Exception as bug:
             _log.exception("message could not be made", delivery=delivery.delivery_id)
             error = DeliveryError(f"could not be sent: {type(bug).__name__}", permanent=False)
+        crash_points.reached("notify.before_record")
         result = self._record(delivery, taken, error)
+        crash_points.reached("notify.after_record")
         _log.info(
             result,
             receiver=delivery.receiver,
