@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint demo bench bench-detection bench-alerts peers lock clean
+.PHONY: help setup test test-parties lint faults demo bench bench-detection bench-alerts peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,12 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+MINUTES := 30
+FAULTS = --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+faults: setup ## Kill, freeze, cut and scale under load, and account for every record (MINUTES=5 SEED=17)
+	$(BIN)/python tests/faults/faults.py $(FAULTS)
 
 demo: setup ## Watch four drifts and an outage being found, in about 90 seconds
 	$(BIN)/tocsin demo

@@ -1,0 +1,206 @@
+"""The replicas that are to run now, and the faults that befall them and their servers."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import structlog
+from fault_deck import Fault, Kind
+from fault_site import Replica, Site
+from fault_watch import Watch
+from kafka.errors import KafkaError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+MOST_PARTITIONS: Final = 10
+LONGEST_RESPAWN_S: Final = 3.0
+TIMES_BEFORE_CRASH: Final = {"ingest": 12, "judge": 8, "notify": 2}
+
+log = structlog.get_logger("faults")
+
+
+class Fleet:
+    """Keeps `wanted` replicas running, whatever kills them; what is to be visited is armed as they come back."""
+
+    def __init__(self, site: Site, watch: Watch, seed: int, wanted: int) -> None:
+        self._site, self._watch, self.wanted = site, watch, wanted
+        self._rng = Random(f"fleet/{seed}")
+        self._replicas: dict[int, Replica] = {}
+        self._back_at: dict[int, float] = {}
+        self._thaw_at: dict[int, float] = {}
+        self._to_visit: list[str] = []
+        self.visited: Counter[str] = Counter()
+        self.kills: Counter[str] = Counter()
+        self.others: Counter[str] = Counter()
+        self.ended: list[str] = []
+        self._blows: dict[Kind, Callable[[Fault], None]] = {
+            Kind.KILL: self._kill,
+            Kind.CRASH: self._crash,
+            Kind.STOP: self._stop,
+            Kind.TERMINATE: self._terminate,
+            Kind.POSTGRES: self._postgres,
+            Kind.KAFKA: self._kafka,
+            Kind.SCALE: self._scale,
+            Kind.PARTITION: self._partition,
+        }
+
+    def strike(self, fault: Fault) -> None:
+        """Let it happen."""
+        log.info(fault.kind, **{k: v for k, v in (("step", fault.step), ("to", fault.replicas)) if v})
+        self._blows[fault.kind](fault)
+
+    def tend(self) -> None:
+        """Thaw, bury and restart whatever is due."""
+        now = time.monotonic()
+        for number in [n for n, at in self._thaw_at.items() if at <= now]:
+            self._thaw(number)
+        for number in range(self.wanted):
+            replica = self._replicas.get(number) or self._site.replica(number)
+            self._replicas[number] = replica
+            if not replica.pid:
+                self._bury(replica)
+                if self._back_at.setdefault(number, now) <= now:
+                    self._start(replica)
+        for number in [n for n in self._replicas if n >= self.wanted]:
+            self._replicas.pop(number).close()
+
+    def settle(self) -> None:
+        """No more crash points, nothing frozen."""
+        self._to_visit.clear()
+        for number in list(self._thaw_at):
+            self._thaw(number)
+        for replica in self._replicas.values():
+            if replica.pid and replica.crash_at:
+                replica.kill()
+                replica.crash_at = ""
+                self.kills[Kind.KILL] += 1
+
+    def close(self) -> None:
+        for replica in self._replicas.values():
+            replica.close()
+
+    def _start(self, replica: Replica) -> None:
+        self._back_at.pop(replica.number, None)
+        replica.crash_at = self._next_crash()
+        replica.start()
+
+    def _next_crash(self) -> str:
+        if not self._to_visit:
+            return ""
+        # The next replica is told the next step, until one has died of this one.
+        step = self._to_visit.pop(0)
+        self._to_visit.append(step)
+        return f"{step}:{self._rng.randint(1, TIMES_BEFORE_CRASH[step.partition('.')[0]])}"
+
+    def _bury(self, replica: Replica) -> None:
+        """Note how a replica ended that nobody here has ended."""
+        code = replica.exit_code()
+        if code is None or replica.number in self._back_at:
+            return
+        self._back_at[replica.number] = time.monotonic() + self._rng.uniform(0.0, LONGEST_RESPAWN_S)
+        step = replica.crash_at.partition(":")[0]
+        if code == -signal.SIGKILL and step:
+            self._visited(step)
+        else:
+            self.ended.append(f"replica {replica.number} ended with {code} by itself")
+
+    def _visited(self, step: str) -> None:
+        self.visited[step] += 1
+        self.kills[f"at {step}"] += 1
+        if step in self._to_visit:
+            self._to_visit.remove(step)
+        self._watch.strike(f"crash at {step}")
+
+    def _running(self) -> list[Replica]:
+        return [r for r in self._replicas.values() if r.pid and not r.frozen]
+
+    def _victim(self, fault: Fault) -> Replica | None:
+        running = self._running()
+        return running[int(fault.luck * len(running))] if running else None
+
+    def _kill(self, fault: Fault) -> None:
+        victim = self._victim(fault)
+        if victim is None:
+            return
+        self._back_at[victim.number] = time.monotonic() + fault.lasts_s / 2
+        victim.kill()
+        self.kills[Kind.KILL] += 1
+        self._watch.strike("SIGKILL")
+
+    def _crash(self, fault: Fault) -> None:
+        """From now on replicas come back with this step armed; one has to come back at once."""
+        self._to_visit.insert(0, fault.step)
+        self._kill(fault)
+
+    def _stop(self, fault: Fault) -> None:
+        victim = self._victim(fault)
+        if victim is None:
+            return
+        victim.freeze()
+        self._thaw_at[victim.number] = time.monotonic() + fault.lasts_s
+        self.others["SIGSTOP"] += 1
+        if self._running():
+            self._watch.strike("SIGSTOP")
+
+    def _thaw(self, number: int) -> None:
+        del self._thaw_at[number]
+        replica = self._replicas.get(number)
+        if replica is not None:
+            replica.thaw()
+            self._watch.strike("SIGCONT")
+
+    def _terminate(self, fault: Fault) -> None:
+        # Every second connection, or all of them.
+        some = "AND pid % 2 = 0" if fault.hard else ""
+        query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tocsin run' {some}"
+        try:
+            with self._site.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                conn.execute(text(query)).all()
+        except SQLAlchemyError as error:
+            log.warning("connections could not be terminated", why=str(error).splitlines()[0])
+            return
+        self.others["pg_terminate_backend"] += 1
+        self._watch.strike("pg_terminate_backend")
+
+    def _postgres(self, fault: Fault) -> None:
+        server = self._site.postgres
+        server.kill() if fault.hard else server.stop()
+        self._pass(fault.lasts_s)
+        server.restart()
+        self.others["Postgres killed" if fault.hard else "Postgres restarted"] += 1
+        self._watch.strike("Postgres back")
+
+    def _kafka(self, fault: Fault) -> None:
+        server = self._site.kafka
+        server.kill() if fault.hard else server.stop()
+        self._pass(fault.lasts_s)
+        server.restart()
+        self.others["Kafka killed" if fault.hard else "Kafka restarted"] += 1
+        self._watch.strike("Kafka back")
+
+    def _pass(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.tend()
+            time.sleep(0.2)
+
+    def _scale(self, fault: Fault) -> None:
+        self.wanted = fault.replicas
+        self.others[f"scaled to {fault.replicas}"] += 1
+        for number in [n for n in self._thaw_at if n >= self.wanted]:
+            self._thaw(number)
+        self.tend()
+        self._watch.strike("scaled")
+
+    def _partition(self, fault: Fault) -> None:
+        try:
+            count = self._site.add_partition(MOST_PARTITIONS)
+        except KafkaError as error:
+            log.warning("no partition added", why=str(error))
+            return
+        if count:
+            self.others["partition added"] += 1
+            self._watch.strike("partition added")

@@ -1,0 +1,98 @@
+"""The harness itself, without servers: the same seed breaks the same things, and no loss stays unseen."""
+
+from collections import Counter
+
+import msgspec
+import pytest
+from fault_account import layer
+from fault_deck import Kind, faults
+from fault_load import Sort, record, value
+from fault_truth import Logged, truth_of
+from fault_watch import Recoveries, Strike
+
+from monitor.crash_points import STEPS
+
+SEED = 3
+AT_MS = 1_700_000_005_000
+
+
+def logged(number: int, offset: int, *, partition: int = 0, fails: bool = False) -> Logged:
+    return Logged(partition, offset, AT_MS, number, value(record(SEED, number), AT_MS, fails=fails))
+
+
+def first_of(sort: Sort) -> int:
+    return next(n for n in range(10_000) if record(SEED, n).sort is sort)
+
+
+def test_a_seed_gives_the_same_faults_again_and_another_seed_others() -> None:
+    assert faults(1, 600, 5) == faults(1, 600, 5)
+    assert faults(1, 600, 5) != faults(2, 600, 5)
+
+
+def test_half_an_hour_has_at_least_200_kills_and_50_other_faults_and_every_crash_point() -> None:
+    deck = faults(1, 1_800, 6.5)
+    kills = [f for f in deck if f.kind in (Kind.KILL, Kind.CRASH)]
+    # Each crash point brings a kill of its own.
+    assert len(kills) + sum(f.kind is Kind.CRASH for f in deck) >= 200
+    assert len(deck) - len(kills) >= 50
+    assert {f.step for f in deck if f.kind is Kind.CRASH} == set(STEPS)
+    assert {f.kind for f in deck} == set(Kind)
+
+
+def test_a_freeze_is_longer_than_the_session_time_out_and_the_lease() -> None:
+    assert min(f.lasts_s for f in faults(1, 1_800, 5) if f.kind is Kind.STOP) > 6.0
+
+
+def test_a_record_counts_in_its_own_pane_and_one_with_a_fast_clock_2_s_ahead_of_kafka() -> None:
+    plain, fast = first_of(Sort.PLAIN), first_of(Sort.FAST)
+    truth = truth_of(SEED, iter([logged(plain, 0), logged(fast, 1)]))
+    models = record(SEED, plain).model, record(SEED, fast).model
+    assert truth.panes() == Counter({(m, 1_700_000_000_000): n for m, n in Counter(models).items()})
+
+
+def test_a_late_record_counts_in_the_pane_it_belongs_to() -> None:
+    number = first_of(Sort.LATE)
+    late = record(SEED, number)
+    ((_, start),) = truth_of(SEED, iter([logged(number, 0)])).panes()
+    assert start == (AT_MS - late.late_ms) // 10_000 * 10_000
+
+
+@pytest.mark.parametrize("sort", [Sort.NOT_JSON, Sort.NO_MODEL, Sort.TOMBSTONE, Sort.TOO_OLD])
+def test_what_is_no_record_is_to_be_skipped_with_its_reason(sort: Sort) -> None:
+    truth = truth_of(SEED, iter([logged(first_of(sort), 7, partition=2)]))
+    assert truth.skipped == {(2, 7): sort.value}
+    assert truth.totals() == {2: (8, 0, 1)}
+
+
+def test_a_record_written_twice_is_two_records() -> None:
+    number = first_of(Sort.PLAIN)
+    truth = truth_of(SEED, iter([logged(number, 0), logged(number, 1)]))
+    assert truth.totals() == {0: (2, 2, 0)}
+    assert truth.records == 2
+
+
+def test_a_record_that_is_not_what_was_written_ends_the_account() -> None:
+    number = first_of(Sort.PLAIN)
+    other = Logged(0, 0, AT_MS, number, msgspec.json.encode({"model": "m-0", "id": "r-1", "status": "ok"}))
+    with pytest.raises(AssertionError, match="is not what was written"):
+        truth_of(SEED, iter([other]))
+
+
+def test_a_loss_in_one_pane_is_not_made_up_for_by_a_double_in_another() -> None:
+    found = layer("panes", {"a": 10, "b": 10}, {"a": 9, "b": 11})
+    assert (found.lost, found.twice) == (1, 1)
+    assert found.told == ("a: 10 expected, 9 found", "b: 10 expected, 11 found")
+
+
+def test_what_was_counted_though_it_never_was_there_is_counted_twice() -> None:
+    assert layer("panes", {}, {"a": 2}).twice == 2
+
+
+def test_a_recovery_counts_from_the_last_fault_and_is_over_when_every_partition_is_judged() -> None:
+    recoveries = Recoveries()
+    recoveries.strike(Strike("SIGKILL", 10.0, {0: 100, 1: 100}))
+    recoveries.look({0: 100, 1: 99}, 11.0)
+    recoveries.strike(Strike("SIGSTOP", 12.0, {0: 110, 1: 110}))
+    recoveries.look({0: 110, 1: 110}, 15.0)
+    (over,) = recoveries.done
+    assert (over.what, over.seconds, over.behind_s) == ("SIGSTOP", 3.0, 5.0)
