@@ -281,7 +281,7 @@ CREATE TABLE tocsin_ledger.repetition (
 
 CREATE TABLE tocsin_ledger.kill_switch (
     switch text NOT NULL,
-    value text NOT NULL,
+    value text NOT NULL DEFAULT '',
     stream text NOT NULL,
     state text NOT NULL,
     mode text NOT NULL,
@@ -298,7 +298,7 @@ CREATE TABLE tocsin_ledger.kill_switch (
 CREATE TABLE tocsin_ledger.kill_event (
     kill_id text NOT NULL,
     switch text NOT NULL,
-    value text NOT NULL,
+    value text NOT NULL DEFAULT '',
     stream text NOT NULL,
     action text NOT NULL,
     mode text NOT NULL,

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.ledger.moments import moment, rfc3339
+from monitor.ledger.wording import clip
 from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.hiding import of_address
 from monitor.notify.http import Http, Reply
@@ -14,6 +15,7 @@ from monitor.notify.message import compose
 from monitor.notify.signing import key_of, signed_headers
 
 MOST_BYTES: Final = 20_000
+LONGEST: Final = 250
 _GONE: Final = 410
 OF_SWITCH: Final = ("tripped", "probing", "released")
 _PRIVATE: Final = (
@@ -59,10 +61,12 @@ def _refusal(reply: Reply) -> Exception:
 
 
 def encoded(delivery: Delivery) -> bytes:
-    """`{type, timestamp, data}`, below 20 kB: labels go first, then what the incident's text repeats."""
+    """`{type, timestamp, data}`, below 20 kB: labels go first, then what the text repeats, then the ends of texts."""
     told = data(delivery.event, delivery.payload)
-    for drop in ((), ("labels", "links"), ("labels", "links", "text")):
-        kept = {key: value for key, value in told.items() if key not in drop}
+    short = {key: clip(value, LONGEST) if isinstance(value, str) else value for key, value in told.items()}
+    most = ("labels", "links", "also", "text")
+    for row, drop in ((told, ()), (told, most[:2]), (told, most), (short, most)):
+        kept = {key: value for key, value in row.items() if key not in drop}
         sent = {"type": type_of(delivery), "timestamp": rfc3339(moment(delivery.created_ms)), "data": kept}
         body = msgspec.json.encode(sent)
         if len(body) < MOST_BYTES:
