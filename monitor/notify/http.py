@@ -14,8 +14,8 @@ from monitor.errors import DeliveryError, UsageError
 from monitor.ledger.wording import clip
 from monitor.notify.hiding import Hider
 
-TIMEOUT: Final = httpx.Timeout(15, connect=5, write=5, pool=5)
 DEADLINE_S: Final = 15.0
+CONNECT_S: Final = 5.0
 _MOST_BYTES: Final = 65_536
 _SHOWN: Final = 200
 _THROTTLED: Final = (408, 425, 429)
@@ -74,22 +74,26 @@ class Http:
         secrets: Iterable[str] = (),
         *,
         ca_file: str | None = None,
+        deadline_s: float = DEADLINE_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, verify=tls(ca_file))
+        begin_s = min(CONNECT_S, deadline_s / 2)
+        timeout = httpx.Timeout(deadline_s, connect=begin_s, write=begin_s, pool=begin_s)
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False, verify=tls(ca_file))
+        self._deadline_s = deadline_s
         self._hide = Hider(secrets)
         self._monotonic = monotonic
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
-        """Send `body` as JSON and read the answer; DeliveryError, not permanent, where none came in 15 s."""
-        deadline = self._monotonic() + DEADLINE_S
+        """Send `body` as JSON and read the answer; DeliveryError, not permanent, where none came in time."""
+        deadline = self._monotonic() + self._deadline_s
         sent = {"content-type": "application/json", "user-agent": "tocsin"} | dict(headers or {})
         try:
             with self._client.stream("POST", url, content=body, headers=sent) as answer:
                 text = self._read(answer, deadline)
                 return Reply(answer.status_code, text, _retry_after_s(answer.headers.get("retry-after")))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise DeliveryError(self._hide(_reason(error)), permanent=False) from None
+            raise DeliveryError(self._hide(_reason(error, self._deadline_s)), permanent=False) from None
 
     def close(self) -> None:
         """Give the connections back."""
@@ -106,9 +110,9 @@ class Http:
         return self._hide(bytes(read[:_MOST_BYTES]).decode("utf-8", "replace"))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, deadline_s: float) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return f"no answer in {DEADLINE_S:.0f} s ({type(error).__name__})"
+        return f"no answer in {deadline_s:g} s ({type(error).__name__})"
     return f"no answer: {clip(str(error), _SHOWN) or type(error).__name__}"
 
 

@@ -15,7 +15,8 @@ from monitor.notify.http import Http
 from monitor.notify.signing import key_of
 from monitor.notify.webhook import post_signed
 
-REASON: Final = 2_000
+DEADLINE_S: Final = 5.0
+"""Shorter than a receiver's: that a kill hangs is announced when this has passed."""
 
 
 class KillWebhook:
@@ -25,7 +26,9 @@ class KillWebhook:
         self._url, self._secret = switch.url, switch.secret
         for secret in self._secret.split():
             key_of(secret)
-        self._http = Http([*of_address(self._url), *self._secret.split()], ca_file=switch.ca_file)
+        self._http = Http(
+            [*of_address(self._url), *self._secret.split()], ca_file=switch.ca_file, deadline_s=DEADLINE_S
+        )
         self._wall_s = wall_s
 
     def send(self, delivery: Delivery) -> Taken:

@@ -1,13 +1,18 @@
 """Kills on their way: confirmed, unconfirmed, too late, released; and who is told."""
 
+import base64
 import threading
 
+import pytest
 from incident_facts import FAILING
 from notify_flow import ID, all_done, notifying, open_to, rows, steps, texts, until
-from notify_parties import SECRET, Answer
+from notify_parties import SECRET, Answer, alerts_yaml
 from sqlalchemy import update
 from standardwebhooks import Webhook as Verifier
+from svix.webhooks import Webhook as SvixVerifier
+from svix.webhooks import WebhookVerificationError as SvixRefusal
 
+from monitor.config.loading import load
 from monitor.killswitch.states import state
 from monitor.killswitch.switches import release, trip
 from monitor.ledger.announcements import announce
@@ -79,6 +84,23 @@ def test_a_kill_arrives_signed_is_confirmed_and_told_to_whoever_knows_of_the_inc
         ("trigger", f"prod-eu/{ID}")
     ] * 2
     assert {"tripped", "kill_confirmed"} <= set(steps(ledger))
+
+
+def test_while_a_kills_key_is_changed_svix_verifies_by_the_old_and_the_new_one(ledger, tmp_path, party):
+    newer, other = (f"whsec_{base64.b64encode(letter * 32).decode()}" for letter in (b"n", b"o"))
+    rotated = f'url: "{party.url}/kill", secret: "{newer}", secret_previous: "{SECRET}"'
+    path = tmp_path / "alerts.yaml"
+    path.write_text(alerts_yaml(party.url).replace(f'url: "{party.url}/kill", secret: "{SECRET}"', rotated))
+    config = load(path, environ={})
+    with ledger.begin() as conn:
+        trip(conn, config.kill_switches["chat"], stream="", reason="it lies", actor="ann")
+    with notifying(ledger, config):
+        (killed,) = party.wait_for(1, "/kill")
+    for secret in (newer, SECRET):
+        SvixVerifier(secret).verify(killed.body, killed.headers)
+    assert killed.json["type"] == "kill_switch.tripped"
+    with pytest.raises(SvixRefusal):
+        SvixVerifier(other).verify(killed.body, killed.headers)
 
 
 def test_a_kill_that_is_not_confirmed_is_announced_once_and_kept_trying(ledger, config, party):

@@ -3,6 +3,7 @@
 import itertools
 import ssl
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def test_a_receiver_that_is_not_there_passes(tmp_path, sent):
 
 
 def test_a_receiver_that_hangs_is_given_up(monkeypatch, tmp_path, party, sent):
-    monkeypatch.setattr(http, "TIMEOUT", 0.2)
+    monkeypatch.setattr(http.httpx, "Timeout", lambda *args, **kwargs: 0.2)
     released = threading.Event()
     party.first(Answer(200, hold=released))
     senders = Senders(config_for(tmp_path, party.url))
@@ -152,6 +153,17 @@ def test_an_answer_that_drips_beyond_the_deadline_is_given_up(party):
         slow.post(f"{party.url}/slack", b"{}")
     slow.close()
     assert late.value.permanent is False
+
+
+def test_a_kills_webhook_that_hangs_is_given_up_after_5_s_and_says_so(senders, party):
+    hanging = threading.Event()
+    party.first(Answer(200, hold=hanging))
+    begun = time.monotonic()
+    error = refusal(senders, message("chat"))
+    took_s = time.monotonic() - begun
+    hanging.set()
+    assert str(error) == "no answer in 5 s (ReadTimeout)"
+    assert 4.5 < took_s < 8
 
 
 def test_an_endless_answer_is_cut_at_64_kib(senders, party, sent):
