@@ -354,6 +354,16 @@ CREATE TABLE tocsin_ledger.config (
     CONSTRAINT pk_config PRIMARY KEY (config_hash, loaded_at, host)
 );
 
+CREATE TABLE tocsin_ledger.slo (
+    rule text NOT NULL,
+    stream_id integer NOT NULL,
+    objective double precision NOT NULL,
+    good bigint NOT NULL,
+    total bigint NOT NULL,
+    budget_left double precision NOT NULL,
+    CONSTRAINT pk_slo PRIMARY KEY (rule, stream_id)
+) WITH (fillfactor = 70);
+
 CREATE TABLE tocsin_ledger.lag (
     at timestamptz NOT NULL DEFAULT now(),
     topic text NOT NULL,

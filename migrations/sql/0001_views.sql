@@ -121,6 +121,10 @@ FROM tocsin_ledger.topic_partition t LEFT JOIN tocsin_ledger.judge_cursor c USIN
 CREATE VIEW tocsin.lag AS
 SELECT at, topic, partition, lag, watermark_age_s FROM tocsin_ledger.lag;
 
+CREATE VIEW tocsin.slos AS
+SELECT o.rule, s.key AS stream, o.objective, o.good, o.total, o.budget_left
+FROM tocsin_ledger.slo o JOIN tocsin_ledger.stream s USING (stream_id);
+
 CREATE VIEW tocsin.skipped_records AS
 SELECT r.topic, r.partition, o.kafka_offset, r.reason, r.detail, r.at
 FROM tocsin_ledger.skipped_range r

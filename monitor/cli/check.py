@@ -10,6 +10,7 @@ from monitor.cli import effect
 from monitor.cli.options import config_option
 from monitor.config import CHECK
 from monitor.config.model import Config, Labels
+from monitor.config.objectives import BurnRate, burn_rates
 from monitor.ledger.wording import duration
 
 MOST_PER_SECOND: Final = 1e6
@@ -127,10 +128,20 @@ def _summary(settings: Config) -> dict[str, Any]:
         "kill_switches": list(settings.kill_switches),
         "promise": settings.false_alarms.text,
         "per": settings.false_alarms.per,
-        "outside": [r.name for r in enabled if r.window_ms or r.total_ms],
+        "outside": [r.name for r in enabled if r.window_ms or r.total_ms or r.objective],
+        "objectives": [
+            {"rule": r.name, "burn_rates": [in_words(b) for b in burn_rates(r.objective.over_ms)]}
+            for r in enabled
+            if r.objective is not None
+        ],
         "labels": settings.labels,
         "can_kill": [r.name for r in enabled if r.kill],
     }
+
+
+def in_words(rate: BurnRate) -> str:
+    """`14.4x in 1h/5m pages`."""
+    return f"{rate.factor:.3g}x in {rate.windows} {'pages' if rate.pages else 'tickets'}"
 
 
 def _tell(found: dict[str, Any]) -> None:
@@ -152,7 +163,8 @@ def _in_words(summary: dict[str, Any]) -> str:
         f"promise: {summary['promise']} expected false alarms over all {over}",
     ]
     if summary["outside"]:
-        lines.append(f"outside the promise, plain thresholds: {', '.join(summary['outside'])}")
+        lines.append(f"outside the promise, plain thresholds and budgets: {', '.join(summary['outside'])}")
+    lines += [f"objective {o['rule']}: {', '.join(o['burn_rates'])}" for o in summary["objectives"]]
     if summary["labels"]:
         lines.append(_remembered(summary["labels"]))
     if summary["can_kill"]:

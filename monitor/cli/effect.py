@@ -12,7 +12,7 @@ from monitor.config.model import Bound, Config, Rule, RuleKind, Streams, labelle
 from monitor.config.problem import listed, meant
 from monitor.config.templates import receivers
 from monitor.errors import UsageError
-from monitor.ledger.wording import duration
+from monitor.ledger.wording import duration, span
 
 WIDTH: Final = 100
 
@@ -152,6 +152,8 @@ def _watched(rule: Rule) -> str:
 def _condition(rule: Rule) -> str:
     if rule.kind is RuleKind.ABSENT:
         return f"nothing for {duration(rule.absent_ms or 0)} ({rule.severity})"
+    if rule.objective is not None:
+        return f"objective {rule.objective.text}, over {span(rule.objective.over_ms)}"
     drift = rule.kind is RuleKind.DRIFT
     said = ", ".join(_bound(bound, drift) for bound in rule.bounds)
     if rule.total_ms:

@@ -12,9 +12,10 @@ from monitor.cli.found import Found
 from monitor.cli.lines import Lines
 from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
+from monitor.judge.describe import Watched
 from monitor.judge.history import MemoryHistory
 from monitor.judge.memory import Advance, Consumed, Context, Memory, advance
-from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, WindowWatch, compile_plan
+from monitor.judge.plan import Plan, compile_plan
 from monitor.judge.reference import Stage
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import Mark, Progress
@@ -176,8 +177,8 @@ def _described_signals(plan: Plan) -> set[int]:
 
 def _signals_by_rule(plan: Plan) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
-    others: tuple[WindowWatch | TrafficWatch | TotalWatch, ...] = (*plan.windows, *plan.traffic, *plan.totals)
-    for watch in (*plan.watches, *others):
+    watched: list[Watched] = [*plan.watches, *plan.windows, *plan.traffic, *plan.totals, *plan.objectives]
+    for watch in watched:
         found.setdefault(watch.rule.name, set()).add(watch.signal.code)
     return found
 

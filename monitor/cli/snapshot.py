@@ -22,6 +22,7 @@ _INCIDENTS: Final = text("SELECT severity, state, count(*) FROM tocsin_ledger.in
 _WATERMARK: Final = text(
     "SELECT extract(epoch FROM clock_timestamp()) - min(watermark_ms) / 1000.0 FROM tocsin_ledger.judge_cursor"
 )
+_BUDGETS: Final = text("SELECT rule, stream, budget_left FROM tocsin.slos")
 
 
 class Snapshot:
@@ -106,6 +107,7 @@ class Snapshot:
         age = conn.execute(_WATERMARK).scalar()
         return {
             "incidents": {(severity, state): n for severity, state, n in conn.execute(_INCIDENTS)},
+            "error_budgets": {(rule, stream): left for rule, stream, left in conn.execute(_BUDGETS)},
             "outbox_oldest_s": oldest_pending_s(conn),
             "tripped": self._tripped(states),
             "watermark_age_s": None if age is None else float(age),

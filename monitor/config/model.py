@@ -8,6 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from monitor.config.objectives import Objective
 from monitor.records.names import stream_key
 from monitor.records.signals import BY_CODE, BY_NAME, Side, Signal
 from monitor.records.user_signals import UserSignal
@@ -53,6 +54,7 @@ class RuleKind(StrEnum):
     ABOVE = "above"
     BELOW = "below"
     DRIFT = "drift"
+    OBJECTIVE = "objective"
     ABSENT = "absent"
 
 
@@ -190,9 +192,8 @@ class Rule:
     With `dry_run` its incidents are kept and nobody is told.
 
     A rule has one kind: `bounds` holds `above` and/or `below`, or the side of a `drift` (BOTH is one bound).
-    With `window_ms` it is a plain threshold on a sliding window. With `total_ms` it is a limit on the
-    sum over a sliding time. With `each` every value of that slice field is
-    judged by itself, against the stream's reference.
+    With `window_ms` it is a plain threshold on a sliding window, with `total_ms` a limit on the sum over a sliding
+    time. With `each` every value of that slice field is judged by itself, against the stream's reference.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Rule:
     for_ms: int = 0
     during: Hours | None = None
     renotify_ms: int | None = None
+    objective: Objective | None = None
 
     @property
     def variant(self) -> str:

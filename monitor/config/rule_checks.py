@@ -11,6 +11,7 @@ LIMITS = ("above", "below", "tolerance")
 IDLE = {
     RuleKind.ABSENT: ("signal", "window", "quantile", "min_n", "tolerance", "each", "total", "for"),
     RuleKind.DRIFT: ("window", "quantile", "total"),
+    RuleKind.OBJECTIVE: ("window", "quantile", "total", "tolerance", "each", "severity"),
 }
 
 

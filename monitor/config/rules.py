@@ -10,6 +10,7 @@ from monitor.config.audience import Directory, read_audience
 from monitor.config.hours import read_hours
 from monitor.config.matching import read_globs
 from monitor.config.model import Audience, Bound, Match, Rule, RuleKind, Severity, Streams
+from monitor.config.objective_of import read_objective
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.rule_checks import check_rule
 from monitor.config.section import Section
@@ -21,8 +22,7 @@ from monitor.config.values import MS, duration, flag, named, one_of, plain_text,
 from monitor.records.settings import VERSION_FIELD
 from monitor.records.signals import Signal
 
-PLANNED: Final = frozenset({"objective", "over"})
-CONDITIONS: Final = ("above", "below", "drift", "absent")
+CONDITIONS: Final = ("above", "below", "drift", "objective", "absent")
 RESERVED: Final = "tocsin."
 MAX_RULES: Final = 1_000
 
@@ -113,7 +113,6 @@ class _Reader:
         self.section = section
         self.known = known
         self.defaults = known.defaults
-        self.planned = bool(PLANNED & section.node.values.keys())
         self.words = (*OF_RULE, *known.streams.labels)
 
     def rule(self) -> Rule:
@@ -147,12 +146,10 @@ class _Reader:
             for_ms=take("for", duration("1s", "7d"), 0),
             renotify_ms=take("renotify", duration("1m"), self.defaults.renotify_ms),
             during=take("during", partial(read_hours, report=self.section.report), None),
+            objective=read_objective(self.section, terms.signals),
         )
-        if not self.planned:
-            check_rule(
-                self.section, rule, terms.signals, told=self._told(rule), shared_switch=self._shared(rule)
-            )
-        self.section.close(PLANNED)
+        check_rule(self.section, rule, terms.signals, told=self._told(rule), shared_switch=self._shared(rule))
+        self.section.close()
         return rule
 
     def _terms(self) -> bounds.Terms:
@@ -172,8 +169,9 @@ class _Reader:
     def _kind(self) -> RuleKind:
         given = [key for key in CONDITIONS if key in self.section]
         self.section.asked.update(CONDITIONS, ("tolerance",))
-        if not given and not self.planned and not self.section.misspelt(*CONDITIONS):
-            self.section.wrong("this rule has no condition", "give it above, below, drift or absent")
+        if not given and not self.section.misspelt(*CONDITIONS):
+            advice = "give it above, below, drift, objective or absent"
+            self.section.wrong("this rule has no condition", advice)
         kinds = [key for key in given if key != "below" or "above" not in given]
         if len(kinds) > 1:
             sentence = f"a rule has one kind, this one has {' and '.join(kinds)}"
@@ -183,8 +181,9 @@ class _Reader:
     def _bounds(self, kind: RuleKind, terms: bounds.Terms) -> tuple[Bound, ...]:
         if kind is RuleKind.ABSENT:
             return ()
-        if not self.planned:
-            self.section.must("signal", lambda _: None, None, "name what to watch, such as error")
+        self.section.must("signal", lambda _: None, None, "name what to watch, such as error")
+        if kind is RuleKind.OBJECTIVE:
+            return ()
         read = bounds.drift if kind is RuleKind.DRIFT else bounds.threshold
         return read(self.section, terms)
 

@@ -11,6 +11,7 @@ import zstandard
 from detectors.bets import COMPONENTS
 from detectors.learning_watch import LearningWatch
 from monitor.errors import SchemaMismatch
+from monitor.judge.burning import ObjectiveState
 from monitor.judge.evidence import WatchState
 from monitor.judge.hours import Hours
 from monitor.judge.reference import Key, Learner, Reference
@@ -42,12 +43,13 @@ class Evidence(msgspec.Struct, frozen=True):
     totals: Mapping[str, TotalState]
     young: Mapping[Key, tuple[tuple[float, ...], float, int]]
     hour: Mapping[Key, Hours]
+    objectives: Mapping[str, ObjectiveState]
 
 
 def encode_core(core: JudgeState, progress: Progress, recent: tuple[tuple[int, int, int], ...]) -> bytes:
     """Everything but the evidence, as one compressed blob."""
     rest = replace(core, watches={}, learners={}, references={}, trials={}, weeks={}, totals={}, young={})
-    rest = replace(rest, hour={}, hours={})
+    rest = replace(rest, hour={}, hours={}, objectives={})
     return _compressed(_encoder.encode(Core(COMPONENTS, rest, progress, recent)))
 
 
@@ -55,7 +57,15 @@ def encode_evidence(core: JudgeState) -> bytes:
     """The evidence as one compressed blob."""
     young = {key: (y.watch.means, y.total, y.n) for key, y in core.young.items()}
     evidence = Evidence(
-        core.watches, core.learners, core.references, core.trials, core.weeks, core.totals, young, core.hour
+        watches=core.watches,
+        learners=core.learners,
+        references=core.references,
+        trials=core.trials,
+        weeks=core.weeks,
+        totals=core.totals,
+        young=young,
+        hour=core.hour,
+        objectives=core.objectives,
     )
     return _compressed(_encoder.encode(evidence))
 
@@ -94,6 +104,7 @@ def decode(version: int, core: bytes, evidence: bytes, hours: bytes = b"") -> Co
         trials=e.trials,
         weeks=e.weeks,
         totals=e.totals,
+        objectives=e.objectives,
         young={k: Young(LearningWatch(means), total, n) for k, (means, total, n) in e.young.items()},
     )
     return msgspec.structs.replace(stored, core=whole)

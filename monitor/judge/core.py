@@ -10,11 +10,13 @@ from typing import Final
 
 from monitor.config.hours import began
 from monitor.config.model import Rule
-from monitor.judge import evidence, hourly, learning, pending, total, traffic, unlearned, window
+from monitor.judge import burning, evidence, hourly, learning, pending, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
+from monitor.judge.burning import ObjectiveState
 from monitor.judge.crossing import crossed
 from monitor.judge.evidence import Alarm, WatchState
 from monitor.judge.moves import verdict_of
+from monitor.judge.objective import ObjectiveWatch
 from monitor.judge.parts import stream_of
 from monitor.judge.plan import Plan, TotalWatch, Watch, key_of
 from monitor.judge.reference import REQUESTS
@@ -44,6 +46,8 @@ def pane_step(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeSta
     decisions += compared
     for added in plan.totals:
         state = _added_up(state, added, block, decisions)
+    for objective in plan.objectives:
+        state = _burnt(state, objective, block, decisions)
     for rule in plan.absent:
         state = _listen(state, block, rule, decisions)
     return _settled(state, block, plan, decisions, windows=False)
@@ -171,6 +175,17 @@ def _added_up(
         before = TotalState(watch.identity)
     after, crossings = total.step(watch, before, block)
     state = replace(state, totals={**state.totals, watch.key: after})
+    return crossed(state, watch, crossings if _holds(watch.rule, block) else (), block, decisions)
+
+
+def _burnt(
+    state: JudgeState, watch: ObjectiveWatch, block: PaneBlock, decisions: list[Decision]
+) -> JudgeState:
+    before = state.objectives.get(watch.key)
+    if before is None or before.identity != watch.identity:
+        before = ObjectiveState(watch.identity)
+    after, crossings = burning.step(watch, before, block)
+    state = replace(state, objectives={**state.objectives, watch.key: after})
     return crossed(state, watch, crossings if _holds(watch.rule, block) else (), block, decisions)
 
 

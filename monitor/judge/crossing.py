@@ -7,6 +7,7 @@ from monitor.config.model import Severity
 from monitor.judge.block import PaneBlock, SlotBlock
 from monitor.judge.evidence import Alarm
 from monitor.judge.moves import verdict_of
+from monitor.judge.objective import ObjectiveWatch
 from monitor.judge.plan import TotalWatch, TrafficWatch, WindowWatch
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Open, What
@@ -15,7 +16,7 @@ from monitor.judge.window import Crossing
 
 def crossed(
     state: JudgeState,
-    watch: WindowWatch | TrafficWatch | TotalWatch,
+    watch: WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch,
     crossings: Iterable[Crossing],
     block: SlotBlock | PaneBlock,
     decisions: list[Decision],
@@ -52,7 +53,7 @@ def _grown(
 def _alarm(crossing: Crossing) -> Alarm:
     return Alarm(
         stream=crossing.stream,
-        tier=0,
+        tier=crossing.tier,
         quantity="rate",
         low=1,
         high=1,
@@ -64,4 +65,5 @@ def _alarm(crossing: Crossing) -> Alarm:
         onset_ms=crossing.begin_ms,
         guaranteed=False,
         level=0.0,
+        budget_left=crossing.budget_left,
     )

@@ -14,11 +14,12 @@ from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
 from monitor.judge.failed_users import failed_users
 from monitor.judge.history import History, VersionSeen
+from monitor.judge.objective import ObjectiveWatch
 from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
-from monitor.ledger.facts import FactKind, Facts
+from monitor.ledger.facts import Budget, FactKind, Facts
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
 
@@ -37,13 +38,14 @@ class Described:
     cause: tuple[str, str] | None
 
 
-Watched = Watch | WindowWatch | TrafficWatch | TotalWatch
+Watched = Watch | WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch
 
 
 def rules_by_watch(plan: Plan) -> dict[str, Watched | Rule]:
     """What each key of a verdict's `watch` stands for."""
     by_key: dict[str, Watched | Rule] = {key_of(r): r for r in plan.absent}
     by_key.update({w.key: w for w in plan.totals})
+    by_key.update({w.key: w for w in plan.objectives})
     by_key.update({w.key: w for w in plan.traffic})
     by_key.update({w.key: w for w in plan.windows})
     by_key.update({w.key: w for w in plan.watches})
@@ -62,7 +64,28 @@ def describe(verdict: Verdict, plan: Plan, history: History, *, historical: bool
         return Described(_compared(facts, verdict.alarm, what), None)
     if isinstance(what, TotalWatch):
         return Described(_added_up(facts, verdict.alarm, what), None)
+    if isinstance(what, ObjectiveWatch):
+        return Described(_burnt(facts, verdict.alarm, what), None)
     return _measured(facts, verdict, verdict.alarm, what, history)
+
+
+def _burnt(facts: Facts, alarm: Alarm, what: ObjectiveWatch) -> Facts:
+    """The share of bad records in the long window of the burn rate that alarmed."""
+    objective, rate = what.objective, what.rates[alarm.tier]
+    left = 1.0 if alarm.budget_left is None else alarm.budget_left
+    return _replaced(
+        facts,
+        kind="objective",
+        quantity="rate",
+        unit=what.signal.unit,
+        observed=alarm.k / alarm.n if alarm.n else None,
+        limit=alarm.m,
+        tolerance=f"{rate.factor:.3g}x in {rate.windows}",
+        window_ms=rate.long_ms,
+        affected=int(alarm.k),
+        total=int(alarm.n),
+        budget=Budget(target=objective.target, over_ms=objective.over_ms, left=left, below=objective.below),
+    )
 
 
 def _added_up(facts: Facts, alarm: Alarm, what: TotalWatch) -> Facts:

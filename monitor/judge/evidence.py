@@ -41,7 +41,7 @@ class Alarm:
     """A row whose evidence reached the threshold; `k` of `n` since the estimated onset. `stream` may be a part.
 
     `found_by` names river's detectors where they saw it while the stream was learning, and `side` where it went:
-    nothing is certified then.
+    nothing is certified then. `budget_left` is an objective's.
     """
 
     stream: int
@@ -59,6 +59,7 @@ class Alarm:
     level: float
     found_by: tuple[str, ...] = ()
     side: Side | None = None
+    budget_left: float | None = None
 
 
 def step(

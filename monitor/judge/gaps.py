@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from monitor.judge.burning import LONGEST_OF_HOURS_MS
 from monitor.judge.plan import Plan
 from monitor.judge.traffic import STRETCH_PANES
 from monitor.records.delta import PANE_MS
@@ -38,7 +39,8 @@ def patience(plan: Plan) -> int:
     rules = plan.rules.values()
     silence = max((rule.absent_ms or 0 for rule in rules), default=0)
     total = max((rule.total_ms or 0 for rule in rules), default=0)
+    burnt = LONGEST_OF_HOURS_MS if plan.objectives else 0
     waits = max((rule.for_ms for rule in rules), default=0) + max(
         (rule.clear_for_ms for rule in rules), default=0
     )
-    return max(2 * LONGEST_BLOCK_PANES, (max(silence, total) + waits) // PANE_MS + 2)
+    return max(2 * LONGEST_BLOCK_PANES, (max(silence, total, burnt) + waits) // PANE_MS + 2)

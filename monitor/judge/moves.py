@@ -1,6 +1,7 @@
 """A move of an incident as a verdict, whatever saw it."""
 
 from monitor.judge.evidence import Alarm
+from monitor.judge.objective import ObjectiveWatch
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import KillWatch, TotalWatch, TrafficWatch, Watch, WindowWatch
 from monitor.judge.reference import Reference
@@ -9,7 +10,7 @@ from monitor.judge.verdicts import Open, Verdict, What
 
 def verdict_of(
     what: What,
-    watch: Watch | WindowWatch | TrafficWatch | TotalWatch | KillWatch,
+    watch: Watch | WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch | KillWatch,
     stream: int,
     incident: Open,
     detected_ms: int,

@@ -26,6 +26,8 @@ from monitor.config.model import (
     labelled,
     value_of,
 )
+from monitor.config.objectives import Objective
+from monitor.judge.objective import ObjectiveWatch, objective_watch
 from monitor.judge.parts import stream_of
 from monitor.judge.tolerances import WatchKind, described, tolerance_of
 from monitor.records.delta import F64, I64, PANE_MS
@@ -175,6 +177,7 @@ class Plan:
     windows: tuple[WindowWatch, ...]
     traffic: tuple[TrafficWatch, ...]
     totals: tuple[TotalWatch, ...]
+    objectives: tuple[ObjectiveWatch, ...]
     absent: tuple[Rule, ...]
     threshold: float
     kill_threshold: float
@@ -190,8 +193,8 @@ class Plan:
     @property
     def rules(self) -> dict[str, Rule]:
         """The rule behind each key of a verdict's `watch`."""
-        watched: list[Watch | WindowWatch | TrafficWatch | TotalWatch] = [*self.watches, *self.windows]
-        watched += [*self.traffic, *self.totals]
+        watched: list[Watch | WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch]
+        watched = [*self.watches, *self.windows, *self.traffic, *self.totals, *self.objectives]
         return {key_of(r): r for r in self.absent} | {w.key: w.rule for w in watched}
 
     @property
@@ -218,7 +221,8 @@ def compile_plan(config: Config) -> Plan:
     pairs = [(r, config.signal(s)) for r in rules if r.kind is not RuleKind.ABSENT for s in r.signals]
     rates = {name: rate * PANE_MS for name, rate in config.false_alarms.rates.items()}
     totals = [(r, s) for r, s in pairs if r.total_ms is not None]
-    pairs = [(r, s) for r, s in pairs if r.total_ms is None]
+    objectives = tuple(_objective_watch(r, s, r.objective) for r, s in pairs if r.objective is not None)
+    pairs = [(r, s) for r, s in pairs if r.total_ms is None and r.objective is None]
     judged = [(r, s) for r, s in pairs if r.window_ms is None and s.kind is not Kind.TRAFFIC]
     kills = tuple(_kill_watch(config, r, s) for r, s in pairs if r.kill)
     kill_rate = config.false_alarms.kill
@@ -232,6 +236,7 @@ def compile_plan(config: Config) -> Plan:
         windows=tuple(_window_watch(r, s) for r, s in pairs if r.window_ms is not None),
         traffic=tuple(_traffic_watch(r, s) for r, s in pairs if s.kind is Kind.TRAFFIC),
         totals=tuple(_total_watch(r, s) for r, s in totals),
+        objectives=objectives,
         absent=tuple(r for r in rules if r.kind is RuleKind.ABSENT),
         threshold=weights.threshold(rates),
         kill_threshold=weights.threshold({"kill": kill_rate * 1000}) if kill_rate else weights.KILL_THRESHOLD,
@@ -382,6 +387,11 @@ def _total_watch(rule: Rule, signal: Signal) -> TotalWatch:
     identity = _identity(rule.bounds, signal.name, *_told(rule.match), rule.total_ms)
     key = key_of(rule, signal)
     return TotalWatch(key, identity, rule, signal, rule.total_ms or 0, rule.bounds)
+
+
+def _objective_watch(rule: Rule, signal: Signal, objective: Objective) -> ObjectiveWatch:
+    identity = _identity(objective, signal.name, *_told(rule.match))
+    return objective_watch(rule, signal, objective, key_of(rule, signal), identity)
 
 
 def _identity(*parts: object) -> str:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, select
 
 from monitor import crash_points
 from monitor.config.model import Config
-from monitor.judge import effects, health, lease, new_versions, reminding, store
+from monitor.judge import budgets, effects, health, lease, new_versions, reminding, store
+from monitor.judge.budgets import Budget, BudgetKey
 from monitor.judge.kill import Switch
 from monitor.judge.lease import Lease
 from monitor.judge.ledger_history import LedgerHistory
@@ -48,6 +49,7 @@ class Held:
     labels: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     slices: Mapping[int, str] = field(default_factory=dict)
     troubles: frozenset[tuple[str, str]] = frozenset()
+    budgets: Mapping[BudgetKey, Budget] | None = None
 
 
 class Session:
@@ -187,6 +189,8 @@ class Session:
             reminding.remind(scene)
             store.write_streams(conn, stream_rows(moved, self._plan))
             troubles = self._health(scene, held)
+            left = budgets.budgets(moved.memory.core, self._plan)
+            budgets.write(conn, left, held.budgets)
             cursors = judged(held.cursors, fresh.cursors, moved)
             store.move_cursors(conn, held.cursors, cursors, watermarks(moved.memory))
             if fresh.consumed or given:
@@ -194,7 +198,7 @@ class Session:
                 held = replace(held, saved=moved.memory)
             crash_points.reached("judge.before_commit")
         crash_points.reached("judge.after_commit")
-        self._held = replace(held, cursors=cursors, troubles=troubles)
+        self._held = replace(held, cursors=cursors, troubles=troubles, budgets=left)
         if moved.complete:
             self._rows_at = monotonic()
         return happened
@@ -247,7 +251,8 @@ def forgotten(
 ) -> tuple[Memory, list[Verdict]]:
     """Forget the incidents of rules that are gone, or match their stream no more; they are to be closed as expired."""
     keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
-    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {key_of(r) for r in plan.absent}
+    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {w.key for w in plan.objectives}
+    keys |= {key_of(r) for r in plan.absent}
     rules = plan.rules
     gone = [
         k

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from detectors.learning_watch import LearningWatch
+from monitor.judge.burning import ObjectiveState
 from monitor.judge.evidence import WatchState
 from monitor.judge.hours import Hours
 from monitor.judge.kill import KillState
@@ -68,6 +69,7 @@ class JudgeState:
     kills: Mapping[str, KillState] = field(default_factory=dict)
     windows: Mapping[str, WindowState] = field(default_factory=dict)
     totals: Mapping[str, TotalState] = field(default_factory=dict)
+    objectives: Mapping[str, ObjectiveState] = field(default_factory=dict)
     weeks: Mapping[int, Week] = field(default_factory=dict)
     incidents: Mapping[IncidentKey, Open] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)

@@ -25,7 +25,10 @@ class WindowState:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The most severe tier that a stream's window crosses now, or none with enough records to say so."""
+    """The most severe tier that a stream's window crosses now, or none with enough records to say so.
+
+    `tier` and `budget_left` are of objectives.
+    """
 
     stream: int
     severity: Severity | None
@@ -33,6 +36,8 @@ class Crossing:
     k: float
     n: float
     begin_ms: int
+    tier: int = 0
+    budget_left: float | None = None
 
 
 Tiered = tuple[Side, Severity, Limit]

@@ -6,7 +6,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-FactKind = Literal["rate", "distribution", "category", "traffic", "total", "absent", "window", "internal"]
+FactKind = Literal[
+    "rate", "distribution", "category", "traffic", "total", "objective", "absent", "window", "internal"
+]
 KillState = Literal[
     "tripped", "confirmed", "unconfirmed", "expired", "held_by_guard", "would_trip", "probing", "released"
 ]
@@ -38,15 +40,28 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     withheld: float = 0.0
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An objective: `target` share of good records over `over_ms`, those at most `below` in the signal's unit.
+
+    `left` is what is left of its error budget, 1 at first, below 0 where it is overspent.
+    """
+
+    target: float
+    over_ms: int
+    left: float
+    below: float | None = None
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that is known of an incident when a message is written.
 
     `quantity` is `rate`, `p50`...`p99.9` (of a tube: the edge that alarmed), `share:<category>`, `total` or `count`.
     `observed`, `reference` and `at_least` are in the signal's own unit: shares 0..1, latencies ms; `at_least` is
     absolute, the bound that the alarm certifies on its side; `limit` the share that the event behind it must not
-    exceed. `affected` of `total` records are since the onset. `kind` "window" is a plain threshold and "total" a sum
-    over `window_ms`; "absent" has `observed` = ms of silence so far; "internal" is Tocsin's own incident: `title` is
-    its headline, `detail` explains it. `found_by` names river's detectors, which watch while a stream learns. `part`
+    exceed. `affected` of `total` records are since the onset. `kind` "window" is a plain threshold, "total" a sum and
+    "objective" the burn of a `budget` over `window_ms`; "absent" has `observed` = ms of silence so far; "internal" is
+    Tocsin's own incident: `title` is its headline, `detail` explains it. `found_by` names river's detectors, which
+    watch while a stream learns. `part`
     is the (field, value) of a rule with `each`: the figures are of that slice alone.
     `users` are those whose requests failed since the onset, estimated unless `users_exact`.
     """
@@ -94,6 +109,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str | None = None
     detail: str | None = None
     part: tuple[str, str] | None = None
+    budget: Budget | None = None
 
 
 class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

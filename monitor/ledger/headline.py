@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from monitor.ledger.facts import Facts
+from monitor.ledger.facts import Budget, Facts
 from monitor.ledger.languages import language
-from monitor.ledger.wording import amount, apart, clip, duration, percent, points
+from monitor.ledger.wording import amount, apart, clip, digits, duration, percent, points, span
 from monitor.records.signals import MISSING
 
 LONGEST: Final = 300
@@ -51,6 +51,9 @@ _MEASURES: Final = {
 }
 
 
+_UNITS_ENOUGH: Final = ("latency_ms", *_LENGTHS)
+
+
 def headline(facts: Facts) -> str:
     """The headline of an incident, at most 300 characters; a rule's own title stands before the figures."""
     if facts.kind == "internal":
@@ -74,6 +77,8 @@ def unit_of(facts: Facts) -> str | None:
 def subject(facts: Facts) -> str:
     """What `observed` is a figure of, without the figure: `of answers are German`, `p99 latency`."""
     quantity, signal = facts.quantity or "", facts.signal or "value"
+    if facts.budget is not None and facts.budget.below is not None:
+        return _beyond(facts, facts.budget.below)
     if quantity == "rate":
         return _counted(signal)
     if quantity.startswith("share:"):
@@ -101,11 +106,28 @@ def _counted(signal: str) -> str:
 def _what(facts: Facts) -> str:
     if facts.kind == "absent":
         return f"no records for {duration(facts.observed or 0)}"
+    if facts.budget is not None and facts.observed is not None:
+        return _burning(facts, facts.budget, facts.observed)
     if facts.observed is None:
         return f"{subject(facts)} is out of bounds"
     observed, reference = _figures(facts, facts.observed)
     unchanged = " (p50 unchanged)" if facts.median_unchanged else ""
     return f"{_statement(facts, observed)}{_over(facts)}{_before(facts, reference)}{unchanged}"
+
+
+def _burning(facts: Facts, budget: Budget, observed: float) -> str:
+    """`error budget burns 14.4 times too fast (14% of requests over 100 ms in 1 h, objective 99%)`."""
+    burn = digits(observed / (1 - budget.target), 3)
+    bad = f"{percent(observed)} {subject(facts)} in {span(facts.window_ms or 0)}"
+    return f"error budget burns {burn} times too fast ({bad}, objective {100 * budget.target:g}%)"
+
+
+def _beyond(facts: Facts, below: float) -> str:
+    """What an objective on a distribution counts as bad: `of requests over 100 ms`."""
+    signal = facts.signal or "value"
+    records = "predictions" if signal in ("confidence", "score") else _LENGTHS.get(signal, "requests")
+    what = "" if signal in _UNITS_ENOUGH else f"with {_MEASURES.get(signal, signal)} "
+    return f"of {records} {what}over {amount(below, facts.unit)}"
 
 
 def _figures(facts: Facts, observed: float) -> tuple[str, str | None]:

@@ -439,6 +439,18 @@ lag = Table(
     Column("watermark_age_s", Double),
 )
 
+# What is left of the error budgets of objectives: what `burning.budget_left` says, as of the last closed pane.
+slo = Table(
+    "slo",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("stream_id", Integer, primary_key=True),
+    Column("objective", Double, nullable=False),
+    Column("good", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("budget_left", Double, nullable=False),
+)
+
 # The registry of signals, written again by every `db upgrade`; SQL functions read it.
 signal = Table(
     "signal",

@@ -51,6 +51,11 @@ def duration(ms: float, significant: int = 2) -> str:
     return f"{digits(ms, significant)} ms"
 
 
+def span(ms: int) -> str:
+    """A round time in its largest unit: `3600000` is `1 h`, `2592000000` is `30 d`."""
+    return next((f"{ms // size} {unit}" for size, unit in _TIMES if ms and ms % size == 0), duration(ms))
+
+
 def size(count: float, significant: int = 2) -> str:
     """Bytes with a decimal prefix."""
     for scale, unit in _BYTES:

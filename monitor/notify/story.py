@@ -7,7 +7,7 @@ from monitor.ledger.facts import Facts, Slice
 from monitor.ledger.headline import subject, unit_of
 from monitor.ledger.languages import language
 from monitor.ledger.moments import moment
-from monitor.ledger.wording import amount, apart, clip, clock, duration, people, percent
+from monitor.ledger.wording import amount, apart, clip, clock, duration, people, percent, span
 
 _MOST_SLICES = 4
 _COVERING = {"confidence": "Confidence", "score": "Scores", "negative_feedback": "Ratings"}
@@ -18,7 +18,8 @@ def story(facts: Facts) -> str:
     if facts.kind == "internal":
         return f"{_sentence(facts.detail or '')}Since {began(facts)}."
     parts = [f"Began {began(facts)}{_version(facts)}", _slices(facts)]
-    return "; ".join(part for part in parts if part) + "." + covered(facts) + _so_far("Still going", facts)
+    began_so = "; ".join(part for part in parts if part)
+    return f"{began_so}.{covered(facts)}{_so_far('Still going', facts)}{_budget(facts)}"
 
 
 def lasted(facts: Facts, payload: Mapping[str, Any]) -> str:
@@ -98,6 +99,17 @@ def _so_far(lead: str, facts: Facts) -> str:
     if facts.affected is None or not facts.total:
         return ""
     return f" {lead}: {facts.affected:,} of {facts.total:,} {records(facts)}{affected_users(facts)}."
+
+
+def _budget(facts: Facts) -> str:
+    """` 41% of the error budget of 30 d is left.`; nothing where there is none."""
+    budget = facts.budget
+    if budget is None:
+        return ""
+    of = f"the error budget of {span(budget.over_ms)}"
+    if budget.left < 0:
+        return f" {of.capitalize()} is overspent by {percent(-budget.left)}."
+    return f" {percent(budget.left)} of {of} is left."
 
 
 def affected_users(facts: Facts) -> str:

@@ -1,4 +1,4 @@
-"""The example of the contract: every key of it is read, or refused as not supported yet."""
+"""The example of the contract: every key of it is read."""
 
 from pathlib import Path
 
@@ -7,23 +7,10 @@ import pytest
 from monitor import config
 
 CONTRACT = Path(__file__).parent / "contract.yaml"
-NOT_YET = {
-    "rules[7].objective",
-    "rules[7].over",
-}
 
 
-def test_what_is_not_built_yet_is_refused_by_name() -> None:
-    found = config.problems(CONTRACT, environ={})
-    assert {p.path for p in found} == NOT_YET
-    assert [p.sentence for p in found if "not supported yet" not in p.sentence] == []
-
-
-def test_all_the_rest_loads(tmp_path: Path) -> None:
-    lines = CONTRACT.read_text().splitlines()
-    file = tmp_path / "alerts.yaml"
-    file.write_text("\n".join(line for line in lines if not any(f"name: {n}," in line for n in ("slo",))))
-    loaded = config.load(file, environ={}, need=config.CHECK)
+def test_all_of_it_loads() -> None:
+    loaded = config.load(CONTRACT, environ={}, need=config.CHECK)
     names = (
         "errors",
         "truncated",
@@ -32,6 +19,7 @@ def test_all_the_rest_loads(tmp_path: Path) -> None:
         "confidence",
         "slow",
         "ceiling",
+        "slo",
         "spend",
         "traffic",
         "silence",
@@ -43,10 +31,6 @@ def test_all_the_rest_loads(tmp_path: Path) -> None:
 
 
 PLANNED = {
-    "rules[0]": [
-        "objective: 99%",
-        "over: 30d",
-    ],
     "": ["samples: {}"],
     "source": ["format: otel", "map: {}", "where: {}"],
     "labels": ["mature: 90d"],

@@ -1,6 +1,7 @@
 """An empty stretch that is leapt over comes to what every one of its panes would have come to."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ rules:
 """
 TRAFFIC = "  - {name: traffic, signal: requests, below: 0.5x, min_n: 100, clear_for: 20m}\n"
 TOTALS = "  - {name: spoken, signal: requests, total: 2h, below: 100, clear_for: 20m}\n"
+OBJECTIVE = "  - {name: slo, signal: error, objective: 99%, over: 7d, clear_for: 20m}\n"
 
 
 def story(state: JudgeState, plan: Plan, gap: int, *, leaping: bool) -> tuple[JudgeState, list[Decision]]:
@@ -45,8 +47,13 @@ def story(state: JudgeState, plan: Plan, gap: int, *, leaping: bool) -> tuple[Ju
     return state, told
 
 
-@pytest.mark.parametrize("gap", [1, 200, 700, DAY // 2 + 77])
-@pytest.mark.parametrize("rules", [RULES, RULES + TRAFFIC, RULES + TOTALS])
+@pytest.mark.parametrize(
+    ("rules", "gap"),
+    [
+        *product([RULES, RULES + TRAFFIC, RULES + TOTALS], [1, 200, 700, DAY // 2 + 77]),
+        (RULES + OBJECTIVE, 3 * DAY + 777),
+    ],
+)
 def test_a_leap_changes_no_decision(tmp_path: Path, rules: str, gap: int) -> None:
     plan = plan_of(tmp_path, rules)
     # Last week requests came by day only, so that silence becomes news in the middle of a gap.

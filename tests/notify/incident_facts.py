@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from monitor.ledger.facts import Coverage, Facts, KillFacts, Slice, storable, stored_facts
+from monitor.ledger.facts import Budget, Coverage, Facts, KillFacts, Slice, storable, stored_facts
 from monitor.ledger.incidents import incident_row
 from monitor.ledger.moments import millis, moment, rfc3339
 from monitor.records.signals import SIGNALS
@@ -131,6 +131,13 @@ slices = st.lists(st.builds(Slice, field=awkward, value=awkward, observed=st.flo
 
 shares = st.floats(0, 1)
 coverages = st.builds(Coverage, share=shares, before=st.one_of(st.none(), shares), withheld=shares)
+budgets = st.builds(
+    Budget,
+    target=st.floats(0.001, 0.999999),
+    over_ms=st.integers(1, 10**10),
+    left=st.floats(allow_nan=False, allow_infinity=False),
+    below=st.one_of(st.none(), st.floats()),
+)
 
 any_facts = st.builds(
     Facts,
@@ -138,7 +145,9 @@ any_facts = st.builds(
     rule=awkward,
     severity=st.sampled_from(["info", "warning", "critical"]),
     stream=awkward,
-    kind=st.sampled_from(["rate", "distribution", "category", "traffic", "absent", "window", "internal"]),
+    kind=st.sampled_from(
+        ["rate", "distribution", "category", "traffic", "objective", "absent", "window", "internal"]
+    ),
     onset_ms=moments_ms,
     detected_ms=moments_ms,
     labels=st.dictionaries(awkward, awkward, max_size=6),
@@ -172,6 +181,7 @@ any_facts = st.builds(
     runbook=st.one_of(st.none(), awkward, awkward.map(lambda text: f"https://wiki/{text}")),
     title=st.one_of(st.none(), awkward),
     detail=st.one_of(st.none(), awkward),
+    budget=st.one_of(st.none(), budgets),
 )
 
 any_kill = st.builds(

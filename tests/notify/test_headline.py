@@ -3,7 +3,7 @@
 import pytest
 from incident_facts import BASE, FAILING, GERMAN
 
-from monitor.ledger.facts import Facts
+from monitor.ledger.facts import Budget, Facts
 from monitor.ledger.headline import gain, headline
 from monitor.ledger.moments import moment
 from monitor.ledger.wording import amount, clip, days, digits, duration, percent
@@ -12,6 +12,51 @@ from monitor.notify.story import records
 
 def says(**changes):
     return headline(Facts(**BASE | changes))
+
+
+BURNING = BASE | {
+    "kind": "objective",
+    "signal": "latency_ms",
+    "quantity": "rate",
+    "unit": "ms",
+    "observed": 0.144,
+    "tolerance": "14.4x in 1h/5m",
+    "window_ms": 3_600_000,
+    "guaranteed": False,
+    "budget": Budget(target=0.99, over_ms=30 * 86_400_000, left=0.97, below=100.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {},
+            "chat-eu: error budget burns 14.4 times too fast (14% of requests over 100 ms in 1 h, objective 99%)",
+        ),
+        (
+            {
+                "signal": "error",
+                "observed": 0.0031,
+                "unit": "share",
+                "window_ms": 86_400_000,
+                "budget": Budget(target=0.999, over_ms=1, left=0),
+            },
+            "chat-eu: error budget burns 3.1 times too fast (0.31% of requests fail in 1 d, objective 99.9%)",
+        ),
+        (
+            {"signal": "output_tokens", "unit": "tokens", "observed": 0.2},
+            "chat-eu: error budget burns 20 times too fast (20% of answers over 100 tokens in 1 h, objective 99%)",
+        ),
+        (
+            {"signal": "memory_bytes", "unit": "bytes", "observed": 0.2},
+            "chat-eu: error budget burns 20 times too fast "
+            "(20% of requests with memory over 100 bytes in 1 h, objective 99%)",
+        ),
+    ],
+)
+def test_an_objective_says_how_fast_its_budget_burns(changes, expected):
+    assert says(**BURNING | changes) == expected
 
 
 def test_a_category_is_named_with_its_shares():

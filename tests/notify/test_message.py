@@ -4,7 +4,7 @@ import pytest
 from incident_facts import BASE, FAILING, GERMAN, SWITCH, at, kill_payload, killed, payload_of
 from msgspec.structs import replace
 
-from monitor.ledger.facts import Coverage, Facts, stored_facts
+from monitor.ledger.facts import Budget, Coverage, Facts, stored_facts
 from monitor.notify.message import compose
 
 
@@ -35,6 +35,27 @@ def test_a_reference_by_the_hour_says_which_hour():
     )
     assert "reference #77 of 10,000 answers, 8-14 Nov, Mondays 03:00-04:00 UTC" in monday
     assert "reference #77 of 10,000 answers, 8-14 Nov, 03:00-04:00 UTC" in any_day
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (0.41, " 41% of the error budget of 30 d is left."),
+        (0.0, " 0% of the error budget of 30 d is left."),
+        (-0.2, " The error budget of 30 d is overspent by 20%."),
+    ],
+)
+def test_an_objective_says_what_is_left_of_its_budget(left, said):
+    burning = Facts(
+        **BASE
+        | {"kind": "objective", "signal": "error", "quantity": "rate", "observed": 0.2, "guaranteed": False}
+        | {"tolerance": "14.4x in 1h/5m", "affected": 200, "total": 1_000, "window_ms": 3_600_000}
+        | {"budget": Budget(target=0.99, over_ms=30 * 86_400_000, left=left)}
+    )
+    message = compose("opened", payload_of(burning))
+    assert message.story == f"Began 02:51:20 UTC. Still going: 200 of 1,000 requests.{said}"
+    assert "limit 14.4x in 1h/5m" in message.context
+    assert "outside the false-alarm promise" in message.context
 
 
 WRONG = Facts(

@@ -168,7 +168,7 @@ def _tapped(
     if stream_id is None:
         return [], []
     mine, signals = part(stream_id, row.slice_id), {REQUESTS, watch.signal.code}
-    only = replace(plan, kills=(), windows=(), traffic=(), totals=(), absent=())
+    only = replace(plan, kills=(), windows=(), traffic=(), totals=(), objectives=(), absent=())
     before = max(2 * (millis(row.detected_at) - millis(row.onset_at)) // PANE_MS, FEWEST_BEFORE_PANES)
     before = min(before, MOST_BEFORE_PANES)
     tapped: deque[_Seen] = deque(maxlen=before + max(AFTER_PANES, before // 2))

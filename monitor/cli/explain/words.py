@@ -196,6 +196,8 @@ def _promise(case: Case) -> str:
     reasons = {
         "absent": "silence is a fact, not evidence",
         "window": "a plain threshold on a window has no statistics",
+        "total": "a total is added up, without statistics",
+        "objective": "an error budget is added up, without statistics",
         "traffic": "requests are compared with last week, without statistics",
     }
     if case.facts.found_by:

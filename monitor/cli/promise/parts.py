@@ -91,6 +91,8 @@ def _why(rule: Rule) -> str:
         return "a plain threshold on a window, without statistics"
     if rule.total_ms is not None:
         return "a total is added up, without statistics"
+    if rule.objective is not None:
+        return "an error budget is added up, without statistics"
     if rule.kind is RuleKind.ABSENT:
         return "silence is a fact, not evidence"
     return "requests are compared with last week, without statistics" if TRAFFIC in rule.signals else ""
