@@ -1,12 +1,13 @@
-"""Steps at which a process can be told to kill itself, so that a test can see that nothing is lost there.
+"""Steps at which a process can be told to kill or stop itself, so that a test can see that nothing is lost there.
 
 Nothing happens unless `$TOCSIN_CRASH_AT` names a step as the process starts.
 """
 
 import os
+import re
 import signal
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from monitor.errors import UsageError
@@ -22,29 +23,42 @@ STEPS: Final = (
     "notify.after_record",
 )
 
-_left: Final[Counter[str]] = Counter()
+_ASKED: Final = re.compile(rf"({'|'.join(map(re.escape, STEPS))})(?::([1-9][0-9]*))?(:stop)?")
+
+
+@dataclass(slots=True)
+class _Point:
+    left: int
+    signal: signal.Signals
+
+
+_armed: Final[dict[str, _Point]] = {}
 
 
 def arm(environ: Mapping[str, str]) -> None:
     """Read `$TOCSIN_CRASH_AT`: `judge.before_commit`, or `judge.before_commit:20` for the 20th time it is reached.
 
-    Raises UsageError for what is no step.
+    With `:stop` behind it the process stops there, as by SIGSTOP, and goes on at a SIGCONT. Raises UsageError
+    for what is no step.
     """
     asked = environ.get(VARIABLE)
     if not asked:
         return
-    step, _, times = asked.partition(":")
-    if step not in STEPS or not (times or "1").isdecimal() or times == "0":
+    found = _ASKED.fullmatch(asked)
+    if found is None:
         raise UsageError(
-            f"{VARIABLE} is {asked!r}: use one of {', '.join(STEPS)}, and `:20` for the 20th time"
+            f"{VARIABLE} is {asked!r}: use one of {', '.join(STEPS)}, with `:20` for the 20th time and `:stop` to "
+            "stop rather than die"
         )
-    _left[step] = int(times or 1)
+    step, times, stops = found.groups()
+    _armed[step] = _Point(int(times or 1), signal.SIGSTOP if stops else signal.SIGKILL)
 
 
 def reached(step: str) -> None:
-    """Die here, as by SIGKILL, if this step is the one that was asked for."""
-    if step not in _left:
+    """End or stop here if this step is the one that was asked for."""
+    point = _armed.get(step)
+    if point is None:
         return
-    _left[step] -= 1
-    if _left[step] <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    point.left -= 1
+    if point.left == 0:
+        os.kill(os.getpid(), point.signal)

@@ -1,4 +1,4 @@
-"""A process dies at the step it was told, and only there."""
+"""A process dies or stops at the step it was told, and only there."""
 
 import os
 import signal
@@ -45,7 +45,19 @@ def test_a_step_that_is_never_reached_kills_nobody() -> None:
     assert passes("notify.before_record") == (0, ["1", "2", "3", "4"])
 
 
-@pytest.mark.parametrize("at", ["judge", "judge.before_commit:0", "judge.before_commit:x"])
+def test_a_process_told_to_stop_goes_on_when_it_is_continued() -> None:
+    environ = {**os.environ, crash_points.VARIABLE: "judge.before_commit:2:stop"}
+    with subprocess.Popen(
+        [sys.executable, "-c", PASSES], env=environ, stdout=subprocess.PIPE, text=True
+    ) as ran:
+        _, status = os.waitpid(ran.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        ran.send_signal(signal.SIGCONT)
+        assert ran.communicate(timeout=60)[0].split() == ["1", "2", "3", "4"]
+        assert ran.returncode == 0
+
+
+@pytest.mark.parametrize("at", ["judge", "judge.before_commit:0", "judge.before_commit:x", "notify:stop"])
 def test_what_is_no_step_is_refused_with_the_steps_there_are(at: str) -> None:
     with pytest.raises(UsageError, match=r"use one of ingest\.before_commit"):
         crash_points.arm({crash_points.VARIABLE: at})

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     KILL = "kill"
     CRASH = "crash"
     STOP = "stop"
+    STOP_AT = "stop_at"
     TERMINATE = "terminate"
     POSTGRES = "postgres"
     KAFKA = "kafka"
@@ -42,6 +43,7 @@ class Fault:
 
 # One deck has every kind and every crash point; a long run goes through several.
 KILLS: Final = 18
+EVERY_S: Final = 6.0
 SCALES: Final = (1, 3, 2, 3)
 LONGEST_FREEZE_S: Final = 14.0
 SHORTEST_FREEZE_S: Final = 8.0
@@ -52,7 +54,7 @@ def faults(seed: int, lasts_s: float, every_s: float) -> list[Fault]:
     rng = Random(f"faults/{seed}")
     found, at_s = [], 0.0
     for kind, step, replicas in _cards(rng):
-        at_s += min(0.3 + rng.expovariate(1 / every_s), 3 * every_s)
+        at_s += rng.uniform(0.05, 1.95) * every_s
         if at_s >= lasts_s:
             return found
         lasts = (
@@ -66,6 +68,7 @@ def _cards(rng: Random) -> Iterator[tuple[Kind, str, int]]:
     scales = 0
     while True:
         deck = [(Kind.KILL, "")] * KILLS + [(Kind.CRASH, step) for step in STEPS]
+        deck += [(Kind.STOP_AT, step) for step in STEPS]
         deck += [(Kind.STOP, "")] * 3 + [(Kind.TERMINATE, "")] * 3 + [(Kind.POSTGRES, "")] * 2
         deck += [(Kind.KAFKA, ""), (Kind.PARTITION, "")] + [(Kind.SCALE, "")] * 2
         rng.shuffle(deck)

@@ -17,6 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 MOST_PARTITIONS: Final = 10
 LONGEST_RESPAWN_S: Final = 3.0
+STOPS: Final = ":stop"
+# Longer than the session time-out, than the lease, and than the claim on a message.
+FREEZE_S: Final = {"ingest": (8.0, 14.0), "judge": (8.0, 14.0), "notify": (32.0, 38.0)}
 TIMES_BEFORE_CRASH: Final = {"ingest": 12, "judge": 8, "notify": 2}
 
 log = structlog.get_logger("faults")
@@ -40,6 +43,7 @@ class Fleet:
             Kind.KILL: self._kill,
             Kind.CRASH: self._crash,
             Kind.STOP: self._stop,
+            Kind.STOP_AT: self._crash,
             Kind.TERMINATE: self._terminate,
             Kind.POSTGRES: self._postgres,
             Kind.KAFKA: self._kafka,
@@ -60,7 +64,9 @@ class Fleet:
         for number in range(self.wanted):
             replica = self._replicas.get(number) or self._site.replica(number)
             self._replicas[number] = replica
-            if not replica.pid:
+            if replica.pid:
+                self._note_stop(replica, now)
+            else:
                 self._bury(replica)
                 if self._back_at.setdefault(number, now) <= now:
                     self._start(replica)
@@ -74,8 +80,8 @@ class Fleet:
             self._thaw(number)
         for replica in self._replicas.values():
             if replica.pid and replica.crash_at:
+                self._back_at[replica.number] = time.monotonic()
                 replica.kill()
-                replica.crash_at = ""
                 self.kills[Kind.KILL] += 1
 
     def close(self) -> None:
@@ -93,7 +99,8 @@ class Fleet:
         # The next replica is told the next step, until one has died of this one.
         step = self._to_visit.pop(0)
         self._to_visit.append(step)
-        return f"{step}:{self._rng.randint(1, TIMES_BEFORE_CRASH[step.partition('.')[0]])}"
+        times = self._rng.randint(1, TIMES_BEFORE_CRASH[step.partition(".")[0]])
+        return f"{step.removesuffix(STOPS)}:{times}{STOPS * step.endswith(STOPS)}"
 
     def _bury(self, replica: Replica) -> None:
         """Note how a replica ended that nobody here has ended."""
@@ -103,16 +110,29 @@ class Fleet:
         self._back_at[replica.number] = time.monotonic() + self._rng.uniform(0.0, LONGEST_RESPAWN_S)
         step = replica.crash_at.partition(":")[0]
         if code == -signal.SIGKILL and step:
+            self.kills[f"at {step}"] += 1
             self._visited(step)
         else:
             self.ended.append(f"replica {replica.number} ended with {code} by itself")
 
+    def _note_stop(self, replica: Replica, now: float) -> None:
+        """It stopped by itself at a step: leave it there until others have taken over."""
+        if not replica.stopped_itself:
+            return
+        replica.frozen = True
+        step = replica.crash_at.partition(":")[0]
+        shortest, longest = FREEZE_S[step.partition(".")[0]]
+        self._thaw_at[replica.number] = now + self._rng.uniform(shortest, longest)
+        self.others[f"SIGSTOP at {step}"] += 1
+        self._visited(step + STOPS)
+
     def _visited(self, step: str) -> None:
         self.visited[step] += 1
-        self.kills[f"at {step}"] += 1
         if step in self._to_visit:
             self._to_visit.remove(step)
-        self._watch.strike(f"crash at {step}")
+        self._watch.strike(
+            f"SIGSTOP at {step.removesuffix(STOPS)}" if step.endswith(STOPS) else f"crash at {step}"
+        )
 
     def _running(self) -> list[Replica]:
         return [r for r in self._replicas.values() if r.pid and not r.frozen]
@@ -132,7 +152,7 @@ class Fleet:
 
     def _crash(self, fault: Fault) -> None:
         """From now on replicas come back with this step armed; one has to come back at once."""
-        self._to_visit.insert(0, fault.step)
+        self._to_visit.insert(0, fault.step + STOPS * (fault.kind is Kind.STOP_AT))
         self._kill(fault)
 
     def _stop(self, fault: Fault) -> None:

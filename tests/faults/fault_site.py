@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import psutil
 from fault_decisions import HOOK_PATH
 from fault_story import KILL_PATH, KILLED, SWITCH
 from kafka import KafkaAdminClient
@@ -72,12 +73,19 @@ class Replica(Daemon):
         """What it exited with; None while it runs or before it was started."""
         return self._process.poll() if self._process else None
 
+    @property
+    def stopped_itself(self) -> bool:
+        """Whether it has come to the step at which it was told to stop."""
+        told = self.crash_at.endswith(":stop") and self.pid and not self.frozen
+        return bool(told) and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+
     def freeze(self) -> None:
         self.frozen = True
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         self.frozen = False
+        self.crash_at = ""
         if self.pid:
             os.kill(self.pid, signal.SIGCONT)
 

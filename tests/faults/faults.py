@@ -17,8 +17,8 @@ import click
 import structlog
 from fault_account import Account, Layer
 from fault_decisions import Ledger, lost_decisions
-from fault_deck import faults
-from fault_fleet import Fleet
+from fault_deck import EVERY_S, faults
+from fault_fleet import STOPS, Fleet
 from fault_load import Failing, Load
 from fault_site import TOPIC, Site, site
 from fault_story import Story
@@ -156,13 +156,17 @@ class Run:
         click.echo(
             f"recovered {len(recoveries.done)} times, longest row of faults until all was judged {behind:.1f} s"
         )
-        click.echo(f"crash points: {', '.join(f'{step} {self._fleet.visited[step]}' for step in STEPS)}")
+        click.echo(f"crash points: {', '.join(f'{step} {self._visits(step)}' for step in STEPS)}")
         trips = ", ".join(f"{s:.1f}" for s in self._story.to_trip_s)
         click.echo(f"outages {len(self._story.outages)}, kills pulled after {trips} s")
         by_rule = Counter(incident.rule for incident in ledger.incidents)
         click.echo(f"incidents: {', '.join(f'{rule} {n}' for rule, n in sorted(by_rule.items()))}")
         states = Counter(delivery.state for delivery in ledger.deliveries)
         click.echo(f"deliveries: {', '.join(f'{state} {n}' for state, n in sorted(states.items()))}")
+
+    def _visits(self, step: str) -> str:
+        """How often a process died there, and how often one stopped there."""
+        return f"{self._fleet.visited[step]}+{self._fleet.visited[step + STOPS]}"
 
 
 def _busy(work: Callable[[], None]) -> Callable[[], bool]:
@@ -191,7 +195,9 @@ def _show(outcome: Outcome) -> None:
     "--seed", type=int, help="Replays the faults and records of an earlier run (default: by chance)."
 )
 @click.option("--rate", default=500.0, show_default=True, help="Records a second.")
-@click.option("--every", default=6.5, show_default=True, help="Seconds from one fault to the next, about.")
+@click.option(
+    "--every", default=EVERY_S, show_default=True, help="Seconds from one fault to the next, about."
+)
 @click.option("--logs", type=click.Path(path_type=Path), help="Keep what the replicas say in this folder.")
 def main(minutes: float, seed: int | None, rate: float, every: float, logs: Path | None) -> None:
     """Kill, freeze, cut and scale a real Tocsin under load; the exit code says whether anything was lost."""

@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 import pytest
 from fault_account import layer
-from fault_deck import Kind, faults
+from fault_deck import EVERY_S, Kind, faults
 from fault_load import Sort, record, value
 from fault_truth import Logged, truth_of
 from fault_watch import Recoveries, Strike
@@ -29,14 +29,18 @@ def test_a_seed_gives_the_same_faults_again_and_another_seed_others() -> None:
     assert faults(1, 600, 5) != faults(2, 600, 5)
 
 
-def test_half_an_hour_has_at_least_200_kills_and_50_other_faults_and_every_crash_point() -> None:
-    deck = faults(1, 1_800, 6.5)
-    kills = [f for f in deck if f.kind in (Kind.KILL, Kind.CRASH)]
-    # Each crash point brings a kill of its own.
-    assert len(kills) + sum(f.kind is Kind.CRASH for f in deck) >= 200
-    assert len(deck) - len(kills) >= 50
-    assert {f.step for f in deck if f.kind is Kind.CRASH} == set(STEPS)
-    assert {f.kind for f in deck} == set(Kind)
+def test_half_an_hour_has_at_least_200_kills_and_50_other_faults_of_every_kind() -> None:
+    kinds = Counter(fault.kind for fault in faults(1, 1_800, EVERY_S))
+    # A process is killed to come back with the step armed, and dies or stops there once more.
+    armed = kinds[Kind.CRASH] + kinds[Kind.STOP_AT]
+    assert kinds[Kind.KILL] + armed + kinds[Kind.CRASH] >= 200
+    assert kinds.total() - kinds[Kind.KILL] - kinds[Kind.CRASH] >= 50
+    assert kinds.keys() == set(Kind)
+
+
+@pytest.mark.parametrize("kind", [Kind.CRASH, Kind.STOP_AT])
+def test_the_first_six_minutes_visit_every_step(kind: Kind) -> None:
+    assert {f.step for f in faults(1, 360, EVERY_S) if f.kind is kind} == set(STEPS)
 
 
 def test_a_freeze_is_longer_than_the_session_time_out_and_the_lease() -> None:
