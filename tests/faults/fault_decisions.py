@@ -1,6 +1,6 @@
 """Whether every decision was made, kept and told: incidents, deliveries, and the switch as its service sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -14,6 +14,14 @@ HOOK_PATH: Final = "/hook"
 NEAR_MS: Final = 15_000
 LEAST_RECORDS: Final = 100
 ENDED: Final = frozenset({"delivered", "superseded", "expired"})
+# What nobody is to hear of for now, and whom one message is about beside its own incident.
+INCIDENTS: Final = """
+    tocsin.incidents JOIN (SELECT incident_id, held_back FROM tocsin_ledger.incident) h USING (incident_id)
+"""
+DELIVERIES: Final = """
+    tocsin.deliveries
+    JOIN (SELECT delivery_id, payload->'also' AS also FROM tocsin_ledger.delivery) p USING (delivery_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +42,13 @@ class Ledger:
             )
             opened = dict(map(tuple, openings))
             incidents, deliveries, events, switches = (
-                list(conn.execute(text(f"SELECT * FROM tocsin.{view}")))
-                for view in ("incidents", "deliveries", "kill_events ORDER BY sequence", "kill_switches")
+                list(conn.execute(text(f"SELECT * FROM {view}")))
+                for view in (
+                    INCIDENTS,
+                    DELIVERIES,
+                    "tocsin.kill_events ORDER BY sequence",
+                    "tocsin.kill_switches",
+                )
             )
         return cls(incidents, deliveries, events, switches, opened)
 
@@ -77,18 +90,25 @@ def _overlaps(incident: Any, outage: Outage) -> bool:
 def _incidents(ledger: Ledger) -> list[str]:
     """Each was opened once, and those who were to hear of its beginning and end have been written to."""
     found = []
-    told = {(d.incident_id, d.event) for d in ledger.deliveries}
+    told = {(about, d.event) for d in ledger.deliveries for about in _about(d.incident_id, d.also)}
     for incident in ledger.incidents:
         if ledger.opened.get(incident.incident_id) != 1:
             found.append(
                 f"incident {incident.incident_id} opened {ledger.opened.get(incident.incident_id, 0)} times"
             )
+        if incident.held_back is not None:
+            continue
         wanted = ["opened"] + ["resolved"] * (incident.state == "resolved")
         missing = [event for event in wanted if (incident.incident_id, event) not in told]
         found += [
             f"incident {incident.incident_id} of {incident.rule}: nobody told that it {e}" for e in missing
         ]
     return found
+
+
+def _about(incident_id: str, also: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """Of which incidents one message tells: those that began or ended together share it."""
+    return [incident_id, *(each["incident_id"] for each in also or ())]
 
 
 def _deliveries(ledger: Ledger, received: Sequence[Received]) -> list[str]:
@@ -113,11 +133,12 @@ def _messages(ledger: Ledger, received: Sequence[Received]) -> list[str]:
             seen.add(request.headers["webhook-id"])
             body = request.json()
             if body["type"].startswith("incident."):
-                last[body["data"]["incident_id"]] = body["type"].removeprefix("incident.")
+                about = _about(body["data"]["incident_id"], body["data"].get("also"))
+                last |= dict.fromkeys(about, body["type"].removeprefix("incident."))
     found = []
     for incident in ledger.incidents:
         ended = last.get(incident.incident_id) == "resolved"
-        if ended != (incident.state == "resolved"):
+        if ended != (incident.state == "resolved") and incident.held_back is None:
             believed = last.get(incident.incident_id)
             found.append(
                 f"incident {incident.incident_id} is {incident.state}, its receiver heard {believed} last"

@@ -18,11 +18,13 @@ FAILED = Outage("m-0", T0_MS, T0_MS + 20_000, 500)
 
 def incident(**fields: Any) -> Any:
     row = {"incident_id": "i1", "rule": "outage", "stream": "m-1", "state": "resolved", "onset_at": T0}
-    return SimpleNamespace(**row | fields)
+    return SimpleNamespace(**{"held_back": None} | row | fields)
 
 
-def delivery(identity: str, event: str, state: str = "delivered", incident_id: str | None = "i1") -> Any:
-    return SimpleNamespace(delivery_id=identity, event=event, state=state, incident_id=incident_id)
+def delivery(
+    identity: str, event: str, state: str = "delivered", incident_id: str | None = "i1", also: Any = None
+) -> Any:
+    return SimpleNamespace(delivery_id=identity, event=event, state=state, incident_id=incident_id, also=also)
 
 
 def trip(action: str, sequence: int, at: datetime = T0) -> Any:
@@ -33,8 +35,9 @@ def came(identity: str, path: str, body: dict[str, Any]) -> Received:
     return Received(T0_MS, path, {"webhook-id": identity}, json.dumps(body).encode(), signed=True)
 
 
-def told(identity: str, event: str) -> Received:
-    return came(identity, HOOK_PATH, {"type": f"incident.{event}", "data": {"incident_id": "i1"}})
+def told(identity: str, event: str, *also: str) -> Received:
+    data = {"incident_id": "i1", "also": [{"incident_id": each} for each in also]}
+    return came(identity, HOOK_PATH, {"type": f"incident.{event}", "data": data})
 
 
 def pulled(identity: str, state: str, sequence: int) -> Received:
@@ -62,6 +65,17 @@ def test_what_was_found_told_and_kept_is_no_loss() -> None:
 
 def test_a_message_that_comes_twice_is_no_loss_for_who_drops_known_ids() -> None:
     assert lost_decisions(ledger(), [*TOLD, told("d1", "opened")], [OUTAGE], []) == []
+
+
+def test_incidents_that_began_together_are_told_in_one_message() -> None:
+    rows = [incident(), incident(incident_id="i2", stream="m-2")]
+    also = [{"incident_id": "i2"}]
+    sent = [delivery("d1", "opened", also=also), delivery("d2", "resolved", also=also)]
+    found = ledger(incidents=rows, opened={"i1": 1, "i2": 1}, deliveries=sent)
+    assert lost_decisions(found, [told("d1", "opened", "i2"), told("d2", "resolved", "i2")], [], []) == []
+    assert lost_decisions(found, [told("d1", "opened", "i2"), told("d2", "resolved")], [], []) == [
+        "incident i2 is resolved, its receiver heard opened last"
+    ]
 
 
 def test_an_outage_without_its_incident_is_lost() -> None:
