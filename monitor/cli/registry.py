@@ -36,6 +36,9 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed("check", "monitor.cli.check:check", "Check alerts.yaml: every mistake at once"),
     Listed("replay", "monitor.cli.replay:replay", "Show what would have fired on FILE, a prediction log"),
     Listed(
+        "test", "monitor.cli.testing.command:test", "Test rules in virtual time: inputs and what must fire"
+    ),
+    Listed(
         "backtest",
         "monitor.cli.backtest:backtest",
         "Judge the stored panes again by the rules in alerts.yaml",

@@ -12,6 +12,7 @@ from monitor.cli.found import Found
 from monitor.cli.lines import Lines
 from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
+from monitor.judge.block import Labels
 from monitor.judge.describe import Watched
 from monitor.judge.history import MemoryHistory
 from monitor.judge.memory import Advance, Consumed, Context, Memory, advance
@@ -121,8 +122,7 @@ class Replay:
             fresh = np.unique(consumed.delta.cells.slice).tolist()
             self._slices |= {s: self._names.slice(s).field for s in fresh if s != WHOLE}
         labels = {code: dict(self._names.stream(code).labels) for code in self._seen(consumed)}
-        context = Context(self._plan, labels, {}, deaf=deaf, slices=self._slices)
-        moved = advance(self._memory, [consumed], [KEY], context)
+        moved = advance(self._memory, [consumed], [KEY], self._context(labels, deaf=deaf))
         self._memory = moved.memory
         self._history.add(consumed.delta.cells, consumed.delta.versions)
         self._history.add(moved.sampled, Versions())
@@ -130,6 +130,10 @@ class Replay:
             np.unique(consumed.delta.cells.signal).tolist(), np.unique(moved.sampled.signal).tolist()
         )
         self._note(moved)
+
+    def _context(self, labels: Labels, *, deaf: bool) -> Context:
+        """What the core is told of the world: here no switch is ever tripped."""
+        return Context(self._plan, labels, {}, deaf=deaf, slices=self._slices)
 
     def _batches(self, lines: Lines) -> Iterator[tuple[RawBatch, int]]:
         """The lines with the clock at their arrival: second by second where a kill asks how fresh a record is."""
