@@ -58,6 +58,15 @@ def test_a_reference_is_provisional_after_a_tenth_and_learned_after_all_of_it(pl
     assert [(r.provisional, r.learned) for r in learned] == [(True, 3_000), (False, 30_000)]
 
 
+def test_a_rate_of_forty_percent_that_falls_to_nothing_is_found(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, RULES.replace("above: {warning: 2x, critical: 30%}", "below: 0.5x"))
+    assert verdicts(judged(plan, stationary(range(320), 100, 0.4))[1]) == []
+    moves = verdicts(
+        judged(plan, stationary(range(320), 100, 0.4) + stationary(range(320, 900), 100, 0.02))[1]
+    )
+    assert [v.what for v in moves if v.what != "worsened"] == ["opened"]
+
+
 def test_what_stays_within_the_tolerance_never_alarms(plan: Plan) -> None:
     calm = stationary(range(320), 100, 0.01) + stationary(range(320, 2000), 100, 0.018, seed=8)
     assert verdicts(judged(plan, calm)[1]) == []
