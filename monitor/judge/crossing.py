@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from monitor.config.model import Severity
 from monitor.judge.block import PaneBlock, SlotBlock
@@ -12,11 +13,16 @@ from monitor.judge.plan import TotalWatch, TrafficWatch, WindowWatch
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Open, What
 from monitor.judge.window import Crossing
+from monitor.records.signals import Side
+
+PlainWatch = WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch
+LARGEST_BUCKET: Final = 2**31 - 1
+SMALLEST_BUCKET: Final = -(2**31)
 
 
 def crossed(
     state: JudgeState,
-    watch: WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch,
+    watch: PlainWatch,
     crossings: Iterable[Crossing],
     block: SlotBlock | PaneBlock,
     decisions: list[Decision],
@@ -35,7 +41,7 @@ def crossed(
             continue
         incidents[key], what = _grown(now, severity, crossing, block)
         if what:
-            alarm = _alarm(crossing)
+            alarm = _alarm(watch, crossing)
             decisions.append(verdict_of(what, watch, crossing.stream, incidents[key], block.end_ms, alarm))
     return replace(state, incidents=incidents)
 
@@ -50,13 +56,14 @@ def _grown(
     return replace(now, quiet_ms=block.end_ms), None
 
 
-def _alarm(crossing: Crossing) -> Alarm:
+def _alarm(watch: PlainWatch, crossing: Crossing) -> Alarm:
+    quantity, low, high = _counted(watch, crossing.limit)
     return Alarm(
         stream=crossing.stream,
         tier=crossing.tier,
-        quantity="rate",
-        low=1,
-        high=1,
+        quantity=quantity,
+        low=low,
+        high=high,
         negate=False,
         m=crossing.limit,
         p_ref=float("nan"),
@@ -67,3 +74,15 @@ def _alarm(crossing: Crossing) -> Alarm:
         level=0.0,
         budget_left=crossing.budget_left,
     )
+
+
+def _counted(watch: PlainWatch, limit: float) -> tuple[str, int, int]:
+    """The quantity, and the first and last bucket of what is beyond the limit."""
+    scale, quantile = watch.signal.scale, watch.rule.quantile
+    if not isinstance(watch, WindowWatch) or scale is None or quantile is None:
+        return "rate", 1, 1
+    sides = [bound.side for bound in watch.bounds for _, tier in bound.tiers if tier.value == limit]
+    quantity = f"p{100 * quantile:g}"
+    if sides[0] is Side.DOWN:
+        return quantity, SMALLEST_BUCKET, scale.bucket_at_most(limit)
+    return quantity, scale.bucket_at_least(limit) + 1, LARGEST_BUCKET

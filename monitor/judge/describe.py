@@ -19,6 +19,7 @@ from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatc
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
+from monitor.judge.window import share
 from monitor.ledger.facts import Budget, FactKind, Facts
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
@@ -223,7 +224,7 @@ def _measured(
         observed=_value(counts, quantity, bucket, signal),
         reference=_value(before, quantity, bucket, signal) if before else None,
         at_least=_at_least(alarm, signal, quantity, bucket),
-        limit=alarm.m,
+        limit=_share_limit(what, alarm),
         tolerance=_tolerance(what, alarm),
         affected=affected,
         total=total,
@@ -332,6 +333,13 @@ def _tolerance(what: Watch | WindowWatch, alarm: Alarm) -> str:
     if isinstance(what, Watch):
         return what.tiers[alarm.tier].text
     return next((limit.text for b in what.bounds for _, limit in b.tiers if limit.value == alarm.m), "")
+
+
+def _share_limit(what: Watch | WindowWatch, alarm: Alarm) -> float:
+    """The share that what is beyond the limit must not exceed; a window's limit may be a value."""
+    if isinstance(what, Watch):
+        return alarm.m
+    return share(what, *_crossed_limit(alarm, what.bounds))
 
 
 def _at_least(alarm: Alarm, signal: Signal, quantity: str, bucket: int | None) -> float | None:

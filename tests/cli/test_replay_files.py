@@ -151,3 +151,35 @@ def test_a_reference_that_waits_for_time_says_so(tmp_path: Path, records: list[b
         "chat: still learning, 2,000 of 2,000 and 20 min of 24 h; provisional: three times the tolerance"
         in result.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("limit", "observed", "said"),
+    [
+        ("quantile: p90, above: 2s", 3_000, "chat: p90 latency 3 s over 60 s, limit 2s"),
+        ("quantile: p10, below: 4s", 3_000, "chat: p10 latency 3 s over 60 s, limit 4s"),
+    ],
+)
+def test_a_window_on_a_percentile_says_the_percentile(
+    tmp_path: Path, limit: str, observed: float, said: str
+) -> None:
+    rules = (
+        RULES.partition("  - {name: errors")[0]
+        + f"  - {{name: slow, signal: latency_ms, window: 60s, {limit}}}\n"
+    )
+    alerts = tmp_path / "alerts.yaml"
+    alerts.write_text(rules + RULES[RULES.index("receivers") :])
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(
+        b"\n".join(
+            json.dumps(
+                {"model": "chat", "version": f"v{i % 2}", "ts": START_MS + 100 * i, "latency_ms": 3_000}
+            ).encode()
+            for i in range(1_000)
+        )
+    )
+    result = replay(str(log), "-c", str(alerts), "--json")
+    (incident,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (incident["quantity"], incident["unit"]) == (limit[10:13], "ms")
+    assert incident["observed"] == pytest.approx(observed, rel=0.01)
+    assert incident["summary"] == said
