@@ -1,5 +1,6 @@
 """Small rows that are written by the clock."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +12,7 @@ from monitor.ingest.internal import OFFSETS_LOST, WENT_BACK
 from monitor.ledger import announcements
 from monitor.ledger.models import config as config_table
 
+CONFIG_REFUSED: Final = "tocsin.config_refused"
 EVENTS_LAST: Final = timedelta(hours=1)
 
 # One row a minute and partition, whichever replica comes first.
@@ -34,6 +36,26 @@ def end_events(engine: Engine) -> None:
     """End the incidents that tell of one event, an hour after it."""
     with engine.begin() as conn:
         announcements.end_events(conn, (OFFSETS_LOST, WENT_BACK), EVENTS_LAST)
+
+
+def tell_of_config(engine: Engine, config: Config, problems: Sequence[str], now_ms: int) -> None:
+    """Open an incident about an alerts.yaml with `problems`; end it where there are none."""
+    with engine.begin() as conn:
+        if not problems:
+            announcements.resolve_internal(
+                conn, rule=CONFIG_REFUSED, key=config.path, detail="it is good now"
+            )
+            return
+        announcements.open_internal(
+            conn,
+            config,
+            rule=CONFIG_REFUSED,
+            key=config.path,
+            summary="alerts.yaml is wrong, so the one before holds",
+            detail="; ".join(problems),
+            at_ms=now_ms,
+            severity="warning",
+        )
 
 
 def note_config(engine: Engine, config: Config, host: str) -> None:

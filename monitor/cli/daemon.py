@@ -12,9 +12,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.cli.chores import end_events, keep_lag, note_config
+from monitor.cli.chores import end_events, keep_lag, note_config, tell_of_config
 from monitor.cli.heartbeat import Beating
 from monitor.cli.log import Conditions
+from monitor.cli.reloading import taken
 from monitor.cli.snapshot import Snapshot
 from monitor.config import load
 from monitor.config.model import Config
@@ -32,11 +33,7 @@ from monitor.web.server import WebServer
 
 WAIT_S: Final = 0.5
 RETRY_S: Final = 2.0
-AT_START: Final = (
-    *("name", "source", "store_url", "streams", "signals", "labels"),
-    *("bad_below", "heartbeat", "http_host", "http_port", "http_token"),
-)
-"""What of alerts.yaml takes effect at the next start only."""
+HEARTBEAT: Final = "heartbeat"
 
 log = structlog.get_logger("tocsin")
 
@@ -59,12 +56,13 @@ class Daemon:
         self._notifier = Notifier(self._engine, config, observe=self._snapshot.delivered)
         self._judge = Judge(config, self._engine, self._notifier.wake)
         self._snapshot.judge = self._judge
+        self._board = Switchboard(config, self._engine, self._notifier.wake)
         self._web = WebServer(
             self._snapshot.status,
             host=config.http_host,
             port=config.http_port,
             token=config.http_token,
-            board=Switchboard(config, self._engine, self._notifier.wake),
+            board=self._board,
         )
         self._chores = BackgroundScheduler(timezone="UTC")
         self._started: list[str] = []
@@ -90,22 +88,35 @@ class Daemon:
     def _reload(self) -> None:
         """Go on by alerts.yaml as it is now; one that is wrong is told, and the old one holds."""
         try:
-            fresh = load(self._config.path)
-            self._notifier.reload(fresh)
+            fresh, waiting = taken(self._config, load(self._config.path))
             register_all(self._engine, fresh.signals)
-            note_config(self._engine, fresh, socket.gethostname())
+            self._notifier.reload(fresh)
         except ConfigError as wrong:
-            for problem in wrong.problems:
-                log.error("alerts.yaml is wrong", problem=problem)
-            log.error("the old alerts.yaml holds", config_hash=self._config.config_hash[:10])
-            return
+            self._refuse(wrong.problems)
         except (TocsinError, SQLAlchemyError) as error:
-            log.error("the old alerts.yaml holds", why=str(error).splitlines()[0])
-            return
-        later = [name for name in AT_START if getattr(fresh, name) != getattr(self._config, name)]
-        self._judge.reload(fresh)
+            self._refuse([str(error).splitlines()[0]])
+        else:
+            self._take(fresh)
+            log.info("alerts.yaml read again", config_hash=fresh.config_hash[:10], at_the_next_start=waiting)
+
+    def _refuse(self, problems: list[str]) -> None:
+        for problem in problems:
+            log.error("alerts.yaml is wrong", problem=problem)
+        log.error("the old alerts.yaml holds", config_hash=self._config.config_hash[:10])
+        self._snapshot.config_good = False
+        _quietly(tell_of_config, self._engine, self._config, problems, clock_ms())
+        self._notifier.wake()
+
+    def _take(self, fresh: Config) -> None:
+        """Every room goes on by `fresh`."""
         self._config = fresh
-        log.info("alerts.yaml read again", config_hash=fresh.config_hash[:10], at_the_next_start=later)
+        _quietly(note_config, self._engine, fresh, socket.gethostname())
+        self._ingest.reload(fresh)
+        self._judge.reload(fresh)
+        self._snapshot.reload(fresh)
+        self._board.reload(fresh)
+        self._beat()
+        _quietly(tell_of_config, self._engine, fresh, (), clock_ms())
 
     def _await_ledger(self, stopping: threading.Event) -> bool:
         """Wait for Postgres, saying so once; a schema that does not fit ends the process."""
@@ -118,6 +129,7 @@ class Daemon:
                 register_all(self._engine, self._config.signals)
                 tables.ensure_partitions(self._engine, clock_ms())
                 note_config(self._engine, self._config, socket.gethostname())
+                tell_of_config(self._engine, self._config, (), clock_ms())
                 self._snapshot.ledger_ready()
                 conditions.end("ledger_unreachable")
             except (LedgerUnavailable, SQLAlchemyError) as error:
@@ -146,10 +158,18 @@ class Daemon:
         )
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
         self._chores.add_job(lambda: _quietly(end_events, engine), minutes=5, **every)
-        if self._config.heartbeat is not None:
-            beating = Beating(self._config.heartbeat, self._snapshot.status, Conditions(log))
-            self._chores.add_job(beating.beat, seconds=self._config.heartbeat.every_ms / 1000, **every)
+        self._beat()
         self._chores.start()
+
+    def _beat(self) -> None:
+        """Send signs of life as alerts.yaml says, where it says so."""
+        if self._chores.get_job(HEARTBEAT) is not None:
+            self._chores.remove_job(HEARTBEAT)
+        heartbeat = self._config.heartbeat
+        if heartbeat is not None:
+            beating = Beating(heartbeat, self._snapshot.status, Conditions(log))
+            every = {"seconds": heartbeat.every_ms / 1000, "coalesce": True, "max_instances": 1}
+            self._chores.add_job(beating.beat, "interval", id=HEARTBEAT, **every)
 
     def stop(self, within_s: float) -> None:
         """Store what is in memory, leave the group, give up the lease; what hangs is left behind."""

@@ -31,11 +31,16 @@ class Snapshot:
     def __init__(self, config: Config, engine: Engine, ingest: Ingest) -> None:
         self._config, self._engine, self._ingest = config, engine, ingest
         self.judge: Judge | None = None
+        self.config_good = True
         self._lock = Lock()
         self._deliveries: Counter[tuple[str, str]] = Counter()
         self._ledger_trouble: str | None = "not reached yet"
         self._read_at = float("-inf")
         self._stored: dict[str, Any] = {}
+
+    def reload(self, config: Config) -> None:
+        """Show another configuration's state; it is good."""
+        self._config, self.config_good = config, True
 
     def delivered(self, receiver: str, result: str) -> None:
         """Count an attempt to deliver."""
@@ -66,6 +71,7 @@ class Snapshot:
             deliveries=deliveries,
             fields_dropped=ingest.dropped_fields,
             labels=ingest.labels,
+            config_good=self.config_good,
             **stored,
         )
 

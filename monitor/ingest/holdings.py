@@ -21,6 +21,7 @@ from monitor.ingest.reader import Bounds, Reader, Records
 from monitor.ingest.status import PartitionStatus, StatusBoard
 from monitor.ingest.writer import Writer
 from monitor.records.delta import SkippedRange
+from monitor.records.settings import MeasureSettings
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,11 @@ class Holdings:
     @property
     def partitions(self) -> Collection[OwnedPartition]:
         return self._owned.values()
+
+    def measure_by(self, settings: MeasureSettings) -> None:
+        """Measure every partition by other settings from now on."""
+        for owned in self._owned.values():
+            owned.aggregator.measure_by(settings)
 
     def readable(self) -> frozenset[TopicPartition]:
         """Partitions that may be read: in a bisection, not while a part of it is on its way."""

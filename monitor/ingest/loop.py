@@ -103,6 +103,7 @@ class IngestLoop:
     def _turn(self) -> None:
         now = time.monotonic()
         self._writer.deliver()
+        self._renew()
         try:
             self._sync(now)
             self._holdings.add(self._poll(now))
@@ -111,6 +112,13 @@ class IngestLoop:
             self._reopen(str(broken))
             return
         self._holdings.submit_due(time.monotonic())
+
+    def _renew(self) -> None:
+        """Go on by alerts.yaml as it was read last."""
+        settings = self._measuring.renewed()
+        if settings is not None:
+            self._internal = Internal(self._measuring.config, self._clock)
+            self._holdings.measure_by(settings)
 
     def _sync(self, now: float) -> None:
         """Follow the group: what is not assigned is dropped, what is newly assigned is taken."""

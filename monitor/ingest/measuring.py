@@ -14,6 +14,7 @@ from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
 from monitor.records.predictions import predictions_for
 from monitor.records.sampling import LanguageSampler
+from monitor.records.settings import MeasureSettings
 
 
 class Measuring:
@@ -21,7 +22,8 @@ class Measuring:
 
     def __init__(self, config: Config, engine: Engine) -> None:
         self.dropped: Counter[str] = Counter()
-        self._config = config
+        self.config = config
+        self._fresh: Config | None = None
         self._engine = engine
         self._settings = measure_settings(config)
         self._names = Names(config.streams.by, config.streams.max)
@@ -30,6 +32,20 @@ class Measuring:
         self._admission = self._new_admission()
         self._reconnected = False
         event.listen(engine, "connect", self._note_connection)
+
+    def reload(self, config: Config) -> None:
+        """Measure by `config` soon; any thread may say so. Streams, lateness and labels are to be as before."""
+        self._fresh = config
+
+    def renewed(self) -> MeasureSettings | None:
+        """The new settings after a `reload`, once; for the reader's thread."""
+        if self._fresh is None:
+            return None
+        self.config, self._fresh = self._fresh, None
+        self._settings = measure_settings(self.config)
+        # The next checkpoint admits by the new rules.
+        self._reconnected = True
+        return self._settings
 
     def aggregator(
         self, topic: str, partition: int, offset: int, max_event_ms: int | None
@@ -58,9 +74,9 @@ class Measuring:
     def _new_admission(self) -> Admission:
         return Admission(
             self._engine,
-            maximum=self._config.streams.max,
-            always=named_in(rule.match for rule in self._config.rules),
-            retire_after_ms=self._config.streams.retire_after_ms,
+            maximum=self.config.streams.max,
+            always=named_in(rule.match for rule in self.config.rules),
+            retire_after_ms=self.config.streams.retire_after_ms,
         )
 
     def _note_connection(self, *_: Any) -> None:

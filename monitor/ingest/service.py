@@ -68,6 +68,10 @@ class Ingest:
         """Begin; returns at once, also while Kafka or Postgres cannot be reached."""
         self._thread.start()
 
+    def reload(self, config: Config) -> None:
+        """Measure by the rules of `config` soon; its source, streams and labels are to be as before."""
+        self._measuring.reload(config)
+
     def stop(self, deadline: float) -> bool:
         """Store what is in memory and leave the group by `deadline` (monotonic s); False if it still runs."""
         self._deadline = deadline

@@ -97,6 +97,15 @@ class PartitionAggregator:
         self._samples = SampleKeeper()
         self._candidates = LanguageCandidates(self._sampler, self.dropped)
 
+    def measure_by(self, settings: MeasureSettings) -> None:
+        """Measure by other settings from now on, also what was added and is not counted yet.
+
+        What makes a stream or a slice, lateness and the memory for labels are those of the beginning.
+        """
+        self._settings = settings
+        self._decoder = RecordDecoder(settings, self.dropped)
+        self._asked = Asked(settings, self.dropped, self._asked.repeats)
+
     @property
     def weight(self) -> int:
         """Bytes of memory held since the last `take`, about."""

@@ -35,13 +35,19 @@ class _Read:
 
 
 class Asked:
-    """What `settings` ask of one partition's records; `dropped` counts values that a user's signal cannot count."""
+    """What `settings` ask of one partition's records; `dropped` counts values that a user's signal cannot count.
 
-    def __init__(self, settings: MeasureSettings, dropped: Counter[str]) -> None:
+    `repeats` is what is known of inputs from before, where other settings were in effect.
+    """
+
+    def __init__(
+        self, settings: MeasureSettings, dropped: Counter[str], repeats: Repeats | None = None
+    ) -> None:
         self._missing = [s for s in SIGNALS if s.name.startswith(MISSING) and s.code in settings.asked]
         self._users = settings.user_signals
         self._codes = settings.asked
-        self._repeats = Repeats() if _INCONSISTENT.code in settings.asked else None
+        known = Repeats() if repeats is None else repeats
+        self.repeats = known if _INCONSISTENT.code in settings.asked else None
         self._dropped = dropped
 
     def measure(self, batch: Batch, stream: I64) -> Iterator[Measured]:
@@ -55,8 +61,8 @@ class Asked:
             yield _absent(signal, batch)
         for user in self._users:
             yield from self._user(user, batch)
-        if self._repeats is not None:
-            repeated, differs = self._repeats.take_up(batch, stream)
+        if self.repeats is not None:
+            repeated, differs = self.repeats.take_up(batch, stream)
             yield rows_of(_INCONSISTENT, repeated, differs.astype(np.int64))
 
     def _user(self, user: UserSignal, batch: Batch) -> Iterator[Measured]:

@@ -37,6 +37,11 @@ class Switchboard:
         self._values: tuple[float, Mapping[str, frozenset[str]]] = (-STREAMS_EVERY_S, {})
         self._fresh = Fresh(self._read)
 
+    def reload(self, config: Config) -> None:
+        """Show the switches of another configuration."""
+        self._config = config
+        self._values = (-STREAMS_EVERY_S, {})
+
     @property
     def switches(self) -> Mapping[str, KillSwitch]:
         return self._config.kill_switches

@@ -84,6 +84,13 @@ METRICS: Final[tuple[Row, ...]] = (
         lambda s: _one(s.leader),
     ),
     Row(
+        "tocsin_config_good",
+        Type.GAUGE,
+        (),
+        "1 while alerts.yaml as it was read last is in effect, 0 where it is wrong and the one before holds.",
+        lambda s: _one(s.config_good),
+    ),
+    Row(
         "tocsin_incidents",
         Type.GAUGE,
         ("severity", "state"),

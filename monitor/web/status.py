@@ -30,6 +30,8 @@ class Status:
     """By kill switch."""
     error_budgets: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """What is left of an objective's error budget, 1 at the start, by rule and stream."""
+    config_good: bool | None = None
+    """Whether alerts.yaml as it was read last is in effect."""
     fields_dropped: Mapping[str, int] = field(default_factory=dict)
     """By field of the prediction record."""
     labels: Mapping[str, int] = field(default_factory=dict)

@@ -166,8 +166,74 @@ def test_of_two_replicas_one_is_killed_and_the_other_counts_and_judges_everythin
         assert stage.one("SELECT sum(k) FROM tocsin.rates WHERE signal = 'error'") == 120
 
 
+NEW_RULES = """
+  - {name: downtime, signal: error, window: 5s, above: 50%, min_n: 20}
+  - {name: slow, signal: latency_ms, quantile: p50, window: 5s, above: 200ms, min_n: 20}
+"""
+
+
+@contextmanager
+def outage(stage: Stage) -> Iterator[None]:
+    """Fifty slow failures a second, of a model that no kill rule matches, while the block runs."""
+    stop = threading.Event()
+
+    def send() -> None:
+        with closing(KafkaProducer(bootstrap_servers=stage.servers, linger_ms=5)) as producer:
+            i = 0
+            while not stop.wait(0.02):
+                fields = {"model": "chat-us", "status": "timeout"}
+                producer.send(stage.topic, record(i, **fields), partition=i % 4)
+                i += 1
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        sender.join()
+
+
+def test_sighup_ends_what_a_removed_rule_said_and_judges_by_new_ones_at_once(stage: Stage) -> None:
+    """A renamed rule is a removed and a new one; `slow` needs what ingest did not count before."""
+    firing = "SELECT array_agg(rule ORDER BY rule) FROM tocsin.incidents WHERE state = 'firing' AND rule !~ 'tocsin'"
+    with stage.daemon() as (running, url), outage(stage):
+        until(lambda: stage.one(firing) == ["outage"])
+        assert stage.receiver.wait_for(lambda r: r.path == "/slack", 20)
+        [path] = stage.folder.glob("alerts-*.yaml")
+        kept, _, rest = path.read_text().partition("  - {name: outage")
+        path.write_text(kept.rstrip() + NEW_RULES + rest.partition("\n")[2])
+        running.send_signal(signal.SIGHUP)
+        until(lambda: stage.one(firing) == ["downtime", "slow"])
+        assert stage.one("SELECT state FROM tocsin.incidents WHERE rule = 'outage'") == "expired"
+        resolves = (
+            "SELECT d.state FROM tocsin.deliveries d JOIN tocsin.incidents USING (incident_id) "
+            "WHERE rule = 'outage' AND event = 'resolved'"
+        )
+        until(lambda: stage.one(resolves) == "delivered")
+        assert leads(url)
+
+
+def test_sighup_says_what_needs_a_restart(stage: Stage) -> None:
+    with stage.daemon() as (running, url):
+        until(lambda: leads(url))
+        [path] = stage.folder.glob("alerts-*.yaml")
+        path.write_text(
+            path.read_text().replace("lateness: 1s", "lateness: 2s").replace("name: test", "name: other")
+        )
+        running.send_signal(signal.SIGHUP)
+        told = until(lambda: [line for line in logged(stage) if "alerts.yaml read again" in line])
+        assert isinstance(told, list)
+        assert "['name', 'source']" in told[0]
+
+
+def logged(stage: Stage) -> list[str]:
+    return next(stage.folder.glob("*.log")).read_text().splitlines()
+
+
 def test_sighup_reads_alerts_yaml_again_and_a_wrong_one_changes_nothing(stage: Stage) -> None:
     loads = "SELECT count(*) FROM tocsin.configs"
+    refused = "SELECT state FROM tocsin.incidents WHERE rule = 'tocsin.config_refused'"
     with stage.daemon() as (running, url):
         until(lambda: leads(url))
         [path] = stage.folder.glob("alerts-*.yaml")
@@ -176,9 +242,13 @@ def test_sighup_reads_alerts_yaml_again_and_a_wrong_one_changes_nothing(stage: S
         running.send_signal(signal.SIGHUP)
         until(lambda: "the old alerts.yaml holds" in next(stage.folder.glob("*.log")).read_text())
         assert stage.one(loads) == 1
+        until(lambda: stage.one(refused) == "firing")
+        until(lambda: "tocsin_config_good 0.0" in httpx.get(f"{url}/metrics").text)
         path.write_text(good + "\n# another\n")
         running.send_signal(signal.SIGHUP)
         until(lambda: stage.one(loads) == 2)
+        until(lambda: stage.one(refused) == "resolved")
+        until(lambda: "tocsin_config_good 1.0" in httpx.get(f"{url}/metrics").text)
         until(lambda: leads(url))
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 0

@@ -17,12 +17,12 @@ from monitor.web.metrics import METRICS
 from monitor.web.server import WebServer
 from monitor.web.status import Status
 
-# Section 5 of the contract, the one that rule 8 adds, and labels that come later.
+# Section 5 of the contract, the one that rule 8 adds, labels that come later, and reloads.
 CONTRACT = """
 tocsin_records_total{topic,result} tocsin_consumer_lag{topic,partition} tocsin_watermark_age_seconds
 tocsin_judge_leader tocsin_incidents{severity,state} tocsin_deliveries_total{receiver,result}
 tocsin_outbox_oldest_seconds tocsin_kill_switch_tripped{switch} tocsin_error_budget_left_ratio{rule,stream}
-tocsin_fields_dropped_total{field} tocsin_labels_total{result}
+tocsin_fields_dropped_total{field} tocsin_labels_total{result} tocsin_config_good
 """
 
 BUSY = Status(
@@ -39,6 +39,7 @@ BUSY = Status(
     error_budgets={("slo", "chat-eu"): -0.25},
     fields_dropped={"latency_ms": 9},
     labels={"judged": 5, "unmatched": 2},
+    config_good=True,
 )
 
 
@@ -100,6 +101,7 @@ def test_every_value_of_the_status_is_scraped(busy: httpx.Client):
         ("tocsin_consumer_lag", ("predictions", "1")): 0,
         ("tocsin_watermark_age_seconds", ()): 4.5,
         ("tocsin_judge_leader", ()): 1,
+        ("tocsin_config_good", ()): 1,
         ("tocsin_incidents", ("critical", "firing")): 1,
         ("tocsin_incidents", ("warning", "resolved")): 3,
         ("tocsin_deliveries_total", ("default", "delivered")): 4,
