@@ -1,6 +1,6 @@
 """What goes wrong and when, from a seed: the same seed gives the same faults at the same times."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -49,11 +49,14 @@ LONGEST_FREEZE_S: Final = 14.0
 SHORTEST_FREEZE_S: Final = 8.0
 
 
-def faults(seed: int, lasts_s: float, every_s: float) -> list[Fault]:
-    """All faults of a run of `lasts_s` seconds, one about `every_s` seconds, in order of time."""
+def faults(seed: int, lasts_s: float, every_s: float, only: Collection[str] = ()) -> list[Fault]:
+    """All faults of a run of `lasts_s` seconds, one about `every_s` seconds, in order of time.
+
+    `only` these steps: nothing else goes wrong.
+    """
     rng = Random(f"faults/{seed}")
     found, at_s = [], 0.0
-    for kind, step, replicas in _cards(rng):
+    for kind, step, replicas in _cards(rng, only):
         at_s += rng.uniform(0.05, 1.95) * every_s
         if at_s >= lasts_s:
             return found
@@ -64,13 +67,14 @@ def faults(seed: int, lasts_s: float, every_s: float) -> list[Fault]:
     return found
 
 
-def _cards(rng: Random) -> Iterator[tuple[Kind, str, int]]:
+def _cards(rng: Random, only: Collection[str]) -> Iterator[tuple[Kind, str, int]]:
     scales = 0
     while True:
         deck = [(Kind.KILL, "")] * KILLS + [(Kind.CRASH, step) for step in STEPS]
         deck += [(Kind.STOP_AT, step) for step in STEPS]
         deck += [(Kind.STOP, "")] * 3 + [(Kind.TERMINATE, "")] * 3 + [(Kind.POSTGRES, "")] * 2
         deck += [(Kind.KAFKA, ""), (Kind.PARTITION, "")] + [(Kind.SCALE, "")] * 2
+        deck = [card for card in deck if not only or card[1] in only]
         rng.shuffle(deck)
         for kind, step in deck:
             replicas = 0

@@ -17,7 +17,7 @@ import click
 import structlog
 from fault_account import Account, Layer
 from fault_decisions import Ledger, lost_decisions
-from fault_deck import EVERY_S, faults
+from fault_deck import EVERY_S, Fault, faults
 from fault_fleet import STOPS, Fleet
 from fault_load import Failing, Load
 from fault_site import TOPIC, Site, site
@@ -73,13 +73,13 @@ class Run:
         self._fleet = Fleet(where, self._watch, seed, REPLICAS)
         self._story = Story(seed, failing, where.receiver, where.config)
 
-    def through(self, lasts_s: float, every_s: float) -> Outcome:
+    def through(self, schedule: Sequence[Fault], lasts_s: float) -> Outcome:
         """Break things for `lasts_s`, let everything recover, and account for it."""
         for part in (self._load, self._watch, self._story):
             part.start()
         try:
             self._warm_up()
-            self._strike_all(lasts_s, every_s)
+            self._strike_all(schedule, lasts_s)
             self._fleet.settle()
             self._tend_while(_busy(self._story.stop))
             self._load.stop()
@@ -97,9 +97,9 @@ class Run:
         self._tend_while(lambda: not self._watch.over)
         self._watch.recoveries.done.clear()
 
-    def _strike_all(self, lasts_s: float, every_s: float) -> None:
+    def _strike_all(self, schedule: Sequence[Fault], lasts_s: float) -> None:
         began = time.monotonic()
-        for fault in faults(self._seed, lasts_s, every_s):
+        for fault in schedule:
             self._tend_while(lambda fault=fault: time.monotonic() < began + fault.at_s)
             self._fleet.strike(fault)
         self._tend_while(lambda: time.monotonic() < began + lasts_s)
@@ -198,13 +198,19 @@ def _show(outcome: Outcome) -> None:
 @click.option(
     "--every", default=EVERY_S, show_default=True, help="Seconds from one fault to the next, about."
 )
+@click.option(
+    "--at", multiple=True, type=click.Choice(STEPS), help="Break only at this step (may be given again)."
+)
 @click.option("--logs", type=click.Path(path_type=Path), help="Keep what the replicas say in this folder.")
-def main(minutes: float, seed: int | None, rate: float, every: float, logs: Path | None) -> None:
+def main(
+    minutes: float, seed: int | None, rate: float, every: float, at: tuple[str, ...], logs: Path | None
+) -> None:
     """Kill, freeze, cut and scale a real Tocsin under load; the exit code says whether anything was lost."""
     chosen = SystemRandom().randrange(10**6) if seed is None else seed
     click.echo(f"seed {chosen}, {minutes:g} minutes, {rate:g} records/s, a fault every {every:g} s")
+    schedule = faults(chosen, minutes * 60, every, at)
     with site(logs.resolve() if logs else None) as where:
-        outcome = Run(where, chosen, rate).through(minutes * 60, every)
+        outcome = Run(where, chosen, rate).through(schedule, minutes * 60)
     _show(outcome)
     sys.exit(0 if outcome.good else 1)
 

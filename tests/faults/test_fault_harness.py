@@ -43,6 +43,14 @@ def test_the_first_six_minutes_visit_every_step(kind: Kind) -> None:
     assert {f.step for f in faults(1, 360, EVERY_S) if f.kind is kind} == set(STEPS)
 
 
+def test_a_run_can_be_about_one_step_alone() -> None:
+    deck = faults(1, 60, 2, ["judge.before_commit"])
+    assert {(f.kind, f.step) for f in deck} == {
+        (Kind.CRASH, "judge.before_commit"),
+        (Kind.STOP_AT, "judge.before_commit"),
+    }
+
+
 def test_a_freeze_is_longer_than_the_session_time_out_and_the_lease() -> None:
     assert min(f.lasts_s for f in faults(1, 1_800, 5) if f.kind is Kind.STOP) > 6.0
 
