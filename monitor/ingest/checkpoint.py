@@ -89,6 +89,8 @@ def _advance(connection: Connection, checkpoint: Checkpoint) -> int | None:
         topic_partition.c.partition == checkpoint.partition
     )
     intake = checkpoint.intake
+    if intake.next_offset < intake.from_offset:
+        raise OwnershipLost(f"{checkpoint.name}: the reader stands before what the ledger has")
     ours = (
         key
         & (topic_partition.c.owner == checkpoint.owner)

@@ -146,8 +146,12 @@ class OwnedPartition:
         return False
 
     def due(self, position: int, now: float, data_s: float, idle_s: float) -> bool:
-        """Whether to send a checkpoint up to `position`; in a bisection, when its part is complete."""
-        if self.flight is not None:
+        """Whether to send a checkpoint up to `position`; in a bisection, when its part is complete.
+
+        A position before the expected one is that of a partition which was lost and assigned anew, and which
+        the ledger has not been asked about yet.
+        """
+        if self.flight is not None or position < self.expected:
             return False
         elapsed = now - self.submitted_at
         if self.bisection.until is not None and not self.bisection.given_up:

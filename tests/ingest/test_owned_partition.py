@@ -63,6 +63,15 @@ def test_rule_3_a_checkpoint_reaches_to_the_position_past_control_records_and_ga
     assert owned.take(111, NOW_MS, 2.0).intake.from_offset == 110
 
 
+def test_a_partition_that_was_lost_and_assigned_anew_sends_nothing_from_before_its_offset(
+    owned: OwnedPartition,
+) -> None:
+    owned.add(batch(100, 103), NOW_MS)
+    assert not owned.due(0, 60.0, 0.5, 1.0)
+    assert not owned.due(99, 60.0, 0.5, 1.0)
+    assert owned.due(103, 60.0, 0.5, 1.0)
+
+
 def test_the_largest_times_go_on_from_the_ledgers(owned: OwnedPartition) -> None:
     assert owned.take(100, NOW_MS, 1.0).max_event_ms == NOW_MS - 5_000
     owned.add([record(100, NOW_MS - 60_000)], NOW_MS)

@@ -92,6 +92,14 @@ def test_a_checkpoint_from_another_offset_than_the_ledgers_changes_nothing(bench
     assert bench.rows("SELECT 1 FROM tocsin_ledger.checkpoint") == []
 
 
+def test_a_checkpoint_never_moves_the_offset_back(bench: Bench) -> None:
+    owner = owned(bench)
+    store(bench.engine, checkpoint(owner, 0, 10), same)
+    with pytest.raises(OwnershipLost, match="stands before what the ledger has"):
+        store(bench.engine, checkpoint(owner, 10, 0), same)
+    assert bench.rows("SELECT next_offset, seq FROM tocsin_ledger.topic_partition") == [(10, 1)]
+
+
 def test_rule_9_a_zombies_checkpoint_loses_whatever_its_timing(bench: Bench) -> None:
     zombie = owned(bench)
     progress.acquire(bench.engine, ("id", 0), uuid4(), time.monotonic())
