@@ -101,10 +101,13 @@ class Account:
         at: dict[int, tuple[int, int]] = {}
         for partition, seq, first, end in self._rows(query):
             last_seq, expected = at.get(partition, (0, 0))
-            if (seq, first) != (last_seq + 1, expected):
+            if (seq, first) != (last_seq + 1, expected) or end < first:
                 told.append(
-                    f"partition {partition}: seq {seq} from {first} after seq {last_seq} up to {expected}"
+                    f"partition {partition}: seq {seq} is {first} to {end}, after seq {last_seq} up to {expected}"
                 )
-            lost, twice = lost + max(first - expected, 0), twice + max(expected - first, 0)
+            lost, twice = (
+                lost + max(first - expected, 0),
+                twice + max(expected - first, 0) + max(first - end, 0),
+            )
             at[partition] = (seq, end)
         return Layer("chain of checkpoints", lost, twice, tuple(told[:5]))

@@ -119,8 +119,8 @@ class Fleet:
         """It stopped by itself at a step: leave it there until others have taken over."""
         if not replica.stopped_itself:
             return
-        replica.frozen = True
         step = replica.crash_at.partition(":")[0]
+        replica.frozen, replica.crash_at = True, ""
         shortest, longest = FREEZE_S[step.partition(".")[0]]
         self._thaw_at[replica.number] = now + self._rng.uniform(shortest, longest)
         self.others[f"SIGSTOP at {step}"] += 1

@@ -85,7 +85,6 @@ class Replica(Daemon):
 
     def thaw(self) -> None:
         self.frozen = False
-        self.crash_at = ""
         if self.pid:
             os.kill(self.pid, signal.SIGCONT)
 
