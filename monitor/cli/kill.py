@@ -34,13 +34,15 @@ def kill_status(path: str | None) -> None:
     for name in sorted(settings.kill_switches.keys() - changed):
         click.echo(f"{name}: serving, never tripped")
     for key in sorted(known):
-        click.echo(_line(known[key]))
+        configured = settings.kill_switches.get(key[0])
+        click.echo(_line(known[key], by_topic=configured is not None and configured.url is None))
 
 
-def _line(now: SwitchState) -> str:
+def _line(now: SwitchState, *, by_topic: bool) -> str:
     name = f"{now.switch} --stream {now.value}" if now.value else now.switch
     since = datetime.fromtimestamp(now.since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    confirmed = "confirmed" if now.confirmed_ms else "NOT confirmed yet"
+    waits = "never confirmed: it has a topic and no webhook" if by_topic else "NOT confirmed yet"
+    confirmed = "confirmed" if now.confirmed_ms else waits
     return f"{name}: {_doing(now)} since {since} UTC, {confirmed} (sequence {now.sequence}; {now.reason})"
 
 

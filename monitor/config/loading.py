@@ -121,7 +121,9 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     learning = general.read_learning(root)
     promise = general.read_false_alarms(root, streams.labels)
     receivers = read_receivers(root, source, needed="receivers" in need)
-    switches = read_switches(root, _names(root, "receivers"), streams.labels, needed="kill_switches" in need)
+    switches = read_switches(
+        root, source, _names(root, "receivers"), streams.labels, needed="kill_switches" in need
+    )
     defaults = general.read_defaults(root, _names(root, "receivers"), streams)
     signals, vocabulary = read_user_signals(root)
     per_switches = [name for name, switch in switches.items() if switch.per]

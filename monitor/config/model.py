@@ -318,11 +318,13 @@ class Release:
 class KillSwitch:
     """`mode` disable, degrade or rollback; `target` what it degrades or rolls back to.
 
-    With labels in `per` it has a state for each of their values, see `value_of`; else one. `release` None is by hand.
+    `url` is None where it has no webhook, `topic` where its states stand in no topic (`topic` in it is the name, the
+    rest is the connection). With labels in `per` it has a state for each of their values, see `value_of`; else one.
+    `release` None is by hand.
     """
 
     name: str
-    url: str = field(repr=False)
+    url: str | None = field(repr=False)
     secret: str = field(repr=False)
     mode: str
     target: str | None
@@ -332,6 +334,7 @@ class KillSwitch:
     dry_run: bool = False
     release: Release | None = None
     ca_file: str | None = None
+    topic: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 SwitchKey = tuple[str, str]

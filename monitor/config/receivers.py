@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 from monitor.config.model import Receiver, Source
 from monitor.config.problem import listed
-from monitor.config.receiver_kinds import KINDS, SLACK, WEBHOOK, ReceiverKind
+from monitor.config.receiver_kinds import KAFKA, KINDS, SLACK, WEBHOOK, ReceiverKind
 from monitor.config.section import Section
+from monitor.config.source import kafka_name, read_client, servers
 
 PLANNED_KINDS: Final = frozenset({"teams", "opsgenie", "discord", "telegram"})
 
@@ -69,3 +71,15 @@ def read_webhook(section: Section, *, needed: bool) -> Mapping[str, Any]:
     section.close()
     keys = [key for key in (taken["secret"], taken["secret_previous"]) if key]
     return taken | {"url": taken["url"] or "", "secret": " ".join(keys)}
+
+
+def read_topic(section: Section, source: Source, *, needed: bool) -> Mapping[str, Any]:
+    """The topic of a kill switch; its connection has the settings of a receiver's."""
+    own: dict[str, Any] = {
+        "topic": section.must("name", kafka_name, "", "the topic, such as name: tocsin-switches")
+    }
+    elsewhere = section.take("bootstrap_servers", partial(servers, section), None)
+    own |= {} if elsewhere is None else {"bootstrap_servers": elsewhere}
+    own |= read_client(section, needed=needed)
+    section.close()
+    return KAFKA.completed(own, source)

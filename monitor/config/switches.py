@@ -6,10 +6,13 @@ from functools import partial
 from typing import Any, Final
 
 from monitor.config.audience import receiver_name
-from monitor.config.model import Guard, KillSwitch, Release, flag_name
+from monitor.config.model import Guard, KillSwitch, Release, Source, flag_name
 from monitor.config.problem import WrongError, meant
-from monitor.config.receivers import printable, read_webhook
+from monitor.config.receiver_kinds import KAFKA
+from monitor.config.receivers import printable, read_topic, read_webhook
 from monitor.config.section import Section, each
+from monitor.config.source import kafka_name
+from monitor.config.tree import Mapping as Keys
 from monitor.config.tree import Node
 from monitor.config.values import (
     MS,
@@ -26,7 +29,6 @@ from monitor.config.values import (
 )
 
 MODES: Final = ("disable", "degrade", "rollback")
-PLANNED: Final = frozenset({"topic"})
 GUARD: Final = Guard(at_most=1, within_ms=MS["h"], min_n=10, fresh_ms=60_000)
 PROBE: Final = (0.05, 5 * MS["m"])
 WAITS: Final = (MS["m"], MS["w"])
@@ -36,11 +38,11 @@ _PROBE: Final = re.compile(rf"({NUMBER})\s*%(?:\s+for\s+(\S+))?", re.ASCII)
 
 
 def read_switches(
-    root: Section, receivers: Collection[str], labels: Collection[str], *, needed: bool
+    root: Section, source: Source, receivers: Collection[str], labels: Collection[str], *, needed: bool
 ) -> dict[str, KillSwitch]:
     """Kill switches by name; `labels` are those that a stream can have."""
     found = {
-        name: _switch(name, section, receivers, labels, needed=needed)
+        name: _switch(name, section, source, receivers, labels, needed=needed)
         for name, section in root.children("kill_switches")
     }
     _refuse_alike(root, found)
@@ -58,7 +60,13 @@ def _refuse_alike(root: Section, switches: Mapping[str, KillSwitch]) -> None:
 
 
 def _switch(
-    name: str, section: Section, receivers: Collection[str], labels: Collection[str], *, needed: bool
+    name: str,
+    section: Section,
+    source: Source,
+    receivers: Collection[str],
+    labels: Collection[str],
+    *,
+    needed: bool,
 ) -> KillSwitch:
     printable(name, section)
     webhook = _webhook(section, needed=needed)
@@ -75,18 +83,30 @@ def _switch(
         per=section.take("per", partial(_labels, section, labels), ()),
         dry_run=section.take("trip", one_of("live", "dry_run"), "live") == "dry_run",
         release=_release(section),
+        topic=_topic(section, source, needed=needed),
     )
-    section.close(PLANNED)
+    section.close()
     return switch
 
 
 def _webhook(outer: Section, *, needed: bool) -> Mapping[str, Any]:
-    """Address, secret and CA."""
+    """Address, secret and CA; the address is None where there is a topic instead."""
     section = outer.inner("webhook")
     if section is not None:
         return read_webhook(section, needed=needed)
-    outer.wrong("`webhook` is missing", "what to call: webhook: {url: ..., secret: ...}")
-    return {"url": "", "secret": "", "ca_file": None}
+    if "topic" not in outer or "webhook" in outer:
+        advice = "what to call: webhook: {url: ..., secret: ...}; or a topic that services read"
+        outer.wrong("`webhook` is missing", advice)
+    return {"url": None, "secret": "", "ca_file": None}
+
+
+def _topic(outer: Section, source: Source, *, needed: bool) -> Mapping[str, Any] | None:
+    """A name stands for a topic on the source's Kafka."""
+    if isinstance(outer.node.values.get("topic"), Keys):
+        section = outer.inner("topic")
+        return None if section is None else read_topic(section, source, needed=needed)
+    name = outer.take("topic", kafka_name, None)
+    return None if name is None else KAFKA.completed({"topic": name}, source)
 
 
 def _target(section: Section, mode: str) -> str | None:

@@ -1,4 +1,4 @@
-"""One change of a switch: its row, its event and its webhook in the caller's transaction."""
+"""One change of a switch: its row, its event, its webhook and what its topic gets, in the caller's transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,16 @@ from monitor.killswitch.states import value_in
 from monitor.ledger.incidents import note
 from monitor.ledger.models import incident, kill_event, kill_switch
 from monitor.ledger.moments import millis, moment, rfc3339
-from monitor.ledger.outbox import KILL, enqueue, short_hash, supersede, switch_lane
+from monitor.ledger.outbox import (
+    KILL,
+    TOPIC,
+    enqueue,
+    short_hash,
+    supersede,
+    switch_lane,
+    topic_lane,
+    topic_of,
+)
 
 
 class KillAction(StrEnum):
@@ -72,19 +81,29 @@ class Change:
         sequence = self.next_sequence
         self._store_state(action, sequence, share)
         kill_id = self.event(action, sequence, share)
-        supersede(self.conn, switch_lane(self.switch.name, self.value))
+        body = self._body(action, sequence, not_after_ms, share)
+        self._enqueue(kill_id, KILL, body, not_after_ms)
+        self._enqueue(kill_id, TOPIC, body | {"not_after": None}, None)
+        return KillOutcome(action, sequence, kill_id, new=True)
+
+    def _enqueue(self, kill_id: str, kind: str, body: dict[str, Any], not_after_ms: int | None) -> None:
+        """To the webhook or the topic, where there is one; what stands in a topic holds until the next."""
+        by_topic = kind == TOPIC
+        lane = (topic_lane if by_topic else switch_lane)(self.switch.name, self.value)
+        supersede(self.conn, lane)
+        if (self.switch.topic if by_topic else self.switch.url) is None:
+            return
         enqueue(
             self.conn,
             incident_id=self.incident_id,
             kill_id=kill_id,
-            receiver=self.switch.name,
-            kind=KILL,
-            event=action.value,
-            payload=self._body(action, sequence, not_after_ms, share),
+            receiver=topic_of(self.switch.name) if by_topic else self.switch.name,
+            kind=kind,
+            event=str(body["state"]),
+            payload=body,
             not_after_ms=not_after_ms,
-            value=self.value,
+            lane=lane,
         )
-        return KillOutcome(action, sequence, kill_id, new=True)
 
     def event(self, action: KillAction, sequence: int, share: float | None = None) -> str:
         """The line of the audit, and of the incident's timeline where there is one."""

@@ -10,7 +10,15 @@ FactKind = Literal[
     "rate", "distribution", "category", "traffic", "total", "objective", "absent", "window", "internal"
 ]
 KillState = Literal[
-    "tripped", "confirmed", "unconfirmed", "expired", "held_by_guard", "would_trip", "probing", "released"
+    "tripped",
+    "confirmed",
+    "published",
+    "unconfirmed",
+    "expired",
+    "held_by_guard",
+    "would_trip",
+    "probing",
+    "released",
 ]
 
 INTERNAL_STREAM: Final = "(tocsin)"
@@ -115,7 +123,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened to a kill switch, for the message that tells an incident's receivers.
 
-    `value` says which of its states, of a switch with `per`.
+    `value` says which of its states, of a switch with `per`. `confirmed_ms` is when its webhook took it; with
+    `by_topic`, for a switch that has none, when it stood in the topic.
     """
 
     switch: str
@@ -131,6 +140,7 @@ class KillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     share: float | None = None
     value: str = ""
     reason: str = ""
+    by_topic: bool = False
 
 
 def facts_of(stored: Mapping[str, Any]) -> Facts:

@@ -18,6 +18,11 @@ from monitor.ledger.models import delivery, incident
 from monitor.ledger.moments import moment
 
 KILL: Final = "kill"
+TOPIC: Final = "switch_topic"
+MIRROR: Final = "switch_mirror"
+OF_TOPIC: Final = frozenset({TOPIC, MIRROR})
+"""To the topic of a switch: a change, and a state that is sent again."""
+OF_SWITCH: Final = OF_TOPIC | {KILL}
 CHANGED: Final = "changed"
 
 
@@ -48,6 +53,16 @@ def switch_lane(switch: str, value: str = "") -> str:
     return f"switch/{switch}/{value}" if value else f"switch/{switch}"
 
 
+def topic_of(switch: str) -> str:
+    """The receiver that the switch's topic is in `deliveries`; no receiver of alerts.yaml has a blank in its name."""
+    return f"{switch} (topic)"
+
+
+def topic_lane(switch: str, value: str = "") -> str:
+    """The lane of a switch's topic, or of one of its states in it."""
+    return f"topic/{switch_lane(switch, value)}"
+
+
 def enqueue(
     conn: Connection,
     *,
@@ -63,21 +78,22 @@ def enqueue(
     about: str | None = None,
     group_id: str | None = None,
     state: str = "pending",
+    lane: str | None = None,
 ) -> None:
     """Put one message into its lane; a message that is there already stays as it is.
 
     Kind `kill` goes into the lane of the switch called `receiver` (of its state for `value`), all else into the
-    receiver's lane of the incident (of the kill, where there is no incident), or of the one whose page it joined.
-    What is neither says what it is `about`. In state `suppressed` it is kept and never sent. Raises ValueError
-    without incident, kill and `about`.
+    receiver's lane of the incident (of the kill, where there is no incident), or of the one whose page it joined,
+    unless `lane` says which. What is neither says what it is `about`. In state `suppressed` it is kept and never sent.
+    Raises ValueError without incident, kill and `about`.
     """
-    subject = (kill_id or incident_id) if kind == KILL else (incident_id or kill_id or about)
+    subject = (kill_id or incident_id) if kind in OF_SWITCH else (incident_id or kill_id or about)
     if subject is None:
         raise ValueError(f"a delivery to {receiver} needs an incident or a kill")
-    lane = switch_lane(receiver, value) if kind == KILL else f"incident/{receiver}/{group_id or subject}"
+    of_incident = f"incident/{receiver}/{group_id or subject}"
     row = {
         "delivery_id": delivery_id(subject, receiver, event, delivery_key),
-        "lane": lane,
+        "lane": lane or (switch_lane(receiver, value) if kind == KILL else of_incident),
         "incident_id": incident_id,
         "kill_id": kill_id,
         "receiver": receiver,
@@ -112,7 +128,7 @@ def told(conn: Connection, incident_id: str) -> list[Addressee]:
         | (delivery.c.incident_id == leader_id)
         | delivery.c.incident_id.in_(members)
     )
-    about = page & (delivery.c.kind != KILL) & (delivery.c.state != "suppressed")
+    about = page & delivery.c.kind.not_in(OF_SWITCH) & (delivery.c.state != "suppressed")
     rows = conn.execute(
         select(delivery.c.receiver, delivery.c.kind).where(about).distinct().order_by("receiver")
     )

@@ -23,7 +23,7 @@ class KillWebhook:
     """Sends to one switch; only a 2xx confirms, and no answer ends the trying before `not_after`."""
 
     def __init__(self, switch: KillSwitch, wall_s: Callable[[], float] = time.time) -> None:
-        self._url, self._secret = switch.url, switch.secret
+        self._url, self._secret = switch.url or "", switch.secret
         for secret in self._secret.split():
             key_of(secret)
         self._http = Http(

@@ -1,4 +1,4 @@
-"""Telling people what became of a kill switch's webhook: killed, not confirmed, given up, released."""
+"""Telling people what became of a kill switch's change: killed, not confirmed, given up, released."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from monitor.ledger.facts import KillFacts, KillState, stored_facts
 from monitor.ledger.incidents import note
 from monitor.ledger.models import incident
 from monitor.ledger.moments import instant_ms, millis
-from monitor.ledger.outbox import Addressee, addressees, enqueue, told
+from monitor.ledger.outbox import OF_TOPIC, Addressee, addressees, enqueue, told
 from monitor.notify.delivery import Delivery
 
 
@@ -21,7 +21,7 @@ def tell(conn: Connection, config: Config, sent: Delivery, state: KillState, res
     While the incident fires it is news of the incident, in its lane. Without one, or after its end, it stands
     for itself, and receivers that would open something that nothing resolves are left out.
     """
-    switch = config.kill_switches.get(sent.receiver)
+    switch = config.kill_switches.get(str(sent.payload["switch"]))
     value = str(sent.payload["stream"]) if switch is not None and switch.per else ""
     kill = _facts(
         sent, value, state, response, millis(conn.execute(select(func.clock_timestamp())).scalar_one())
@@ -49,7 +49,7 @@ def tell(conn: Connection, config: Config, sent: Delivery, state: KillState, res
 
 def _audience(conn: Connection, config: Config, sent: Delivery) -> list[Addressee]:
     known = told(conn, sent.incident_id) if sent.incident_id is not None else []
-    switch = config.kill_switches.get(sent.receiver)
+    switch = config.kill_switches.get(str(sent.payload["switch"]))
     named = addressees(config, switch.notify) if switch is not None else []
     return list(dict.fromkeys([*known, *named])) or addressees(config, config.default_notify)
 
@@ -72,10 +72,11 @@ def _facts(sent: Delivery, value: str, state: KillState, response: str, now_ms: 
         actor=body["actor"],
         at_ms=instant_ms(body["at"]),
         target=body["target"],
-        confirmed_ms=now_ms if state in ("confirmed", "released", "probing") else None,
+        confirmed_ms=now_ms if state in ("confirmed", "published", "released", "probing") else None,
         response=response,
         attempts=sent.attempts,
         reason=body["reason"],
         share=body.get("share"),
         value=value,
+        by_topic=sent.kind in OF_TOPIC,
     )

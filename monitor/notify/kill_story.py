@@ -15,6 +15,7 @@ _TIMES: Final = {1: "once", 2: "twice"}
 _SHOUTS: Final = {
     "tripped": "KILLED",
     "confirmed": "KILLED",
+    "published": "KILLED",
     "unconfirmed": "KILL NOT CONFIRMED",
     "expired": "KILL NOT CONFIRMED",
     "held_by_guard": "KILL HELD BACK",
@@ -68,8 +69,10 @@ def _mode(kill: KillFacts) -> str:
 def _webhook(kill: KillFacts) -> str:
     answer = clip(kill.response or "nothing", 200)
     match kill.state:
-        case "confirmed" | "released" | "probing" if kill.confirmed_ms is not None:
+        case "confirmed" | "published" | "released" | "probing" if kill.confirmed_ms is not None:
             at = clock(moment(kill.confirmed_ms), moment(kill.at_ms))
+            if kill.by_topic:
+                return f", in its topic {at} UTC ({answer}); whether the service obeys, a topic cannot tell."
             return f", confirmed {at} UTC ({answer})."
         case "unconfirmed":
             return f". {_failed(kill, answer)}; still serving as far as is known; retrying."
@@ -92,9 +95,10 @@ def _before(kill: KillFacts, facts: Facts | None) -> str:
     ):
         return ""
     verb = "failed" if facts.signal in ("error", "timeout") else f"{records(facts)} were affected"
-    until = "before it" if kill.state == "confirmed" else "so far"
+    until = "before it" if kill.state in ("confirmed", "published") else "so far"
     return f" {facts.affected:,} of {facts.total:,} {verb} {until}{affected_users(facts)}.{covered(facts)}"
 
 
 def _failed(kill: KillFacts, answer: str) -> str:
-    return f"Its webhook failed {_TIMES.get(kill.attempts, f'{kill.attempts} times')} ({answer})"
+    how = "Writing it to its topic" if kill.by_topic else "Its webhook"
+    return f"{how} failed {_TIMES.get(kill.attempts, f'{kill.attempts} times')} ({answer})"

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from monitor.ledger.facts import storable
 from monitor.ledger.models import delivery, repetition
 from monitor.ledger.moments import millis
-from monitor.ledger.outbox import KILL, delivery_id, lock_switches
+from monitor.ledger.outbox import KILL, OF_SWITCH, delivery_id, lock_switches
 from monitor.notify.delivery import Delivery, delivery_of
 
 LEASE_S: Final = 30.0
@@ -45,7 +45,7 @@ def claim(
         )
         .returning(delivery)
     )
-    rows = sorted(conn.execute(claimed).all(), key=lambda row: (row.kind != KILL, row.position))
+    rows = sorted(conn.execute(claimed).all(), key=lambda row: (row.kind not in OF_SWITCH, row.position))
     receipts = _first_receipts(conn, [row.lane for row in rows])
     return [delivery_of(row, millis(now), receipts.get(row.lane)) for row in rows]
 
@@ -142,7 +142,7 @@ def send_newest_again(conn: Connection, sent: Delivery) -> str | None:
     that remembers ids would take the old state and ignore the newer. Returns the id, None where nothing newer
     went.
     """
-    if sent.kind == KILL:
+    if sent.kind in OF_SWITCH:
         lock_switches(conn)
     mine = select(delivery).where(delivery.c.lane == sent.lane)
     newest = conn.execute(mine.order_by(delivery.c.position.desc()).limit(1).with_for_update()).first()
@@ -150,7 +150,7 @@ def send_newest_again(conn: Connection, sent: Delivery) -> str | None:
         return None
     if newest.state == "pending" and newest.attempts == 0:
         return None
-    return _copy(conn, sent, newest) if sent.kind == KILL else _revive(conn, newest)
+    return _copy(conn, sent, newest) if sent.kind in OF_SWITCH else _revive(conn, newest)
 
 
 def _copy(conn: Connection, sent: Delivery, newest: Row[Any]) -> str:

@@ -17,7 +17,7 @@ from monitor.ledger.announcements import resolve_internal
 from monitor.ledger.facts import KillState
 from monitor.ledger.incidents import note
 from monitor.ledger.moments import millis
-from monitor.ledger.outbox import KILL, lock_switches
+from monitor.ledger.outbox import KILL, OF_SWITCH, TOPIC, lock_switches
 from monitor.ledger.wording import clip
 from monitor.notify import repeats
 from monitor.notify.backoff import Backoff
@@ -37,7 +37,7 @@ def delivered(conn: Connection, config: Config, sent: Delivery, taken: Taken) ->
     response, pause_between = taken.response, repeats.every(config.receivers.get(sent.receiver))
     if sent.repeats and pause_between is not None:
         return _repeated(conn, sent, response, pause_between)
-    if sent.kind == KILL:
+    if sent.kind in OF_SWITCH:
         lock_switches(conn)
     values = {
         "state": "delivered",
@@ -54,6 +54,8 @@ def delivered(conn: Connection, config: Config, sent: Delivery, taken: Taken) ->
         note(conn, sent.incident_id, "delivered", f"{sent.event} to {sent.receiver} ({response})")
     if sent.kind == KILL and confirm(conn, sent.receiver, int(sent.payload["sequence"])):
         tell(conn, config, sent, _NEWS[sent.event], response)
+    if _by_topic_alone(config, sent):
+        tell(conn, config, sent, "published" if sent.event == "tripped" else _NEWS[sent.event], response)
     resolve_internal(conn, rule=RULE, key=_subject(sent), detail=f"took a message again: {response}")
     return "delivered"
 
@@ -62,7 +64,7 @@ def refused(conn: Connection, config: Config, sent: Delivery, error: DeliveryErr
     """Record an attempt in vain: the next one after a wait, or the end; returns the result."""
     if sent.repeats:
         return _not_repeated(conn, config, sent, error, backoff)
-    if sent.kind == KILL:
+    if sent.kind in OF_SWITCH:
         lock_switches(conn)
     words = {"response": error.response or None, "last_error": clip(str(error), _WORDS)}
     if error.permanent or backoff.gives_up(sent.age_ms):
@@ -127,7 +129,7 @@ def _given_up(
 
 
 def _warn(conn: Connection, config: Config, sent: Delivery, error: DeliveryError) -> None:
-    if sent.kind == KILL and sent.event == "tripped":
+    if sent.event == "tripped" and (sent.kind == KILL or _by_topic_alone(config, sent)):
         tell(conn, config, sent, "unconfirmed", str(error))
     alert_of_failure(conn, config, sent, f"still trying, {error}", _subject(sent))
 
@@ -141,4 +143,10 @@ def _lost(conn: Connection, sent: Delivery) -> str:
 
 
 def _subject(sent: Delivery) -> str:
-    return f"switch {sent.receiver}" if sent.kind == KILL else sent.receiver
+    return f"switch {sent.receiver}" if sent.kind in OF_SWITCH else sent.receiver
+
+
+def _by_topic_alone(config: Config, sent: Delivery) -> bool:
+    """Whether `sent` is a change that nothing but a topic carries: there is no webhook that could confirm it."""
+    switch = config.kill_switches.get(str(sent.payload.get("switch"))) if sent.kind == TOPIC else None
+    return switch is not None and switch.url is None

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 from monitor.config.model import Config, Receiver
 from monitor.errors import DeliveryError, UsageError
-from monitor.ledger.outbox import KILL
+from monitor.ledger.outbox import KILL, topic_of
 from monitor.notify.alertmanager import Alertmanager
 from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.email import Email
@@ -14,6 +14,7 @@ from monitor.notify.kill import KillWebhook
 from monitor.notify.pagerduty import PagerDuty
 from monitor.notify.plain_log import PlainLog
 from monitor.notify.slack import Slack
+from monitor.notify.switch_topic import SwitchTopic
 from monitor.notify.webhook import Webhook
 
 
@@ -44,7 +45,10 @@ class Senders:
         for name, receiver in config.receivers.items():
             self._senders[False, name] = _made(f"receivers.{name}", _receiver, receiver, config.name)
         for name, switch in config.kill_switches.items():
-            self._senders[True, name] = _made(f"kill_switches.{name}", KillWebhook, switch)
+            if switch.url is not None:
+                self._senders[True, name] = _made(f"kill_switches.{name}", KillWebhook, switch)
+            if switch.topic is not None:
+                self._senders[False, topic_of(name)] = SwitchTopic(switch, switch.topic)
 
     def send(self, delivery: Delivery) -> Taken:
         """Send it and return what the receiver answered; raises DeliveryError.

@@ -1,9 +1,12 @@
 """Sends what the outbox holds, each message in a thread of its own: none waits for a slow receiver."""
 
+import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine
@@ -14,8 +17,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 from monitor import crash_points
 from monitor.config.model import Config
 from monitor.errors import DeliveryError
+from monitor.killswitch.topic import mirror
 from monitor.ledger.engine import retryable
-from monitor.ledger.outbox import KILL
+from monitor.ledger.outbox import KILL, OF_TOPIC
 from monitor.notify import lanes, outcome, repeats
 from monitor.notify.backoff import INCIDENTS, KILLS, Backoff
 from monitor.notify.delivery import Delivery, Taken
@@ -23,6 +27,7 @@ from monitor.notify.senders import Senders
 
 POLL_S: Final = 1.0
 MOST_EACH: Final = 4
+MIRROR_EVERY: Final = timedelta(minutes=5)
 
 _log = get_logger("tocsin.notify")
 
@@ -45,6 +50,7 @@ class Notifier:
         poll_s: float = POLL_S,
         most_each: int = MOST_EACH,
         lease_s: float = lanes.LEASE_S,
+        mirror_every: timedelta = MIRROR_EVERY,
         observe: Callable[[str, str], None] = lambda receiver, result: None,
     ) -> None:
         self._engine, self._config, self._senders = engine, config, Senders(config)
@@ -56,6 +62,7 @@ class Notifier:
         self._idle = threading.Condition()
         self._due = threading.Event()
         self._stopping = threading.Event()
+        self._mirror_every, self._mirror_at, self._mirror_due = mirror_every, 0.0, True
         self._unreachable = False
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
 
@@ -68,6 +75,7 @@ class Notifier:
         senders = Senders(config)
         self._retired.append(self._senders)
         self._config, self._senders = config, senders
+        self._mirror_due = True
 
     def wake(self) -> None:
         """Look into the outbox now: something was committed. May be called by any thread."""
@@ -112,7 +120,24 @@ class Notifier:
         self._unreachable = False
         return wait_s
 
+    def _mirror(self) -> None:
+        """Owe every topic the states of its switches: at the start, by a new alerts.yaml, and now and then.
+
+        What a dead process or a slow network brought late into a topic does not stay the last word there.
+        """
+        due, self._mirror_due = self._mirror_due, False
+        if not due and time.monotonic() < self._mirror_at:
+            return
+        try:
+            with self._engine.begin() as conn:
+                mirror(conn, self._config.kill_switches, timedelta() if due else self._mirror_every)
+        except BaseException:
+            self._mirror_due = due
+            raise
+        self._mirror_at = time.monotonic() + self._mirror_every.total_seconds()
+
     def _claim(self) -> float:
+        self._mirror()
         with self._engine.begin() as conn:
             for row in lanes.overdue(conn):
                 outcome.expired(conn, self._config, row)
@@ -207,8 +232,13 @@ class Notifier:
         with self._engine.begin() as conn:
             if error is None:
                 return outcome.delivered(conn, self._config, delivery, taken)
-            backoff = self._kills if delivery.kind == KILL else self._incidents
-            return outcome.refused(conn, self._config, delivery, error, backoff)
+            return outcome.refused(conn, self._config, delivery, error, self._backoff(delivery.kind))
+
+    def _backoff(self, kind: str) -> Backoff:
+        """What a topic should say is never given up: the newest state is owed to it as long as it holds."""
+        if kind in OF_TOPIC:
+            return replace(self._kills, give_up_s=math.inf)
+        return self._kills if kind == KILL else self._incidents
 
     def _store_alone(self, delivery: Delivery, error: DeliveryError | None) -> str:
         result = "delivered" if error is None else "failed"

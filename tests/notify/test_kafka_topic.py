@@ -11,6 +11,8 @@ from test_receivers import message, refusal
 from monitor.notify import kafka_topic
 from monitor.notify.kafka_topic import KafkaTopic
 
+pytestmark = pytest.mark.usefixtures("no_socket_left")
+
 
 @pytest.fixture
 def written(kafka, topic):
@@ -68,7 +70,7 @@ def test_a_kafka_that_is_not_there_or_says_nothing_passes_within_the_claims_time
 def test_a_password_is_in_nothing_that_is_said():
     settings = {"topic": "t", "bootstrap_servers": "127.0.0.1:9", "sasl_plain_password": "kafka-hunter2"}
     sender = KafkaTopic(settings, "prod")
-    said = sender._refusal(OSError("login kafka-hunter2 failed"))
+    said = sender._writer.refusal(OSError("login kafka-hunter2 failed"))
     assert str(said) == "not written: login *** failed"
     assert "hunter2" not in repr(sender)
 
