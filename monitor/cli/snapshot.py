@@ -19,9 +19,12 @@ from monitor.web.status import Status
 FRESH_S: Final = 2.0
 
 _INCIDENTS: Final = text("SELECT severity, state, count(*) FROM tocsin_ledger.incident GROUP BY 1, 2")
-_WATERMARK: Final = text(
-    "SELECT extract(epoch FROM clock_timestamp()) - min(watermark_ms) / 1000.0 FROM tocsin_ledger.judge_cursor"
-)
+# Of a topic that was made anew only the newest life counts.
+_WATERMARK: Final = text("""
+    SELECT extract(epoch FROM clock_timestamp()) - min(watermark_ms) / 1000.0
+    FROM tocsin_ledger.judge_cursor WHERE topic_id IN (
+        SELECT DISTINCT ON (topic) topic_id FROM tocsin_ledger.topic_partition ORDER BY topic, listed_at DESC)
+""")
 _BUDGETS: Final = text("SELECT rule, stream, budget_left FROM tocsin.slos")
 
 

@@ -43,6 +43,7 @@ lag(at, topic, partition, lag, watermark_age_s)
 skipped_records(topic, partition, kafka_offset, reason, detail, at)
 samples(stream, at, topic, partition, kafka_offset, record_id, trace_id, version, incident_id,
     signal, why, record)
+slos(rule, stream, objective, good, total, budget_left)
 configs(config_hash, loaded_at, host, yaml_redacted)
 """
 

@@ -1,0 +1,77 @@
+"""What `/metrics` and the sign of life are gathered from."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql import insert
+
+from monitor import config
+from monitor.cli.snapshot import Snapshot
+from monitor.ingest.service import Ingest
+from monitor.ledger.engine import connect
+from monitor.ledger.models import judge_cursor, topic_partition
+from monitor.ledger.moments import moment
+
+ALERTS = """
+name: test
+source: {bootstrap_servers: "localhost:9092", topic: predictions}
+store: {url: "postgresql://localhost/none"}
+rules: [{name: errors, signal: error, above: 10%}]
+receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
+"""
+
+
+@pytest.fixture
+def engine(ledger_url: str) -> Iterator[Engine]:
+    made = connect(ledger_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def snapshot(engine: Engine, tmp_path: Path) -> Snapshot:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(ALERTS)
+    settings = config.load(path, environ={})
+    ingest = Ingest(
+        settings,
+        engine,
+        clock=lambda: 0,
+        instance=None,
+        accept_new_topic=False,
+        on_checkpoint=lambda: None,
+    )
+    made = Snapshot(settings, engine, ingest)
+    made.ledger_ready()
+    return made
+
+
+def reached(engine: Engine, topic_id: str, age_s: int) -> None:
+    """A partition of one life of the topic, listed and judged up to `age_s` ago."""
+    at_ms = time.time_ns() // 1_000_000 - age_s * 1_000
+    with engine.begin() as conn:
+        partition = {"topic_id": topic_id, "partition": 0}
+        conn.execute(
+            insert(topic_partition).values(**partition, topic="predictions", listed_at=moment(at_ms))
+        )
+        conn.execute(insert(judge_cursor).values(**partition, seq=1, judged_offset=1, watermark_ms=at_ms))
+
+
+def test_the_watermark_is_as_old_as_that_of_the_judge(engine: Engine, snapshot: Snapshot) -> None:
+    reached(engine, "00000000-0000-0000-0000-000000000001", age_s=400)
+    age_s = snapshot.status().watermark_age_s
+    assert age_s is not None
+    assert 400 <= age_s < 430
+
+
+def test_a_topic_that_was_made_anew_does_not_wait_for_its_earlier_life(
+    engine: Engine, snapshot: Snapshot
+) -> None:
+    reached(engine, "00000000-0000-0000-0000-000000000001", age_s=90_000)
+    reached(engine, "00000000-0000-0000-0000-000000000002", age_s=5)
+    age_s = snapshot.status().watermark_age_s
+    assert age_s is not None
+    assert age_s < 60
