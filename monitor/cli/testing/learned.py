@@ -21,6 +21,7 @@ from monitor.records.aggregate import PartitionAggregator, RawBatch
 from monitor.records.delta import PANE_MS, Cells, Delta, Versions
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
+from monitor.records.predictions import predictions_for
 from monitor.records.sampling import LanguageSampler
 from monitor.records.signals import WHOLE
 
@@ -56,14 +57,16 @@ def known(records: Lines | None, config: Config, plan: Plan, names: Names) -> Kn
 
 
 def _measured(records: Lines, config: Config, names: Names) -> Delta:
+    settings = measure_settings(config)
     aggregator = PartitionAggregator(
-        measure_settings(config),
+        settings,
         names,
         LanguageSampler(LanguageDetector()),
         "learned",
         0,
         from_offset=0,
         max_event_ms=None,
+        predictions=predictions_for(settings),
     )
     batch = RawBatch(records.numbers.tolist(), records.ts_ms.tolist(), records.values)
     aggregator.add(batch, int(records.ts_ms[-1]))

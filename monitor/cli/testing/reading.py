@@ -9,6 +9,7 @@ from monitor import config as alerts
 from monitor.cli.testing import wishes
 from monitor.cli.testing.fields import readers
 from monitor.cli.testing.shapes import Shape
+from monitor.cli.testing.spans import span
 from monitor.cli.testing.suite import Case, Series, Stretch, Suite
 from monitor.cli.testing.traffic import MOST_RECORDS
 from monitor.config import REPLAY
@@ -17,12 +18,11 @@ from monitor.config.model import Config
 from monitor.config.problem import Report, UnsetError, WrongError, listed, meant
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Sequence, parse, shown
-from monitor.config.values import MS, NUMBER, duration, moment, plain_text, scalar, text, whole, written
+from monitor.config.values import MS, NUMBER, moment, plain_text, scalar, text, whole, written
 from monitor.errors import ConfigError, UsageError
 
 _RATE: Final = re.compile(rf"({NUMBER})\s*/\s*(s|m|h|d)", re.ASCII)
 _OF_STREAM: Final = ("model", "version", "prompt_version")
-LONGEST: Final = "60d"
 MOST_LEARNED: Final = 1_000_000
 
 
@@ -155,13 +155,11 @@ class _Input:
             section.wrong("`requests` is missing", "how many come, such as requests: 2/s")
         stretch = Stretch(
             stream=names,
-            lasts_ms=section.must("for", duration("1s", LONGEST), 0, "how long it goes on, such as for: 1h"),
+            lasts_ms=section.must("for", span("1s"), 0, "how long it goes on, such as for: 1h"),
             per_ms=per_ms,
             shapes={**(before.shapes if before else {}), **self._shapes(section)},
             learned=section.take("learned", whole(100, MOST_LEARNED), 0),
-            labels_ms=section.take(
-                "labels_after", duration("1s", LONGEST), before.labels_ms if before else None
-            ),
+            labels_ms=section.take("labels_after", span("1s"), before.labels_ms if before else None),
         )
         self._check(section, stretch)
         if before is None:

@@ -19,7 +19,7 @@ from monitor.records.delta import I64
 DEFAULT_START_MS: Final = 1_767_600_000_000
 """Monday, 2026-01-05T08:00:00Z."""
 MOST_RECORDS: Final = 5_000_000
-"""Of one test, so that a slip of the pen does not fill the memory."""
+"""Of one stretch, so that a slip of the pen does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class Drawn:
     records: Lines | None
     start_ms: int
     end_ms: int
+
+
+BEFORE: Final = 1_000_000_000
+"""Where the ids of what was learned begin."""
 
 
 def drawn(case: Case, config: Config) -> Drawn:
@@ -56,8 +60,16 @@ def known(case: Case, config: Config, start_ms: int) -> Lines | None:
             if stretch.learned:
                 lasts_ms = stretch.learned / stretch.per_ms
                 rng = _rng(case, -1 - i)
-                parts += _stretch(stretch, start_ms - lasts_ms, stretch.learned, lasts_ms, config, rng, None)
-    return _in_order(parts)
+                first_id = BEFORE + i * MOST_RECORDS
+                parts += _stretch(
+                    stretch, start_ms - lasts_ms, stretch.learned, lasts_ms, config, rng, first_id
+                )
+    found = _in_order(parts)
+    if found is None:
+        return None
+    # Labels of the newest predictions are still to come.
+    n = int(np.searchsorted(found.ts_ms, start_ms))
+    return Lines(found.numbers[:n], found.ts_ms[:n], found.values[:n])
 
 
 def _rng(case: Case, i: int) -> np.random.Generator:
@@ -88,17 +100,17 @@ def _stretch(
     lasts_ms: float,
     config: Config,
     rng: np.random.Generator,
-    first_id: int | None,
+    first_id: int,
 ) -> list[Lines]:
     """Records at even distances, each at a moment of its own within; labels that follow are records of their own."""
     if not n:
         return []
     at = (start_ms + (np.arange(n) + rng.random(n)) * (lasts_ms / n)).astype(np.int64)
     found = columns(stretch.shapes, stretch.stream, n, rng, config)
-    later = stretch.labels_ms if first_id is not None else None
+    later = stretch.labels_ms
     if later is None:
         return [_lines(found, at)]
-    found[("id",)] = np.array([f"r{i}" for i in range(first_id or 0, (first_id or 0) + n)], object)
+    found[("id",)] = np.array([f"r{i}" for i in range(first_id, first_id + n)], object)
     labels: Columns = {path: found.pop(path) for path in LABELS if path in found}
     labels |= {path: found[path] for path in (("id",), ("model",)) if path in found}
     labels[("type",)] = np.full(n, "label", object)

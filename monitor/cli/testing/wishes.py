@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, TypeVar
 
+from monitor.cli.testing.spans import span
 from monitor.cli.testing.suite import Expectation, Wanted, WantedNews
 from monitor.config.model import Config, Severity
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.receiver_kinds import EVENTS
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar, Sequence
-from monitor.config.values import duration, named, one_of, plain_text, scalar, text
+from monitor.config.values import named, one_of, plain_text, scalar, text
 
 T = TypeVar("T")
 
 STATES: Final = ("serving", "tripped", "would_trip", "held_by_guard")
-LONGEST: Final = "60d"
 _TOLD: Final = "write - oncall: opened, or - {receiver: oncall, event: opened, rule: errors}"
 
 
@@ -27,7 +27,7 @@ def expectation(node: Node, config: Config, report: Report) -> Expectation | Non
     section = Section(node, report)
     reader = _Reader(config, report)
     found = Expectation(
-        at_ms=section.must("at", duration("0s", LONGEST), 0, "the time since the start, such as at: 3h10m"),
+        at_ms=section.must("at", span("0s"), 0, "the time since the start, such as at: 3h10m"),
         line=node.place.line,
         firing=section.take("firing", partial(reader.all_of, reader.incident), None),
         not_firing=section.take("not_firing", partial(reader.all_of, reader.incident), ()),

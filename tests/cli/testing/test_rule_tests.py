@@ -169,7 +169,7 @@ def test_a_test_is_the_same_each_time(tmp_path: Path) -> None:
 
 
 def test_only_the_tests_that_are_asked_for_run(tmp_path: Path) -> None:
-    both = one([CALM], ["{at: 1m, firing: []}"], "first") + one(
+    both = one([CALM], ["{at: 1m30s, firing: []}"], "first") + one(
         [CALM], ["{at: 1m, firing: [errors]}"], "second"
     )
     assert run(tmp_path, both, ALERTS, "-k", "first").stdout == "ok   first\n"
