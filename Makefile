@@ -54,7 +54,7 @@ peers: setup ## Install the tools that bench-detection compares with, each on it
 PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --quiet
 
-bench-alerts: setup ## Measure the time from a kill to its webhook while other deliveries hang
+bench-alerts: setup ## Measure alerts: receivers that misbehave, kills while others hang
 	$(BIN)/python -m benchmarks.alerts
 
 lock: ## Pin the requirements anew (needs uv)

@@ -1,4 +1,4 @@
-"""From the commit of a kill to its webhook, while other deliveries hang: `make bench-alerts`."""
+"""Receivers that misbehave, then the time from a kill's commit to its webhook: `make bench-alerts`."""
 
 import json
 import statistics
@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks import misbehaving
 from monitor.config.loading import load
 from monitor.killswitch import switches
 from monitor.ledger.announcements import open_internal
@@ -111,6 +112,7 @@ def measured(engine, config, party, notifier):
 def main():
     party = Party()
     with tempfile.TemporaryDirectory() as folder, local_postgres() as server, party.running() as url:
+        misbehaving.measured(server.create_database("bench_misbehaving"), folder)
         store = server.create_database("bench_alerts")
         upgrade(store)
         engine = connect(store, pool_size=20)
@@ -134,7 +136,7 @@ def report(took, party):
     good = sorted(t for t in took if t is not None)
     lost, sequences = len(took) - len(good), [s for s, _ in party.kills]
     disorder = sum(b < a for a, b in pairwise(sequences))
-    print(f"{party.most_hanging} deliveries hung at once; {len(sequences)} webhooks for {KILLS} changes")
+    print(f"{party.most_hanging} other requests hung at once; {len(sequences)} webhooks for {KILLS} changes")
     median, p99 = statistics.median(good), good[-(-99 * len(good) // 100) - 1]
     print(
         f"alerts: kill webhook median {median:.2g} s p99 {p99:.2g} s "
