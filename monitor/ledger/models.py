@@ -301,9 +301,10 @@ timeline = Table(
     Index(None, "incident_id", "at"),
 )
 
-# The outbox. A lane is (receiver, incident) or a switch; `position` orders it. Deliveries of a switch have
-# kind `kill` and the switch's name as receiver. `payload` is the webhook body's `data`, with `facts` for
-# texts. `receipt` is what the receiver gave for it that later messages of the lane need, such as a thread.
+# The outbox. A lane is (receiver, incident), a switch, or its topic; `position` orders it. Deliveries of a switch
+# have kind `kill` and the switch's name as receiver (of its topic: `switch_topic` or `switch_mirror`, and
+# `name (topic)`). `payload` is the webhook body's `data`, with `facts` for texts. `receipt` is what the receiver
+# gave for it that later messages of the lane need, such as a thread.
 delivery = Table(
     "delivery",
     metadata,
