@@ -93,7 +93,7 @@ def running(path: Path) -> Iterator[None]:
     """The daemon in a thread of its own."""
     daemon = Daemon(config.load(path), instance=None, accept_new_topic=False)
     stopping = threading.Event()
-    thread = threading.Thread(target=daemon.run, args=(stopping,))
+    thread = threading.Thread(target=daemon.run, args=(stopping, threading.Event()))
     thread.start()
     try:
         yield
