@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fault_load import VERSION
 from fault_truth import Pane, Truth
 from sqlalchemy import Engine, text
 
@@ -49,6 +50,7 @@ class Account:
             layer("records by stream and pane", truth.panes(), self._panes()),
             layer("failures by stream and pane", truth.failed, self._rates("k")),
             layer("requests of the error rate by pane", truth.panes(), self._rates("n")),
+            layer("records by stream and version", self._by_version(), self._versions()),
             layer("checkpoints by partition, stream and pane", truth.counted, self._checkpoints()),
             self._chain(),
         ]
@@ -81,6 +83,17 @@ class Account:
         query = f"SELECT stream, (extract(epoch FROM pane_start) * 1000)::bigint, {column}"
         rows = self._rows(f"{query} FROM tocsin.rates WHERE signal = 'error'")
         return {(stream, start): n for stream, start, n in rows if n}
+
+    def _by_version(self) -> Counter[tuple[str, str]]:
+        found: Counter[tuple[str, str]] = Counter()
+        for (stream, _), n in self._truth.panes().items():
+            found[stream, VERSION] += n
+        return found
+
+    def _versions(self) -> dict[tuple[str, str], int]:
+        """What a tick adds to rather than replaces: a checkpoint that is judged twice shows here."""
+        rows = self._rows("SELECT stream, version, n FROM tocsin.versions")
+        return {(stream, version): n for stream, version, n in rows}
 
     def _checkpoints(self) -> Counter[tuple[int, str, int]]:
         streams = dict(map(tuple, self._rows("SELECT stream_id, key FROM tocsin_ledger.stream")))

@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from monitor.local.feed import now_ms
 
 MODELS: Final = 5
+VERSION: Final = "v1"
 TURN_S: Final = 0.05
 FLUSH_S: Final = 120.0
 FAST_MS: Final = 240_000
@@ -82,7 +83,7 @@ def value(one: Record, at_ms: int, *, fails: bool) -> bytes | None:
     if one.sort is Sort.NOT_JSON:
         return b'{"model": "m-1", "id": %d' % one.number
     status = "error" if fails or one.number % 100 == 7 else "ok"
-    fields = {"model": one.model, "version": "v1", "id": f"r{one.number}", "status": status}
+    fields = {"model": one.model, "version": VERSION, "id": f"r{one.number}", "status": status}
     fields |= {"latency_ms": 200 + one.number % 300, "output_tokens": 40 + one.number % 90}
     if one.sort is Sort.NO_MODEL:
         del fields["model"]
