@@ -14,9 +14,9 @@ from sqlalchemy import select
 
 from monitor.config.loading import load
 from monitor.ledger.announcements import open_internal
+from monitor.ledger.decided import delivery
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import upgrade
-from monitor.ledger.models import delivery
 from monitor.notify.backoff import INCIDENTS
 from monitor.notify.worker import Notifier
 

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from monitor.ledger.models import SCHEMA, metadata
+from monitor.ledger import counted, decided  # noqa: F401 - the tables put themselves into the metadata
+from monitor.ledger.schema import SCHEMA, metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, version_table_schema=SCHEMA

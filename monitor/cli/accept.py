@@ -12,8 +12,8 @@ from monitor.config.model import Config
 from monitor.errors import UsageError
 from monitor.judge.promoting import promote
 from monitor.ledger import references
+from monitor.ledger.decided import incident
 from monitor.ledger.incidents import acknowledge, note
-from monitor.ledger.models import incident
 from monitor.records.signals import Kind, Signal
 
 

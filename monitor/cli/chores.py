@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from monitor.config.model import Config
 from monitor.ingest.internal import OFFSETS_LOST, WENT_BACK
 from monitor.ledger import announcements
-from monitor.ledger.models import config as config_table
+from monitor.ledger.decided import config as config_table
 
 CONFIG_REFUSED: Final = "tocsin.config_refused"
 EVENTS_LAST: Final = timedelta(hours=1)

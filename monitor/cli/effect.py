@@ -8,8 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from monitor.config.model import Bound, Config, Rule, RuleKind, Streams, labelled
+from monitor.config.model import Config, Streams
 from monitor.config.problem import listed, meant
+from monitor.config.rule import Bound, Rule, RuleKind, labelled
 from monitor.config.templates import receivers
 from monitor.errors import UsageError
 from monitor.ledger.wording import duration, span

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge.describe import describe
 from monitor.judge.history import History
 from monitor.judge.plan import Plan

@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from detectors.weights import KILL_THRESHOLD
-from monitor.config.model import Config, FalseAlarms, labelled
+from monitor.config.model import Config, FalseAlarms
+from monitor.config.rule import labelled
 from monitor.ledger.wording import digits
 
 DAYS: Final = 30

@@ -16,7 +16,7 @@ from monitor.judge.state import JudgeState, StreamState
 from monitor.judge.traffic import KEPT, STRETCH_MS, Week
 from monitor.judge.verdicts import Decision, Learned
 from monitor.ledger import references
-from monitor.ledger.models import slice_, stream
+from monitor.ledger.counted import slice_, stream
 from monitor.ledger.moments import millis, moment
 from monitor.records.delta import PANE_MS, Cells, Sums
 

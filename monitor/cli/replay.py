@@ -6,8 +6,8 @@ from monitor.cli import found, lines
 from monitor.cli.options import config_option, loaded
 from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
-from monitor.config.model import Severity
 from monitor.config.problem import listed
+from monitor.config.rule import Severity
 from monitor.ledger.wording import duration
 
 

@@ -16,7 +16,7 @@ from monitor.config.problem import meant
 from monitor.config.values import milliseconds
 from monitor.errors import UsageError
 from monitor.ledger import silences
-from monitor.ledger.models import silence as table
+from monitor.ledger.decided import silence as table
 
 NEED = LEDGER | {"streams"}
 LONGEST_MS = 30 * 86_400_000

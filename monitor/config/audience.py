@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
-from monitor.config.model import Audience, Severity, Streams
+from monitor.config.model import Streams
 from monitor.config.problem import Report, WrongError, meant
+from monitor.config.rule import Audience, Severity
 from monitor.config.section import Section, each
 from monitor.config.templates import fields, filled, templated
 from monitor.config.tree import Mapping, Node

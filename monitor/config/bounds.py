@@ -6,8 +6,8 @@ from functools import partial
 
 from detectors.tolerance import DEFAULTS
 from monitor.config.limits import LEFT_OUT, Tier, check_factor, check_nested, check_points, check_unit, tiers
-from monitor.config.model import Bound, Limit, LimitKind, Severity
 from monitor.config.problem import WrongError
+from monitor.config.rule import Bound, Limit, LimitKind, Severity
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar
 from monitor.config.values import one_of, scalar, written

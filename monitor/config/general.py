@@ -9,8 +9,9 @@ from typing import Final
 from monitor.config.audience import Directory, read_audience
 from monitor.config.limits import SEVERITIES
 from monitor.config.matching import read_namings
-from monitor.config.model import Audience, FalseAlarms, Heartbeat, Labels, Learning, Rule, Severity, Streams
+from monitor.config.model import FalseAlarms, Heartbeat, Labels, Learning, Streams
 from monitor.config.problem import WrongError, meant
+from monitor.config.rule import Audience, Rule, Severity
 from monitor.config.rules import Defaults
 from monitor.config.secrets import any_text, outgoing, read_secret
 from monitor.config.section import Section, each

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from monitor.config.model import Hours, Span
 from monitor.config.problem import Report, UnsetError, WrongError, meant
+from monitor.config.rule import Hours, Span
 from monitor.config.section import each
 from monitor.config.tree import Node, Sequence
 from monitor.config.values import named, scalar, text, written

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from monitor.config.model import Limit, LimitKind, Severity
 from monitor.config.problem import Report, UnsetError, WrongError, meant
+from monitor.config.rule import Limit, LimitKind, Severity
 from monitor.config.tree import Mapping, Node, Scalar, shown
 from monitor.config.values import NUMBER, scalar, written
 from monitor.records.signals import Kind, Signal

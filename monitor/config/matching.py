@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from monitor.config.model import Match, Naming
 from monitor.config.problem import Report, WrongError, listed
+from monitor.config.rule import Match, Naming
 from monitor.config.section import Section, each
 from monitor.config.tree import Mapping, Node, Sequence, shown
 from monitor.config.values import plain_text

@@ -6,8 +6,8 @@ from typing import Final
 
 from monitor.config.hours import read_hours
 from monitor.config.matching import read_globs
-from monitor.config.model import Match, Mute
 from monitor.config.problem import WrongError
+from monitor.config.rule import Match, Mute
 from monitor.config.section import Section, each
 from monitor.config.tree import Mapping, Node, Sequence
 from monitor.config.values import plain_text

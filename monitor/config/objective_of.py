@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final
 
 from monitor.config.limits import check_unit, tiers
-from monitor.config.model import LimitKind, Severity
 from monitor.config.objectives import Objective, burn_rates
 from monitor.config.problem import Report, WrongError, listed
+from monitor.config.rule import LimitKind, Severity
 from monitor.config.section import Section
 from monitor.config.tree import Node
 from monitor.config.values import MS, NUMBER, duration, scalar, written

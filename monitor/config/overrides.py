@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from monitor.config.matching import read_globs
-from monitor.config.model import Choice, Match, Streams
+from monitor.config.model import Streams
 from monitor.config.problem import Report
+from monitor.config.rule import Choice, Match
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Sequence
 

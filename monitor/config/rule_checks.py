@@ -1,7 +1,7 @@
 """What is wrong with a rule as a whole: dead rules, keys without effect, kills that could never act."""
 
 from monitor.config.bounds import NO_EVIDENCE
-from monitor.config.model import Rule, RuleKind, Severity
+from monitor.config.rule import Rule, RuleKind, Severity
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar
 from monitor.records.settings import VERSION_FIELD

@@ -9,9 +9,10 @@ from monitor.config import bounds, overrides
 from monitor.config.audience import Directory, read_audience
 from monitor.config.hours import read_hours
 from monitor.config.matching import read_globs
-from monitor.config.model import Audience, Bound, Match, Rule, RuleKind, Severity, Streams
+from monitor.config.model import Streams
 from monitor.config.objective_of import read_objective
 from monitor.config.problem import Report, WrongError, meant
+from monitor.config.rule import Audience, Bound, Match, Rule, RuleKind, Severity
 from monitor.config.rule_checks import check_rule
 from monitor.config.section import Section
 from monitor.config.signal_names import Vocabulary, quantile, read_signals

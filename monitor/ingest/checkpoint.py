@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import crash_points
 from monitor.errors import CheckpointRefused, OwnershipLost
-from monitor.ledger import models
+from monitor.ledger import counted
+from monitor.ledger.counted import topic_partition
 from monitor.ledger.engine import missing_partition, refused
-from monitor.ledger.models import topic_partition
 from monitor.ledger.moments import moment
 from monitor.ledger.tables import ensure_partitions
 from monitor.records.codec import encode
@@ -136,7 +136,7 @@ def _insert(
     connection: Connection, checkpoint: Checkpoint, intake: Intake, seq: int, blob: bytes | None
 ) -> None:
     connection.execute(
-        insert(models.checkpoint).values(
+        insert(counted.checkpoint).values(
             topic_id=checkpoint.topic_id,
             partition=checkpoint.partition,
             seq=seq,
@@ -155,7 +155,7 @@ def _insert(
     _insert_skipped(connection, checkpoint, intake.skipped)
     if intake.samples:
         rows = [_sample_row(checkpoint, sample) for sample in intake.samples]
-        connection.execute(insert(models.sample), rows)
+        connection.execute(insert(counted.sample), rows)
 
 
 def _insert_skipped(connection: Connection, checkpoint: Checkpoint, ranges: Sequence[SkippedRange]) -> None:
@@ -163,12 +163,12 @@ def _insert_skipped(connection: Connection, checkpoint: Checkpoint, ranges: Sequ
         ranges = ranges[1:]
     if ranges:
         rows = [_skipped_row(checkpoint, skipped) for skipped in ranges]
-        connection.execute(insert(models.skipped_range), rows)
+        connection.execute(insert(counted.skipped_range), rows)
 
 
 def _lengthened(connection: Connection, checkpoint: Checkpoint, skipped: SkippedRange) -> bool:
     """Whether `skipped` goes on from the newest stored range, which is now so much longer (rule 15)."""
-    table = models.skipped_range
+    table = counted.skipped_range
     here = (table.c.topic_id == checkpoint.topic_id) & (table.c.partition == checkpoint.partition)
     newest = select(func.max(table.c.first_offset)).where(here).scalar_subquery()
     same = (

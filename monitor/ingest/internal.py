@@ -11,7 +11,7 @@ from monitor.ingest.checkpoint import Announce
 from monitor.ingest.placement import Placement
 from monitor.killswitch.switches import send_again
 from monitor.ledger.announcements import open_internal
-from monitor.ledger.models import incident
+from monitor.ledger.decided import incident
 from monitor.records.delta import SkippedRange
 
 OFFSETS_LOST = "tocsin.offsets_lost"

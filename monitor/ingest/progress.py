@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from monitor.ledger.models import topic_partition
+from monitor.ledger.counted import topic_partition
 
 # A heartbeat's answer makes us a member for a session time-out of 6 s; a bump has to come well within it.
 CONFIRMED_FOR_S: Final = 2.0

@@ -2,7 +2,8 @@
 
 from collections.abc import Set
 
-from monitor.config.model import Config, Rule
+from monitor.config.model import Config
+from monitor.config.rule import Rule
 from monitor.records.settings import MeasureSettings
 from monitor.records.signals import MISSING
 

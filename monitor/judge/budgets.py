@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from monitor.judge.burning import budget_left
 from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
-from monitor.ledger.models import slo
+from monitor.ledger.decided import slo
 from monitor.records.delta import PANE_MS
 
 BudgetKey = tuple[str, int]

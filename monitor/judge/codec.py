@@ -20,7 +20,7 @@ from monitor.judge.total import TotalState
 from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.watermark import Progress
-from monitor.ledger.models import STATE_VERSION
+from monitor.ledger.schema import STATE_VERSION
 
 
 class Core(msgspec.Struct, frozen=True):

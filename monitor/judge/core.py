@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from monitor.config.hours import began
-from monitor.config.model import Rule
+from monitor.config.rule import Rule
 from monitor.judge import burning, evidence, hourly, learning, pending, total, traffic, unlearned, window
 from monitor.judge.block import PaneBlock, SlotBlock, totals
 from monitor.judge.burning import ObjectiveState

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge.block import PaneBlock, SlotBlock
 from monitor.judge.evidence import Alarm
 from monitor.judge.moves import verdict_of

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import numpy as np
 
 from detectors.buckets import quantile
-from monitor.config.model import Bound, Limit, Rule, RuleKind, labelled
+from monitor.config.rule import Bound, Limit, Rule, RuleKind, labelled
 from monitor.config.templates import filled, filled_address
 from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from monitor.config.model import Rule
+from monitor.config.rule import Rule
 from monitor.judge import store, telling
 from monitor.judge.describe import Described, describe, rules_by_watch
 from monitor.judge.reference import Reference
@@ -14,7 +14,7 @@ from monitor.judge.scene import Happened, Scene
 from monitor.judge.verdicts import Chosen, Decision, Learned, Mended, Quarantined, Trip, Verdict
 from monitor.killswitch import switches
 from monitor.ledger import announcements, incidents
-from monitor.ledger.models import incident
+from monitor.ledger.decided import incident
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import WHOLE
 

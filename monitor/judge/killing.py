@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge import kill, learning
 from monitor.judge.block import SlotBlock
 from monitor.judge.evidence import Alarm

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.config.model import LimitKind
+from monitor.config.rule import LimitKind
 from monitor.judge import choosing, hourly, making, trial
 from monitor.judge import rows as rw
 from monitor.judge.block import PaneBlock, SlotBlock, totals

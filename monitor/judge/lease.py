@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from monitor.errors import LeaseLost
-from monitor.ledger.models import STATE_VERSION
+from monitor.ledger.schema import STATE_VERSION
 
 _RENEW: Final = text("""
     UPDATE tocsin_ledger.judge_lease

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import Connection, select, text
 
 from monitor.judge.history import SliceSeen, VersionSeen
-from monitor.ledger.models import category, sample, slice_, stream, version
+from monitor.ledger.counted import category, sample, slice_, stream, version
 from monitor.ledger.moments import millis, moment
 from monitor.records.delta import I64, PANE_MS
 

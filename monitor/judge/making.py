@@ -13,7 +13,7 @@ from detectors.categories import category_events
 from detectors.events import HIGHEST, LOWEST, RareEvents
 from detectors.tolerance import M_MAX, Tolerance
 from detectors.tube import tube_points, tube_stretch
-from monitor.config.model import LimitKind, Severity
+from monitor.config.rule import LimitKind, Severity
 from monitor.judge.evidence import NEW
 from monitor.judge.kill import limited
 from monitor.judge.plan import KillWatch, Tier, Watch

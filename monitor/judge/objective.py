@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from monitor.config.model import Rule, Severity
 from monitor.config.objectives import BurnRate, Objective, burn_rates
+from monitor.config.rule import Rule, Severity
 from monitor.records.signals import Signal
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from monitor.config.model import Rule
+from monitor.config.rule import Rule
 from monitor.judge.evidence import Alarm
 from monitor.judge.parts import part, slice_of, stream_of
 from monitor.judge.reference import Key, Reference

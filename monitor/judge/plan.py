@@ -11,22 +11,9 @@ import numpy as np
 
 from detectors import tolerance, weights
 from detectors.tolerance import Tolerance
-from monitor.config.model import (
-    Bound,
-    Config,
-    Guard,
-    Limit,
-    LimitKind,
-    Match,
-    Naming,
-    Rule,
-    RuleKind,
-    Severity,
-    SwitchKey,
-    labelled,
-    value_of,
-)
+from monitor.config.model import Config, Guard, SwitchKey, value_of
 from monitor.config.objectives import Objective
+from monitor.config.rule import Bound, Limit, LimitKind, Match, Naming, Rule, RuleKind, Severity, labelled
 from monitor.judge.objective import ObjectiveWatch, objective_watch
 from monitor.judge.parts import stream_of
 from monitor.judge.tolerances import WatchKind, described, tolerance_of

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from monitor.config.hours import began
-from monitor.config.model import Mute
+from monitor.config.rule import Mute
 from monitor.ledger.silences import Silence
 
 

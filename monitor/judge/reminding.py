@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, select
 
-from monitor.config.model import Rule
+from monitor.config.rule import Rule
 from monitor.judge.quiet import words
 from monitor.judge.scene import Scene
 from monitor.judge.telling import (
@@ -18,8 +18,8 @@ from monitor.judge.telling import (
 )
 from monitor.ledger import incidents
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import incident
 from monitor.ledger.facts import INTERNAL_STREAM
-from monitor.ledger.models import incident
 from monitor.ledger.moments import millis, rfc3339
 from monitor.ledger.outbox import Addressee, addressees, told
 

@@ -26,7 +26,7 @@ from monitor.judge.watermark import PartitionKey, Progress
 from monitor.killswitch import states
 from monitor.killswitch.states import State, SwitchState
 from monitor.ledger import announcements, tables
-from monitor.ledger.models import topic_partition
+from monitor.ledger.counted import topic_partition
 from monitor.records.delta import SLOT_MS, Delta
 
 MOST_BYTES: Final = 64 << 20

@@ -18,8 +18,9 @@ from monitor.judge.reference import LEARNED, Correlation, Reference
 from monitor.judge.verdicts import Chosen, Learned
 from monitor.judge.watermark import Mark, PartitionKey
 from monitor.ledger import references
-from monitor.ledger.models import STATE_VERSION, judge_cursor, judge_state, reference, slice_, stream
+from monitor.ledger.counted import judge_cursor, judge_state, reference, slice_, stream
 from monitor.ledger.moments import millis, moment
+from monitor.ledger.schema import STATE_VERSION
 from monitor.records import codec as delta_codec
 from monitor.records import fold
 from monitor.records.delta import PANE_MS, Cells, Delta, Sums, Versions

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import Row, func, select
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.config.templates import receivers
 from monitor.judge.quiet import Quiet, words
 from monitor.judge.scene import Scene
 from monitor.ledger import incidents, silences
 from monitor.ledger.announcements import announce, groups_itself
+from monitor.ledger.decided import incident
 from monitor.ledger.facts import INTERNAL_STREAM
-from monitor.ledger.models import incident
 from monitor.ledger.moments import millis, moment
 from monitor.ledger.outbox import Addressee, addressees, told
 

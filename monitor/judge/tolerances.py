@@ -5,7 +5,7 @@ from typing import Literal
 
 from detectors import tolerance
 from detectors.tolerance import Tolerance
-from monitor.config.model import Limit, LimitKind
+from monitor.config.rule import Limit, LimitKind
 from monitor.records.signals import Signal
 
 WatchKind = Literal["rate", "quantile", "tube", "category"]

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge.block import PaneBlock, totals
 from monitor.judge.plan import TotalWatch
 from monitor.judge.window import Crossing

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.config.model import Limit, Severity
+from monitor.config.rule import Limit, Severity
 from monitor.judge.block import Labels, PaneBlock, totals
 from monitor.judge.plan import TrafficWatch
 from monitor.judge.reference import REQUESTS

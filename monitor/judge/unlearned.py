@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors import learning_watch
 from detectors.learning_watch import LearningWatch
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge.block import Counts, PaneBlock, of_stream
 from monitor.judge.evidence import Alarm
 from monitor.judge.plan import Plan, Watch

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge.evidence import Alarm
 from monitor.judge.hours import Hours
 from monitor.judge.reference import Correlation, Reference

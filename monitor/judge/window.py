@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from monitor.config.model import Limit, Severity
+from monitor.config.rule import Limit, Severity
 from monitor.judge.block import Counts, SlotBlock, of_stream, totals
 from monitor.judge.plan import WindowWatch
 from monitor.judge.rows import Flags

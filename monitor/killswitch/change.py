@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from monitor.config.model import KillSwitch
 from monitor.errors import LedgerUnavailable
 from monitor.killswitch.states import value_in
+from monitor.ledger.decided import incident, kill_event, kill_switch
 from monitor.ledger.incidents import note
-from monitor.ledger.models import incident, kill_event, kill_switch
 from monitor.ledger.moments import millis, moment, rfc3339
 from monitor.ledger.outbox import (
     KILL,

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select, tuple_
 from monitor.config.model import Guard, KillSwitch, SwitchKey
 from monitor.killswitch.change import Change, KillAction, KillOutcome
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import kill_event
 from monitor.ledger.facts import KillFacts, KillState, stored_facts
-from monitor.ledger.models import kill_event
 from monitor.ledger.moments import millis, moment
 from monitor.ledger.wording import duration
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from monitor.config.model import KillSwitch, SwitchKey
-from monitor.ledger.models import kill_switch
+from monitor.ledger.decided import kill_switch
 from monitor.ledger.moments import millis
 
 SERVED = {"disable": "off"}

@@ -15,7 +15,7 @@ from monitor.config.model import KillSwitch
 from monitor.killswitch.change import Change, KillAction, KillOutcome, last_sequence, seen
 from monitor.killswitch.guard import held_by_guard, hold, would_trip
 from monitor.killswitch.states import State, SwitchState, state, value_in
-from monitor.ledger.models import kill_event
+from monitor.ledger.decided import kill_event
 from monitor.ledger.moments import millis
 from monitor.ledger.outbox import lock_switches
 from monitor.ledger.wording import duration, percent

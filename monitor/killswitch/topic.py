@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, delete, exists, func, select
 
 from monitor.config.model import KillSwitch
-from monitor.ledger.models import delivery, kill_event, kill_switch
+from monitor.ledger.decided import delivery, kill_event, kill_switch
 from monitor.ledger.moments import rfc3339
 from monitor.ledger.outbox import MIRROR, enqueue, lock_switches, topic_lane, topic_of
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from monitor.config.model import Match
+from monitor.config.rule import Match
 from monitor.ledger.places import Ages, Name, Shelf, admit
 from monitor.ledger.shelves import CATEGORIES, SLICES, Labels, streams
 from monitor.records.delta import Intake

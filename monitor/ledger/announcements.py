@@ -9,8 +9,8 @@ from sqlalchemy import Connection, func, select
 from monitor.config.model import Config
 from monitor.config.receiver_kinds import KINDS, hears
 from monitor.ledger import incidents
+from monitor.ledger.decided import incident, kill_event, kill_switch
 from monitor.ledger.facts import INTERNAL_STREAM, Facts
-from monitor.ledger.models import incident, kill_event, kill_switch
 from monitor.ledger.moments import millis, rfc3339
 from monitor.ledger.outbox import Addressee, addressees, enqueue, told
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
+from monitor.ledger.decided import incident, timeline
 from monitor.ledger.facts import Facts, storable, stored_facts
 from monitor.ledger.headline import headline, unit_of
-from monitor.ledger.models import incident, timeline
 from monitor.ledger.moments import millis, moment
 from monitor.ledger.outbox import short_hash
 

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from monitor.errors import SchemaMismatch
 from monitor.ledger.engine import connect, contended, place, retryable, set_local, unavailable
-from monitor.ledger.models import SCHEMA
+from monitor.ledger.schema import SCHEMA
 from monitor.ledger.signal_rows import register
 from monitor.ledger.tables import ensure_partitions
 

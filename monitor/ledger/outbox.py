@@ -13,8 +13,8 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from monitor.config.model import Config
+from monitor.ledger.decided import delivery, incident
 from monitor.ledger.facts import storable
-from monitor.ledger.models import delivery, incident
 from monitor.ledger.moments import moment
 
 KILL: Final = "kill"

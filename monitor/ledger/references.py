@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from monitor.ledger.models import pane, reference, reference_hour, stream
+from monitor.ledger.counted import pane, reference, reference_hour, stream
 from monitor.records.signals import WHOLE
 
 

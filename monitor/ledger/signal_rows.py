@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from detectors.buckets import LOGIT
 from monitor.errors import UsageError
-from monitor.ledger.models import signal as table
+from monitor.ledger.counted import signal as table
 from monitor.records.signals import FIRST_USER_CODE, INTERNAL, SIGNALS, Signal
 from monitor.records.user_signals import UserSignal
 

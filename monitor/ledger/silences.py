@@ -8,9 +8,9 @@ from secrets import token_hex
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from monitor.config.model import Match
+from monitor.config.rule import Match
+from monitor.ledger.decided import silence
 from monitor.ledger.facts import storable
-from monitor.ledger.models import silence
 from monitor.ledger.moments import moment
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.ledger.facts import Facts, facts_of
 from monitor.ledger.moments import instant_ms, moment, rfc3339
 from monitor.ledger.wording import clip

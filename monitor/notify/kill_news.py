@@ -7,9 +7,9 @@ from sqlalchemy import Connection, func, select
 from monitor.config.model import Config
 from monitor.config.receiver_kinds import KINDS
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import incident
 from monitor.ledger.facts import KillFacts, KillState, stored_facts
 from monitor.ledger.incidents import note
-from monitor.ledger.models import incident
 from monitor.ledger.moments import instant_ms, millis
 from monitor.ledger.outbox import OF_TOPIC, Addressee, addressees, enqueue, told
 from monitor.notify.delivery import Delivery

@@ -12,8 +12,8 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from monitor.ledger.decided import delivery, repetition
 from monitor.ledger.facts import storable
-from monitor.ledger.models import delivery, repetition
 from monitor.ledger.moments import millis
 from monitor.ledger.outbox import KILL, OF_SWITCH, delivery_id, lock_switches
 from monitor.notify.delivery import Delivery, delivery_of

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from monitor.config.model import Receiver
 from monitor.config.receiver_kinds import KINDS
-from monitor.ledger.models import delivery, incident, repetition
+from monitor.ledger.decided import delivery, incident, repetition
 from monitor.ledger.moments import millis
 from monitor.notify.delivery import Delivery, delivery_of
 from monitor.notify.lanes import LEASE_S

@@ -8,13 +8,14 @@ from typing import Final
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.config.model import Config, KillSwitch, SwitchKey, labelled, value_of
+from monitor.config.model import Config, KillSwitch, SwitchKey, value_of
+from monitor.config.rule import labelled
 from monitor.errors import LedgerUnavailable
 from monitor.killswitch import switches
 from monitor.killswitch.change import KillOutcome
 from monitor.killswitch.states import SwitchState, state
+from monitor.ledger.counted import stream
 from monitor.ledger.engine import unavailable
-from monitor.ledger.models import stream
 from monitor.web.fresh import Fresh
 
 STREAMS_EVERY_S: Final = 10.0

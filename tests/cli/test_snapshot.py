@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from monitor import config
 from monitor.cli.snapshot import Snapshot
 from monitor.ingest.service import Ingest
+from monitor.ledger.counted import judge_cursor, topic_partition
 from monitor.ledger.engine import connect
-from monitor.ledger.models import judge_cursor, topic_partition
 from monitor.ledger.moments import moment
 
 ALERTS = """

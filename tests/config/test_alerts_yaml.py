@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitor import config
-from monitor.config.model import LimitKind, RuleKind, Severity
+from monitor.config.rule import LimitKind, RuleKind, Severity
 from monitor.records.signals import Side
 
 ALERTS = Path(__file__).parents[2] / "alerts.yaml"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitor import config
-from monitor.config.model import Limit, LimitKind, Rule, Severity
+from monitor.config.rule import Limit, LimitKind, Rule, Severity
 from monitor.records.signals import SIGNALS, Kind, Side
 
 RECEIVERS = "receivers: {default: {slack: {url: 'https://s.example'}}}\n"

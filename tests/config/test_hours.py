@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.hours import began, read_hours
-from monitor.config.model import Hours
 from monitor.config.problem import Place, Report, UnsetError
+from monitor.config.rule import Hours
 from monitor.config.tree import Scalar
 
 ZURICH = ZoneInfo("Europe/Zurich")

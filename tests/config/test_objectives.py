@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from monitor import config
-from monitor.config.model import Rule
 from monitor.config.objectives import burn_rates
+from monitor.config.rule import Rule
 from monitor.config.values import milliseconds
 
 HEAD = "receivers: {default: {slack: {url: 'https://hooks.slack.example/x'}}}\n"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from monitor import config
-from monitor.config.model import Config, labelled
+from monitor.config.model import Config
+from monitor.config.rule import labelled
 
 LABELS = """
 streams:

@@ -14,8 +14,8 @@ from monitor import config
 from monitor.ingest.measuring import Measuring
 from monitor.judge.session import Session
 from monitor.ledger import tables
+from monitor.ledger.counted import checkpoint, topic_partition
 from monitor.ledger.engine import connect
-from monitor.ledger.models import checkpoint, topic_partition
 from monitor.ledger.signal_rows import register_all
 from monitor.records.codec import encode
 from monitor.records.decode import RawBatch

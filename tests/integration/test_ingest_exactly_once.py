@@ -12,7 +12,7 @@ from ingest_bench import Bench, bench_of, process, record, records, until
 from kafka import KafkaAdminClient, KafkaProducer
 from sqlalchemy import select
 
-from monitor.ledger.models import checkpoint
+from monitor.ledger.counted import checkpoint
 from monitor.local.kafka import KafkaServer
 from monitor.records.codec import decode
 

@@ -15,7 +15,7 @@ from monitor import config
 from monitor.config.model import Config
 from monitor.judge.session import Session
 from monitor.ledger import tables
-from monitor.ledger.models import checkpoint, stream, topic_partition
+from monitor.ledger.counted import checkpoint, stream, topic_partition
 from monitor.records.codec import encode
 from monitor.records.delta import KAFKA_CLOCK, Cells, Delta, Slots
 from monitor.records.signals import BY_NAME

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from judging import LABELS, pane, plan_of
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge import core, traffic
 from monitor.judge.codec import decode, encode_core, encode_evidence
 from monitor.judge.plan import Plan

@@ -15,7 +15,7 @@ from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Verdict
 from monitor.judge.watermark import Progress
-from monitor.ledger.models import STATE_VERSION
+from monitor.ledger.schema import STATE_VERSION
 from monitor.records.signals import BY_NAME
 
 N = 2_000

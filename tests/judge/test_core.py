@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from judging import LABELS, errors, pane, plan_of
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge import core
 from monitor.judge.block import PaneBlock
 from monitor.judge.codec import decode, encode_core, encode_evidence

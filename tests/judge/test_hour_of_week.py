@@ -17,7 +17,7 @@ from monitor.judge.reference import Correlation, Reference
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Learned, Verdict
 from monitor.judge.watermark import Progress
-from monitor.ledger.models import STATE_VERSION
+from monitor.ledger.schema import STATE_VERSION
 from monitor.records.signals import BY_NAME
 
 ERROR = BY_NAME["error"].code

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from judging import errors, plan_of, slot
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge import core, killing
 from monitor.judge.kill import SERVING, Switch
 from monitor.judge.plan import Plan

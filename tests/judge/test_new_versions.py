@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, insert, select
 from monitor import config
 from monitor.config.model import Config
 from monitor.judge import new_versions, store
+from monitor.ledger.counted import slice_, stream
+from monitor.ledger.decided import delivery
 from monitor.ledger.engine import connect
-from monitor.ledger.models import delivery, slice_, stream
 from monitor.records.delta import Versions
 
 NOW = 1_763_780_000_000

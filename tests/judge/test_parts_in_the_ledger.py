@@ -10,8 +10,8 @@ from bench_of_checkpoints import ERROR, Ledger, errors, prepared, settings_of
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
+from monitor.ledger.counted import slice_
 from monitor.ledger.engine import connect
-from monitor.ledger.models import slice_
 from monitor.records import fold
 from monitor.records.delta import Cells
 

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from monitor.judge.session import Session
 from monitor.killswitch import switches
+from monitor.ledger.counted import stream
 from monitor.ledger.engine import connect
-from monitor.ledger.models import stream
 from monitor.records.delta import Cells, Delta
 from monitor.records.signals import BY_NAME
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from judging import plan_of
 
-from monitor.config.model import Severity
+from monitor.config.rule import Severity
 from monitor.judge.plan import Plan
 
 MONTH = 30 * 8_640

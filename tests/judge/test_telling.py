@@ -14,9 +14,9 @@ from sqlalchemy import Engine, insert
 
 from monitor.judge.session import Session
 from monitor.ledger import silences
+from monitor.ledger.counted import stream
 from monitor.ledger.engine import connect
 from monitor.ledger.incidents import acknowledge
-from monitor.ledger.models import stream
 from monitor.records.delta import Delta
 
 CALM = [(100, 1)] * 60

@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy import delete
 
 from monitor.config.model import Guard, KillSwitch
+from monitor.ledger.decided import delivery, incident, kill_event, kill_switch, timeline
 from monitor.ledger.engine import connect
-from monitor.ledger.models import delivery, incident, kill_event, kill_switch, timeline
 
 GUARD = Guard(at_most=1, within_ms=3_600_000, min_n=20, fresh_ms=60_000)
 

@@ -4,9 +4,9 @@ from sqlalchemy import select
 
 from monitor.killswitch.switches import trip
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import delivery
 from monitor.ledger.facts import Facts
 from monitor.ledger.incidents import incident_row, open_incident
-from monitor.ledger.models import delivery
 from monitor.ledger.outbox import Addressee
 
 EVIDENCE_MS = 1_763_780_000_000

@@ -10,7 +10,7 @@ from monitor.config.model import Guard, Release
 from monitor.killswitch.change import KillAction
 from monitor.killswitch.states import State, state
 from monitor.killswitch.switches import MOST_PROBES, TOCSIN, probe_due, release, trip
-from monitor.ledger.models import kill_event, kill_switch
+from monitor.ledger.decided import kill_event, kill_switch
 
 AUTO = Release(after_ms=600_000, share=0.05, probe_ms=300_000)
 KEY = ("chat", "")

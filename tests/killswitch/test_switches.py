@@ -10,7 +10,7 @@ from monitor.config.model import Guard
 from monitor.killswitch.change import KillAction
 from monitor.killswitch.states import confirm, is_confirmed, state
 from monitor.killswitch.switches import release, send_again, trip
-from monitor.ledger.models import delivery, incident, kill_event, kill_switch, timeline
+from monitor.ledger.decided import delivery, incident, kill_event, kill_switch, timeline
 from monitor.ledger.moments import instant_ms, millis
 
 

@@ -8,7 +8,7 @@ from monitor.config.model import Guard
 from monitor.killswitch.change import KillAction
 from monitor.killswitch.states import confirm, state
 from monitor.killswitch.switches import release, send_again, trip
-from monitor.ledger.models import delivery, kill_event
+from monitor.ledger.decided import delivery, kill_event
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from monitor.config.model import Match
+from monitor.config.rule import Match
 from monitor.ledger.admission import Admission, named_in, retire_unseen, translate
 from monitor.ledger.engine import connect
 from monitor.records.delta import Cells, Delta, Intake

@@ -17,10 +17,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from monitor.errors import LedgerUnavailable, SchemaMismatch
-from monitor.ledger import migrate
+from monitor.ledger import counted, decided, migrate  # noqa: F401 - the tables put themselves into the metadata
 from monitor.ledger.engine import connect, place
 from monitor.ledger.migrate import check_schema, upgrade
-from monitor.ledger.models import SCHEMA, metadata
+from monitor.ledger.schema import SCHEMA, metadata
 from monitor.records.signals import INTERNAL, SIGNALS
 
 SHAPE = """

@@ -4,8 +4,8 @@ import pytest
 from notify_parties import config_for, running_party
 from sqlalchemy import delete
 
+from monitor.ledger.decided import delivery, incident, kill_event, kill_switch, repetition, timeline
 from monitor.ledger.engine import connect
-from monitor.ledger.models import delivery, incident, kill_event, kill_switch, repetition, timeline
 
 
 @pytest.fixture(scope="module")

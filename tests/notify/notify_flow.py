@@ -8,8 +8,8 @@ from notify_parties import QUICK
 from sqlalchemy import select
 
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import delivery, timeline
 from monitor.ledger.incidents import incident_row, open_incident
-from monitor.ledger.models import delivery, timeline
 from monitor.ledger.outbox import addressees
 from monitor.notify.backoff import Backoff
 from monitor.notify.worker import Notifier

@@ -16,8 +16,8 @@ from monitor.config.loading import load
 from monitor.killswitch.states import state
 from monitor.killswitch.switches import release, trip
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import delivery
 from monitor.ledger.incidents import resolve
-from monitor.ledger.models import delivery
 
 
 def test_rule_6_a_worker_that_stood_still_while_sending_does_not_have_the_last_word(ledger, config, party):

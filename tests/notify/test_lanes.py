@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from monitor.ledger.models import delivery
+from monitor.ledger.decided import delivery
 from monitor.ledger.outbox import enqueue, supersede
 from monitor.notify import lanes
 

@@ -9,6 +9,7 @@ from incident_facts import BASE, GERMAN
 from sqlalchemy import func, select
 
 from monitor.ledger.announcements import announce, end_events, open_internal, resolve_internal
+from monitor.ledger.decided import delivery, incident, timeline
 from monitor.ledger.facts import Facts, facts_of
 from monitor.ledger.incidents import (
     Acknowledgement,
@@ -22,7 +23,6 @@ from monitor.ledger.incidents import (
     refresh,
     resolve,
 )
-from monitor.ledger.models import delivery, incident, timeline
 from monitor.ledger.moments import millis, moment
 from monitor.ledger.outbox import Addressee, addressees, delivery_id, enqueue, oldest_pending_s, told
 

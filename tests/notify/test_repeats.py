@@ -9,8 +9,8 @@ from notify_parties import QUICK, Answer
 from sqlalchemy import select, update
 
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import delivery, incident, repetition
 from monitor.ledger.incidents import acknowledge, resolve
-from monitor.ledger.models import delivery, incident, repetition
 from monitor.notify.backoff import Backoff
 
 WARY = Backoff(first_s=0.05, most_s=0.1, longest_wish_s=5, give_up_s=1, warn_after=3, warn_after_s=60)

@@ -5,7 +5,7 @@ from notify_parties import AM_TOKEN, ROUTING_KEY, SECRET, TOKEN, Answer
 from sqlalchemy import select
 
 from monitor.killswitch.switches import trip
-from monitor.ledger.models import timeline
+from monitor.ledger.decided import timeline
 
 BY_PATH = {
     "slackapi": TOKEN,

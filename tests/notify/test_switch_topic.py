@@ -14,7 +14,7 @@ from sqlalchemy import select
 from monitor.config.loading import load
 from monitor.killswitch.states import state
 from monitor.killswitch.switches import release, trip
-from monitor.ledger.models import delivery
+from monitor.ledger.decided import delivery
 from monitor.local.kafka import local_kafka
 from monitor.notify.switch_topic import SwitchTopic
 

@@ -12,9 +12,9 @@ from standardwebhooks import Webhook as Verifier
 
 from monitor.killswitch.switches import trip
 from monitor.ledger.announcements import announce
+from monitor.ledger.decided import delivery, incident
 from monitor.ledger.facts import Facts
 from monitor.ledger.incidents import acknowledge, escalate, resolve
-from monitor.ledger.models import delivery, incident
 from monitor.ledger.outbox import Addressee, enqueue
 from monitor.notify.worker import Notifier
 

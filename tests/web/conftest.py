@@ -9,8 +9,8 @@ from sqlalchemy import delete, text
 from web_token import TOKEN
 
 from monitor.config.loading import load
+from monitor.ledger.decided import delivery, kill_event, kill_switch
 from monitor.ledger.engine import connect
-from monitor.ledger.models import delivery, kill_event, kill_switch
 from monitor.web.board import Switchboard
 from monitor.web.server import WebServer
 from monitor.web.status import Status

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from monitor.killswitch.states import state
-from monitor.ledger.models import kill_event
+from monitor.ledger.decided import kill_event
 
 
 @pytest.fixture

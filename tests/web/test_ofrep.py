@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from monitor.killswitch.states import State
 from monitor.killswitch.switches import release, trip
+from monitor.ledger.decided import kill_switch
 from monitor.ledger.engine import connect
-from monitor.ledger.models import kill_switch
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 STALE_S = 1.1

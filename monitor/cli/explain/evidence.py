@@ -21,8 +21,8 @@ from monitor.judge.plan import Plan, Watch, compile_plan
 from monitor.judge.reference import REQUESTS
 from monitor.judge.rows import Rows
 from monitor.judge.verdicts import Verdict
+from monitor.ledger.counted import reference, stream
 from monitor.ledger.facts import Facts
-from monitor.ledger.models import reference, stream
 from monitor.ledger.moments import millis, moment
 from monitor.records.delta import F64, PANE_MS
 

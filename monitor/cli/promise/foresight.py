@@ -8,7 +8,7 @@ from typing import Final
 from detectors import blocks
 from detectors.delays import MOST_REQUESTS, expected_blocks
 from monitor.cli.promise.population import Population, beyond, moved, stretched, usual
-from monitor.config.model import LimitKind, Severity
+from monitor.config.rule import LimitKind, Severity
 from monitor.judge import making
 from monitor.judge.evidence import NEW
 from monitor.judge.making import Ground

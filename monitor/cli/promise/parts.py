@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from detectors import weights
-from monitor.config.model import Config, Rule, RuleKind
+from monitor.config.model import Config
+from monitor.config.rule import Rule, RuleKind
 from monitor.judge.plan import Plan
 from monitor.records.delta import PANE_MS, SLOT_MS
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from monitor.cli.testing.story import Incident, News, Story
-from monitor.config.model import Config, Rule, Severity
+from monitor.config.model import Config
 from monitor.config.receiver_kinds import hears
+from monitor.config.rule import Rule, Severity
 from monitor.config.templates import receivers
 from monitor.judge.describe import describe, rules_by_watch
 from monitor.judge.history import History

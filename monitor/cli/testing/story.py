@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from monitor.config.model import Rule, SwitchKey
+from monitor.config.model import SwitchKey
+from monitor.config.rule import Rule
 from monitor.ledger.facts import Facts
 from monitor.ledger.headline import headline
 from monitor.ledger.outbox import Addressee

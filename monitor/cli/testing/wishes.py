@@ -6,9 +6,10 @@ from typing import Final, TypeVar
 
 from monitor.cli.testing.spans import span
 from monitor.cli.testing.suite import Expectation, Wanted, WantedNews
-from monitor.config.model import Config, Severity
+from monitor.config.model import Config
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.receiver_kinds import EVENTS
+from monitor.config.rule import Severity
 from monitor.config.section import Section
 from monitor.config.tree import Mapping, Node, Scalar, Sequence
 from monitor.config.values import named, one_of, plain_text, scalar, text

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import insert
 
 from monitor.cli.demo.ledger import DELIVERIES_SQL, INCIDENTS_SQL, Learning, Ledger
-from monitor.ledger import models
+from monitor.ledger import counted as tables
+from monitor.ledger import decided
 from monitor.ledger.engine import connect
 from monitor.ledger.moments import moment
 
@@ -26,7 +27,7 @@ def test_an_empty_ledger_has_nothing_to_tell(engine):
 def test_incidents_learning_and_accounts_are_read(engine):
     with engine.begin() as connection:
         connection.execute(
-            insert(models.incident).values(
+            insert(decided.incident).values(
                 incident_id="k3v9q2m7ab",
                 rule="slow",
                 stream="chat-eu",
@@ -44,14 +45,14 @@ def test_incidents_learning_and_accounts_are_read(engine):
             )
         )
         connection.execute(
-            insert(models.stream).values(
+            insert(tables.stream).values(
                 key="chat-eu", labels={}, state="watched", learned=10_000, needed=10_000
             )
         )
         counts = [(0, 70, 1), (1, 30, 0)]
         for partition, counted, skipped in counts:
             connection.execute(
-                insert(models.topic_partition).values(
+                insert(tables.topic_partition).values(
                     topic_id="t", partition=partition, topic="predictions", counted=counted, skipped=skipped
                 )
             )
