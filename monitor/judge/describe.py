@@ -242,6 +242,10 @@ def _measured(
         facts = _replaced(
             facts, at_least=None, tolerance=None, affected=None, total=None, found_by=alarm.found_by
         )
+    if isinstance(what, WindowWatch) and signal.scale is None and alarm.n:
+        # Panes are longer than the window: in them the rate may be below the limit that was crossed.
+        k, n = round(alarm.k), round(alarm.n)
+        facts = _replaced(facts, observed=k / n, affected=k, total=n)
     return Described(facts, facts.part or came.cause)
 
 

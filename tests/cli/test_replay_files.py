@@ -183,3 +183,25 @@ def test_a_window_on_a_percentile_says_the_percentile(
     assert (incident["quantity"], incident["unit"]) == (limit[10:13], "ms")
     assert incident["observed"] == pytest.approx(observed, rel=0.01)
     assert incident["summary"] == said
+
+
+def test_a_window_says_what_it_saw_and_not_what_its_pane_did(tmp_path: Path) -> None:
+    rules = (
+        RULES.partition("  - {name: errors")[0]
+        + "  - {name: outage, signal: error, window: 5s, above: 50%, min_n: 20}\n"
+    )
+    alerts = tmp_path / "alerts.yaml"
+    alerts.write_text(rules + RULES[RULES.index("receivers") :])
+    started_s = START_MS // 1000 // 10 * 10
+    log = tmp_path / "log.jsonl"
+    records = (
+        {"model": "chat", "ts": started_s + i / 10, "status": "error" if 660 <= i < 695 else "ok"}
+        for i in range(1_000)
+    )
+    log.write_bytes(b"\n".join(json.dumps(record).encode() for record in records))
+    result = replay(str(log), "-c", str(alerts), "--json")
+    (incident,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert incident["observed"] > 0.5
+    assert (
+        incident["summary"] == f"chat: {100 * incident['observed']:.0f}% of requests fail over 5 s, limit 50%"
+    )
