@@ -8,7 +8,7 @@
 - "else": anything the reference never had.
 
 m holds for the true share with probability 1 - alpha a row: Clopper-Pearson with N_eff, of the pooled share or
-of the mean of pane rates, whichever is larger (`detectors.base_rates`). Rows with m > `M_MAX` are left out; the rest
+of the mean of pane rates, whichever is larger (`detectors.base_rates`). Rows with m > .5 are left out; the rest
 share the weight equally.
 """
 

@@ -61,7 +61,7 @@ class RareEvents:
 
     `side` str[r] "up" or "down"; `edge` str[r] "p90", "category", "not", "unknown" or "else"; `category`
     int32[r], the id for "category" and "not", else -1; `low`, `high`, `negate`, `universe_low`,
-    `left_out_*` as in `EventTable`; `m` float64[r] in (0, `M_MAX`] the limit; `p_ref` float64[r] the reference's
+    `left_out_*` as in `EventTable`; `m` float64[r] in (0, .5] the limit; `p_ref` float64[r] the reference's
     own rate; `share` float64[r] of the weight, summing to 1.
     """
 

@@ -16,12 +16,8 @@ from numpy.typing import ArrayLike
 from detectors.checks import Floats, finite, probability, refuse
 from detectors.errors import DetectorError
 
-M_MAX = 0.9
-"""An event with a limit above this is left out: a block earns at most ln(1/m), so .1 nats and less beyond it.
-
-The guarantee holds for every m below 1. Up to .5 an event is rare by itself; between them lie a fall of a rate that is
-usually 40%, and the median of a short reference with a wide margin, which nothing else would watch.
-"""
+M_MAX = 0.5
+"""An event with a limit above this is left out: its complement is the rare event to watch."""
 
 Form = Literal["odds", "points", "stretch", "times"]
 

@@ -12,8 +12,8 @@ reference's quantiles x_q: upward the event X > t for q >= .5, downward its mirr
 
 P0 is replaced by its Clopper-Pearson upper bound with N_eff records (at an order statistic that is the
 exact Beta bound), or that of the mean of pane rates if it is larger (`detectors.base_rates`), so m holds for
-the true F0 with probability 1 - alpha an edge. Events with m > `M_MAX` are left out; the rest share the
-weight equally. (Edges at x_q itself with m = S0(x_q / r) are equivalent for
+the true F0 with probability 1 - alpha an edge. Events with m > .5 are
+left out; the rest share the weight equally. (Edges at x_q itself with m = S0(x_q / r) are equivalent for
 wide distributions, but leave none for narrow ones: there every m is near 1. The limit delay of "4% of
 traffic 20 times slower", 20 requests a pane, log-normal with sigma 1, is 76 panes here and 292 there.)
 """
@@ -71,7 +71,7 @@ def tube_points(
 
     `buckets` int32[b] ascending, `counts` int64[b]; `sides` of "up", "down"; `n_eff` the reference's
     effective size (its n if None); `alpha` for each edge's bound; `panes` its pane rates. May be empty
-    if every m > `M_MAX`. Raises `DetectorError` for an empty reference.
+    if every m > .5. Raises `DetectorError` for an empty reference.
 
     >>> tube = tube_points([1, 2, 3], [3000, 4000, 3000], 0.1, sides=("up",))
     >>> tube.edge.tolist(), tube.low.tolist(), tube.m.round(3).tolist()
@@ -105,7 +105,7 @@ def tube_stretch(
     >>> from detectors.buckets import LOG
     >>> tube = tube_stretch(LOG.bucket([100, 200, 400]), [5000, 4000, 1000], 1.5, LOG, sides=("up",))
     >>> tube.edge.tolist(), LOG.upper(tube.low - 1).round().tolist(), tube.m.round(3).tolist()
-    (['p50', 'p90', 'p99'], [154.0, 305.0, 614.0], [0.608, 0.15, 0.01])
+    (['p90', 'p99'], [305.0, 614.0], [0.15, 0.01])
     """
     if positive("factor", factor) <= 1:
         raise DetectorError(f"factor = {factor}: a stretch must be above 1")
@@ -162,7 +162,7 @@ def _stretched(side: str, at: int, factor: float, scale: Scale) -> tuple[int, in
 
 
 def _kept(rows: list[Row]) -> RareEvents:
-    """Rows with m <= `M_MAX`, with equal shares of the weight."""
+    """Rows with m <= .5, with equal shares of the weight."""
     kept = [row for row in rows if row[4] <= M_MAX]
     side, q, low, high, m, p_ref = zip(*kept, strict=True) if kept else ((),) * 6
     return RareEvents(

@@ -11,11 +11,11 @@ from detectors.base_rates import BaseRates
 from detectors.buckets import Scale
 from detectors.categories import category_events
 from detectors.events import HIGHEST, LOWEST, RareEvents
-from detectors.tolerance import M_MAX, Tolerance
+from detectors.tolerance import Tolerance
 from detectors.tube import tube_points, tube_stretch
 from monitor.config.rule import LimitKind, Severity
 from monitor.judge.evidence import NEW
-from monitor.judge.kill import limited
+from monitor.judge.kill import HIGHEST_M, limited
 from monitor.judge.plan import KillWatch, Tier, Watch
 from monitor.judge.reference import UNKNOWN_CORRELATION, Correlation, Reference
 from monitor.judge.rows import Event
@@ -25,6 +25,9 @@ from monitor.records.signals import UNKNOWN_CATEGORY, Kind, Side, Signal
 
 ALL_BOUNDS_ALPHA: Final = 0.05
 NEVER_SEEN_EVENTS: Final = 5
+MOST_M: Final = 0.9
+"""A rate's limit above this is left out, as a block earns at most ln(1/m). Edges and categories have others beside
+them, and are left out from .5 on: with more, the mix of a real hour was news."""
 ROUNDING: Final = 1e-12
 
 
@@ -225,7 +228,7 @@ def _one(
     ground: Ground,
     min_events: int,
 ) -> list[Event]:
-    if not 0 < m <= M_MAX:
+    if not 0 < m <= MOST_M:
         return []
     rho, phi = ground.correlation.rho, ground.correlation.phi
     return [Event(stream, tier, quantity, low, high, False, LOWEST, m, p_ref, share, rho, phi, min_events)]
@@ -250,7 +253,7 @@ def kill_event(watch: KillWatch, stream: int, reference: Reference | None) -> li
         else _quantile(as_watch, stream, ground, 0, tier)
     )
     if not found and kind == "rate" and not relative:
-        found = _one(stream, 0, "rate", 1, 1, M_MAX, float("nan"), 1.0, ground, 0)
+        found = _one(stream, 0, "rate", 1, 1, HIGHEST_M, float("nan"), 1.0, ground, 0)
     base = ground.base
     usual = [base.highest(e.low, e.high) if base else float("nan") for e in found]
     return [replace(e, m=limited(e.m, rate)) for e, rate in zip(found, usual, strict=True)]

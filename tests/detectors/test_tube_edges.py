@@ -75,8 +75,8 @@ def test_limits_hold_for_the_truth_in_all_but_alpha_of_references():
 def test_fewer_effective_records_mean_wider_limits():
     bucket, count = np.arange(100), np.full(100, 100)
     few, many = tube_points(bucket, count, 0.05, n_eff=200.0), tube_points(bucket, count, 0.05)
-    alike = [(few.m[few.edge == edge][-1], many.m[many.edge == edge][-1]) for edge in ("p1", "p30", "p50")]
-    assert all(wide > narrow for wide, narrow in alike)
+    assert few.edge[-1] == "p30"
+    assert few.m[-1] > many.m[many.edge == "p30"][-1]
 
 
 def test_a_confidence_that_is_always_one_can_still_collapse():
