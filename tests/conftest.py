@@ -1,6 +1,7 @@
 """Real servers for the tests: one Kafka and one Postgres a session, a topic and a database a test."""
 
 import itertools
+import logging
 import os
 import re
 import uuid
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+import structlog
 
 from monitor.errors import DownloadFailed
 from monitor.local.postgres import PostgresServer, local_postgres
@@ -34,6 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # It also leaves the sockets of failed connections to the garbage collector, which blames a later test.
     config.addinivalue_line("filterwarnings", "ignore:unclosed:ResourceWarning")
     config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """A command that a test runs in its process sets up the log of the whole process."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        logging.root.handlers[:] = [h for h in logging.root.handlers if h in handlers] or handlers
+        logging.root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,6 @@ def configure_log(environ: Mapping[str, str], stream: TextIO = sys.stderr) -> No
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
 
 

@@ -76,6 +76,13 @@ def reading(ledger: Engine, parent: str) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def partitions_of_now(ledger: Engine) -> None:
+    """Those of a database made in an earlier hour are gone, and those of this hour are there."""
+    ensure_partitions(ledger)
+    drop_old(ledger)
+
+
 @pytest.fixture
 def hours_ago(ledger: Engine) -> datetime:
     """Five hours ago by the database's clock; there are partitions of that time."""
