@@ -5,12 +5,12 @@ import statistics
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from pathlib import Path
 
 from benchmarks import misbehaving
+from benchmarks.parties import served
 from monitor.config.loading import load
 from monitor.killswitch import switches
 from monitor.ledger.announcements import open_internal
@@ -33,7 +33,6 @@ class Party:
         self.kills, self.hanging, self.most_hanging = [], 0, 0
         self.news, self.end = threading.Condition(), threading.Event()
 
-    @contextmanager
     def running(self):
         party = self
 
@@ -49,15 +48,7 @@ class Party:
             def log_message(self, *args):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads, server.block_on_close = True, False
-        server.handle_error = lambda request, address: None
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            self.end.set()
-            server.shutdown()
+        return served(Handler, self.end)
 
     def take(self, path, body, at):
         with self.news:

@@ -4,14 +4,14 @@ import re
 import threading
 import time
 from collections import defaultdict
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 from sqlalchemy import select
 
+from benchmarks.parties import served
 from monitor.config.loading import load
 from monitor.ledger.announcements import open_internal
 from monitor.ledger.decided import delivery
@@ -45,7 +45,6 @@ class Parties:
             self.news.notify_all()
         return kind if len(came) <= BAD_ANSWERS.get(kind, 0) else ""
 
-    @contextmanager
     def running(self):
         parties = self
 
@@ -70,15 +69,7 @@ class Parties:
             def log_message(self, *args):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads, server.block_on_close = True, False
-        server.handle_error = lambda request, address: None
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            self.end.set()
-            server.shutdown()
+        return served(Handler, self.end)
 
 
 def configured(folder, url, store):

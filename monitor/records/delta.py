@@ -4,7 +4,6 @@ All columns of one table have the same length. Panes and slots are numbers, not 
 pane = event time in ms // 10,000; slot = time in ms // 1,000.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -161,12 +160,3 @@ class Intake:
     @property
     def skipped_count(self) -> int:
         return sum(r.count for r in self.skipped)
-
-
-def concat_cells(parts: Iterable[Cells]) -> Cells:
-    """All rows of several tables, not folded."""
-    tables = list(parts)
-    if not tables:
-        return Cells()
-    names = Cells.__dataclass_fields__
-    return Cells(**{name: np.concatenate([getattr(t, name) for t in tables]) for name in names})
