@@ -7,7 +7,7 @@ from typing import Final
 from monitor.config.problem import Report, WrongError, listed
 from monitor.config.rule import Match, Naming
 from monitor.config.section import Section, each
-from monitor.config.tree import Mapping, Node, Sequence, shown
+from monitor.config.tree import Mapping, Node, Scalar, Sequence, shown
 from monitor.config.values import plain_text
 
 _HOW: Final = "write - {match: {model: chat-*}, set: {team: support}}"
@@ -19,6 +19,7 @@ def read_globs(outer: Section, labels: Collection[str]) -> dict[str, tuple[str, 
     """The globs of `match` in `outer` by label; empty where it is left out."""
     section = outer.inner("match")
     if section is None:
+        _refuse_blank(outer)
         return {}
     for label in section.node.values.keys() - set(labels):
         advice = f"a stream is told by {listed(labels)}, see streams.by"
@@ -27,6 +28,13 @@ def read_globs(outer: Section, labels: Collection[str]) -> dict[str, tuple[str, 
     if not section.node.values:
         outer.wrong("there is nothing to match", "write {model: chat-eu}", at="match")
     return {label: section.take(label, lambda node: _globs(node, section.report), ()) for label in given}
+
+
+def _refuse_blank(outer: Section) -> None:
+    """A match that was left empty would be of all streams, and a kill's too."""
+    node = outer.node.values.get("match")
+    if isinstance(node, Scalar) and node.empty:
+        outer.wrong("there is nothing to match", "write {model: chat-eu}, or remove the key", at="match")
 
 
 def _globs(node: Node, report: Report) -> tuple[str, ...]:
