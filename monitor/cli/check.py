@@ -11,6 +11,7 @@ from monitor.cli.options import config_option
 from monitor.config import CHECK
 from monitor.config.model import Config, Labels
 from monitor.config.objectives import BurnRate, burn_rates
+from monitor.config.schema import TITLES, schema
 from monitor.ledger.wording import duration
 
 MOST_PER_SECOND: Final = 1e6
@@ -63,6 +64,14 @@ class Share(click.ParamType[float]):
     type=click.Choice(["10", "60", "300", "1200"]),
     help="With --false-alarms: seconds of a block, were it chosen; else that before learning.",
 )
+@click.option(
+    "--schema",
+    "schema_of",
+    type=click.Choice(list(TITLES)),
+    is_flag=False,
+    flag_value="alerts",
+    help="Print the JSON Schema for editors, of alerts.yaml or of a file that it includes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
 @click.pass_context
@@ -74,6 +83,7 @@ def check(
     rate: float,
     streams: int,
     block: str | None,
+    schema_of: str | None,
     as_json: bool,
     path: str | None,
 ) -> None:
@@ -82,6 +92,9 @@ def check(
     Exits 1 where something is wrong; what is only unwise is a warning. No variable need be set, nothing is
     connected to.
     """
+    if schema_of is not None:
+        click.echo(msgspec.json.format(msgspec.json.encode(schema(schema_of)), indent=2).decode())
+        return
     settings = _good(context, path)
     warnings = [str(warning) for warning in config.warnings(settings.path)]
     found: dict[str, Any] = {}

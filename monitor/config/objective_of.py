@@ -17,7 +17,7 @@ from monitor.records.signals import Kind, Signal
 
 LONGEST: Final = "92d"
 SHORTEST: Final = "3d"
-_FORM: Final = re.compile(rf"({NUMBER})\s*(%?)(?:\s+below\s+(\S.*))?", re.ASCII)
+FORM: Final = rf"({NUMBER})\s*(%?)(?:\s+below\s+(\S.*))?"
 _HOW: Final = "write 99.9%, or 99% below 100ms"
 
 
@@ -34,7 +34,7 @@ def read_objective(section: Section, signals: tuple[Signal, ...]) -> Objective |
 
 def _objective(node: Node, signals: tuple[Signal, ...], over_ms: int, report: Report) -> Objective:
     value = scalar(node)
-    match = _FORM.fullmatch(value.text.strip())
+    match = re.fullmatch(FORM, value.text.strip(), re.ASCII)
     if match is None:
         raise WrongError(f"{written(value)} is not an objective", _HOW)
     target = _target(float(match[1]), percent=bool(match[2]), shown=written(value))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from monitor.config.forms import DURATION, FLAG, TEXT, WHOLE, one_of_words, one_or_several
 from monitor.config.model import Source
 from monitor.config.receiver_settings import (
     OVER_HTTP,
@@ -20,11 +21,12 @@ from monitor.config.receiver_settings import (
 )
 from monitor.config.secrets import any_text, routing_key, signing_secret
 from monitor.config.section import Section
-from monitor.config.source import kafka_name, read_client
+from monitor.config.source import kafka_name
 from monitor.config.values import duration, flag, is_loopback, one_of, text, whole
 
 EVENTS: Final = frozenset({"opened", "escalated", "acknowledged", "resolved", "tripped", "released"})
 
+TLS: Final = ("starttls", "ssl", "none")
 SIGNS: Final = "it signs what is sent; make one with: openssl rand -base64 32"
 
 Fits = Callable[[Section, Mapping[str, Any]], None]
@@ -41,7 +43,8 @@ class ReceiverKind:
 
     `hears` are the events that mean something to it. With `until_resolved` a message opens something there that
     only a resolve ends, so nothing is sent without an incident that still fires; with `repeats` it ends there
-    unless it is told again. `more` reads further keys, `completed` adds what the source says.
+    unless it is told again. Of the settings in `either` one must be there. With `connects` it has the keys of a
+    connection to Kafka too, which `completed` takes from the source where they are left out.
     """
 
     name: str
@@ -51,7 +54,8 @@ class ReceiverKind:
     hears: frozenset[str] = EVENTS
     until_resolved: bool = False
     repeats: bool = False
-    more: Callable[[Section, bool], Mapping[str, Any]] = lambda section, needed: {}
+    either: tuple[str, ...] = ()
+    connects: bool = False
     completed: Callable[[Mapping[str, Any], Source], Mapping[str, Any]] = lambda settings, source: settings
 
 
@@ -86,6 +90,7 @@ SLACK: Final = ReceiverKind(
         *OVER_HTTP,
     ),
     fits=_url_or_token,
+    either=("url", "token"),
 )
 
 PAGERDUTY: Final = ReceiverKind(
@@ -106,7 +111,9 @@ PAGERDUTY: Final = ReceiverKind(
             secret=True,
         ),
         Setting("url", "the address of `enqueue`, where it is not that of the US region", called),
-        Setting("change_events", "false: no change event for a new version of a model", plain(flag)),
+        Setting(
+            "change_events", "false: no change event for a new version of a model", plain(flag), form=FLAG
+        ),
         *OVER_HTTP,
     ),
     hears=EVENTS | {"changed"},
@@ -118,7 +125,7 @@ WEBHOOK: Final = ReceiverKind(
     "any address, by HTTP POST, signed as Standard Webhooks say",
     (
         Setting("url", "where to send", called, required=True, secret=True),
-        Setting("secret", SIGNS, signing, required=True, secret=True),
+        Setting("secret", SIGNS, signing, required=True, secret=True, form=one_or_several(TEXT)),
         Setting(
             "secret_previous",
             "the key before it, while receivers change",
@@ -135,7 +142,9 @@ ALERTMANAGER: Final = ReceiverKind(
     (
         Setting("url", "its address, such as http://localhost:9093", called, required=True),
         Setting("token", "a bearer token, where a proxy asks for one", hidden(any_text), secret=True),
-        Setting("resend", "how often an alert is told again (1m)", plain(duration("1s", "5m"))),
+        Setting(
+            "resend", "how often an alert is told again (1m)", plain(duration("1s", "5m")), form=DURATION
+        ),
         *OVER_HTTP,
     ),
     hears=frozenset({"opened", "escalated", "tripped", "resolved"}),
@@ -161,10 +170,14 @@ EMAIL: Final = ReceiverKind(
     "e-mail by SMTP, one thread for each incident",
     (
         Setting("host", "the SMTP server", plain(host_name), required=True),
-        Setting("port", "else 587, with tls: ssl 465, with tls: none 25", plain(whole(1, 65_535))),
+        Setting(
+            "port", "else 587, with tls: ssl 465, with tls: none 25", plain(whole(1, 65_535)), form=WHOLE
+        ),
         Setting("from", "the sender's address", plain(mail_address), required=True),
-        Setting("to", "an address, or a list of them", mail_addresses, required=True),
-        Setting("tls", "starttls (the default), ssl or none", plain(one_of("starttls", "ssl", "none"))),
+        Setting(
+            "to", "an address, or a list of them", mail_addresses, required=True, form=one_or_several(TEXT)
+        ),
+        Setting("tls", "starttls (the default), ssl or none", plain(one_of(*TLS)), form=one_of_words(TLS)),
         Setting("username", "where the server asks for a login", plain(text)),
         Setting("password", "where the server asks for a login", hidden(any_text), secret=True),
         Setting("ca_file", "certificates (PEM) of a private CA, beside the public ones", existing_file),
@@ -187,9 +200,11 @@ KAFKA: Final = ReceiverKind(
     "a Kafka topic: the webhook's body, under the incident's id as its key",
     (
         Setting("topic", "the topic to write to", plain(kafka_name), required=True),
-        Setting("bootstrap_servers", "another Kafka than that of `source`", server_list),
+        Setting(
+            "bootstrap_servers", "another Kafka than that of `source`", server_list, form=one_or_several(TEXT)
+        ),
     ),
-    more=lambda section, needed: read_client(section, needed=needed),
+    connects=True,
     completed=_as_source,
 )
 

@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from monitor.config.forms import FLAG, TEXT, Form
 from monitor.config.problem import WrongError
-from monitor.config.secrets import Check, outgoing, read_secret, signing_secret, warn_of_plain_text
+from monitor.config.secrets import (
+    Check,
+    outgoing,
+    read_secret,
+    refuse_both,
+    signing_secret,
+    warn_of_plain_text,
+)
 from monitor.config.section import Section, each
 from monitor.config.source import servers
 from monitor.config.tree import Node, Sequence
@@ -22,13 +30,22 @@ MOST_SECRETS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of a receiver. A secret may also stand in a file of its own, under `<name>_file`."""
+    """One key of a receiver. A secret may also stand in a file of its own, under `<name>_file`.
+
+    `form` is what the schema says of its value.
+    """
 
     name: str
     about: str
     read: Read
     required: bool = False
     secret: bool = False
+    form: Form = field(default_factory=lambda: TEXT)
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it may stand in a file of its own."""
+        return self.secret or self.read is called
 
 
 def plain(read: Callable[[Node], Any]) -> Read:
@@ -65,6 +82,7 @@ def signing(section: Section, setting: Setting, needed: bool) -> str | None:
     if not isinstance(node, Sequence):
         found: str | None = hidden(signing_secret)(section, setting, needed)
         return found
+    refuse_both(section, setting.name)
     listed = section.take(setting.name, partial(_several, section), ())
     return " ".join(listed) or None
 
@@ -127,6 +145,6 @@ def server_list(section: Section, setting: Setting, needed: bool) -> str | None:
 
 
 OVER_HTTP: Final = (
-    Setting("allow_http", "true lets `url` be http:// outside this machine", plain(flag)),
+    Setting("allow_http", "true lets `url` be http:// outside this machine", plain(flag), form=FLAG),
     Setting("ca_file", "certificates (PEM) of a private CA, beside the public ones", existing_file),
 )

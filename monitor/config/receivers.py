@@ -59,7 +59,7 @@ def _settings(outer: Section, kind: ReceiverKind, source: Source, *, needed: boo
             outer.wrong(f"{kind.name} has no settings", f"such as {kind.settings[0].name}: ...", at=kind.name)
         return {}
     taken = {setting.name: setting.read(section, setting, needed) for setting in kind.settings}
-    taken |= kind.more(section, needed)
+    taken |= read_client(section, needed=needed) if kind.connects else {}
     kind.fits(section, taken)
     section.close(frozenset({"mention"}) if kind is SLACK else frozenset())
     return kind.completed({key: value for key, value in taken.items() if value is not None}, source)

@@ -26,15 +26,22 @@ def read_secret(section: Section, key: str, check: Check, *, needed: bool, advic
 
     With `advice`, leaving out both is a problem.
     """
-    in_file = f"{key}_file"
-    if key in section and in_file in section:
-        section.wrong(f"{key} and {in_file} are both there", "remove one", at=in_file)
+    in_file = refuse_both(section, key)
     if advice and key not in section and in_file not in section:
         section.wrong(f"`{key}` is missing", f"{advice}; or name a file that holds it with {in_file}")
     warn_of_plain_text(section, key, section.node.values.get(key))
     here = section.take(key, lambda node: check(_one_line(node)), "")
     there = section.take(in_file, lambda node: check(_content(node, needed=needed)), "")
     return here or there
+
+
+def refuse_both(section: Section, key: str) -> str:
+    """The key that names a secret's file; it cannot stand beside the secret."""
+    in_file = f"{key}_file"
+    section.asked.add(in_file)
+    if key in section and in_file in section:
+        section.wrong(f"{key} and {in_file} are both there", "remove one", at=in_file)
+    return in_file
 
 
 def warn_of_plain_text(section: Section, key: str, node: Node | None) -> None:

@@ -27,6 +27,15 @@ from monitor.config.values import (
 PLANNED: Final = frozenset({"format", "map", "where", "root", "type"})
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
+NAMES: Final = (
+    "sasl_plain_username",
+    "sasl_kerberos_name",
+    "sasl_kerberos_service_name",
+    "sasl_kerberos_domain_name",
+    "ssl_ciphers",
+)
+FILES: Final = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
+SECRETS: Final = ("sasl_plain_password", "ssl_password")
 WITH_PASSWORD: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 NOTHING: Final = Source("", ("predictions",), "tocsin", "latest", 3 * MS["s"], 1 << 20, {})
 
@@ -142,20 +151,13 @@ def read_client(section: Section, *, needed: bool) -> dict[str, str | bool]:
     readers: dict[str, Callable[[Node], str | bool]] = {
         "security_protocol": one_of(*PROTOCOLS),
         "sasl_mechanism": one_of(*MECHANISMS),
-        "sasl_plain_username": text,
-        "sasl_kerberos_name": text,
-        "sasl_kerberos_service_name": text,
-        "sasl_kerberos_domain_name": text,
         "ssl_check_hostname": flag,
-        "ssl_cafile": path,
-        "ssl_certfile": path,
-        "ssl_keyfile": path,
-        "ssl_crlfile": path,
-        "ssl_ciphers": text,
+        **dict.fromkeys(NAMES, text),
+        **dict.fromkeys(FILES, path),
     }
     taken = {key: section.take(key, read, None) for key, read in readers.items()}
     client = {key: value for key, value in taken.items() if value is not None}
-    for key in ("sasl_plain_password", "ssl_password"):
+    for key in SECRETS:
         secret = read_secret(section, key, any_text, needed=needed)
         if secret:
             client[key] = secret

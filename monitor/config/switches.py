@@ -33,8 +33,9 @@ GUARD: Final = Guard(at_most=1, within_ms=MS["h"], min_n=10, fresh_ms=60_000)
 PROBE: Final = (0.05, 5 * MS["m"])
 WAITS: Final = (MS["m"], MS["w"])
 SHARES: Final = (0.001, 0.5)
-_AUTO: Final = re.compile(r"auto\s+after\s+(\S+)", re.ASCII)
-_PROBE: Final = re.compile(rf"({NUMBER})\s*%(?:\s+for\s+(\S+))?", re.ASCII)
+TRIPS: Final = ("live", "dry_run")
+AUTO: Final = r"auto\s+after\s+(\S+)"
+A_PROBE: Final = rf"({NUMBER})\s*%(?:\s+for\s+(\S+))?"
 
 
 def read_switches(
@@ -81,7 +82,7 @@ def _switch(
         guard=_guard(section),
         notify=section.take("notify", partial(_notify, section, receivers), ()),
         per=section.take("per", partial(_labels, section, labels), ()),
-        dry_run=section.take("trip", one_of("live", "dry_run"), "live") == "dry_run",
+        dry_run=section.take("trip", one_of(*TRIPS), "live") == "dry_run",
         release=_release(section),
         topic=_topic(section, source, needed=needed),
     )
@@ -143,7 +144,7 @@ def _after(node: Node) -> int | None:
     value = text(node)
     if value == "manual":
         return None
-    match = _AUTO.fullmatch(value)
+    match = re.fullmatch(AUTO, value, re.ASCII)
     if match is None:
         raise WrongError(f"{written(scalar(node))} is no release", "write manual, or auto after 10m")
     return _between(match[1], node, WAITS)
@@ -151,7 +152,7 @@ def _after(node: Node) -> int | None:
 
 def _probe(node: Node) -> tuple[float, int]:
     """The share and the ms of `5% for 5m`; the time may be left out."""
-    match = _PROBE.fullmatch(text(node))
+    match = re.fullmatch(A_PROBE, text(node), re.ASCII)
     if match is None:
         raise WrongError(f"{written(scalar(node))} is no probe", "write 5%, or 5% for 5m")
     share = float(match[1]) / 100

@@ -1,0 +1,193 @@
+"""alerts.yaml as a JSON Schema (draft 2020-12), for editors: which keys there are, and the form of their values.
+
+What the loader takes is valid. What goes together, and which names there are, the loader alone says.
+"""
+
+from typing import Final
+
+from monitor.config.forms import (
+    DURATION,
+    FLAG,
+    NUMERIC,
+    POINTER,
+    PROMISE,
+    TEXT,
+    WHOLE,
+    Form,
+    at_least_one,
+    in_a_file,
+    keys,
+    named,
+    one_of_words,
+    one_or_several,
+    several,
+    told,
+)
+from monitor.config.general import FIELDS, SLICED
+from monitor.config.rule import Severity
+from monitor.config.schema_receivers import connection, receiver, switch
+from monitor.config.schema_rules import HOURS, MATCH, rule
+from monitor.config.user_signals import KINDS as SIGNAL_KINDS
+from monitor.config.user_signals import SCALES
+
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+TITLES: Final = {"alerts": "alerts.yaml of Tocsin", "included": "a file that alerts.yaml of Tocsin includes"}
+
+
+def schema(of: str = "alerts") -> Form:
+    """The schema of alerts.yaml, or of a file that it includes (`included`)."""
+    return {"$schema": DRAFT, "title": TITLES[of], **_file(included=of == "included")}
+
+
+def _file(*, included: bool) -> Form:
+    rules = {"type": "array", "items": rule(), **({} if included else {"minItems": 1})}
+    shared: dict[str, Form] = {
+        "rules": told(rules, "what to watch, and how loudly to speak"),
+        "receivers": told(named(receiver()), "whom to tell, by names of your own"),
+        "streams": _streams(included=included),
+    }
+    if included:
+        return keys(shared)
+    return keys(shared | _sections(), anyOf=[{"required": ["rules"]}, {"required": ["include"]}])
+
+
+def _sections() -> dict[str, Form]:
+    return {
+        "name": told(TEXT, "goes into every message and dedup key"),
+        "include": told(
+            several(TEXT), "files with rules, receivers and streams.labels, such as teams/*.yaml"
+        ),
+        "source": _source(),
+        "store": _store(),
+        "reference": _reference(),
+        "false_alarms": _false_alarms(),
+        "defaults": _defaults(),
+        "signals": told(named(_user_signal()), "signals of your own, by name"),
+        "feedback": _feedback(),
+        "labels": _labels(),
+        "links": told(
+            named(TEXT), "addresses for messages, by name; may hold {label}, that of trace {trace_id}"
+        ),
+        "mutes": told(several(_mute(), least=1), "hours in which nobody is told of some incidents"),
+        "kill_switches": told(named(switch()), "what to stop, by names of your own"),
+        "http": _http(),
+        "heartbeat": _heartbeat(),
+    }
+
+
+def _source() -> Form:
+    here = {
+        "bootstrap_servers": told(one_or_several(TEXT), "host:port, several with commas"),
+        "topic": told(TEXT, "the topic of the prediction log"),
+        "topics": told(several(TEXT, least=1), "several of them, instead of topic"),
+        "group": told(TEXT, "replicas of the same group share the partitions (tocsin)"),
+        "start": told(TEXT, "the first time: latest, earliest, -24h, or a time such as 2026-01-31T08:00:00Z"),
+        "lateness": told(DURATION, "how long a pane waits for records that come late (3s)"),
+        "max_record_bytes": told(WHOLE, "larger records are skipped (1048576)"),
+    }
+    must = [at_least_one("topic", "topics")]
+    form = keys(here | connection(), required=["bootstrap_servers"], blank=True, allOf=must)
+    return told(form, "the topic with one JSON object for each prediction")
+
+
+def _store() -> Form:
+    url = in_a_file("url", "PostgreSQL: postgresql://user@host/database")
+    form = keys(url, blank=True, allOf=[at_least_one(*url)])
+    return told(form, "where history, incidents and deliveries are kept")
+
+
+def _streams(*, included: bool) -> Form:
+    label = keys(
+        {
+            "match": MATCH,
+            "set": told({"type": "object", "minProperties": 1, "additionalProperties": TEXT}, "labels"),
+        },
+        required=["set"],
+    )
+    labels = told(several(label, least=1), "labels that streams are given; later lines win")
+    if included:
+        return keys({"labels": labels}, blank=True)
+    of_segment = {"type": "string", "pattern": r"^\s*segment\."}
+    fields, slices = one_of_words(FIELDS, of_segment), one_of_words(SLICED, of_segment)
+    here = {
+        "by": told(several(fields, least=1), "what makes a stream, each watched by itself ([model])"),
+        "slices": told(
+            several(slices), "counted within a stream, to say which part of it changed ([version])"
+        ),
+        "max": told(WHOLE, "further streams are counted together as (other) (1000)"),
+        "retire_after": told(DURATION, "a stream not seen for so long makes room (7d)"),
+        "labels": labels,
+    }
+    return told(keys(here, blank=True), "what is watched by itself")
+
+
+def _reference() -> Form:
+    here = {
+        "learn": told(WHOLE, "predictions that a reference is learned from (10000)"),
+        "at_least": told(DURATION, "the time that they must span (24h)"),
+        "by": told(one_of_words(["hour_of_week"]), "compare with the same hour of the week"),
+    }
+    return told(keys(here, blank=True), "how what is normal is learned")
+
+
+def _false_alarms() -> Form:
+    here: dict[str, Form] = {severity.value: PROMISE for severity in Severity}
+    here |= {"kill": told(PROMISE, "of kills by rule"), "per": told(TEXT, "within each value of this label")}
+    form = {"anyOf": [PROMISE, keys(here, minProperties=1)]}
+    return told(form, "how many to expect over all rules and streams together, such as 1 per 30d")
+
+
+def _defaults() -> Form:
+    shared = rule()["properties"]
+    names = ("severity", "min_n", "clear_for", "notify", "renotify", "runbook")
+    here = {name: shared[name] for name in names}
+    here["fresh"] = told(DURATION, "what is found later than this is reported once, and pages nobody (15m)")
+    return told(keys(here, blank=True), "what rules need not say")
+
+
+def _user_signal() -> Form:
+    here = {
+        "kind": told(one_of_words(SIGNAL_KINDS), "what is counted"),
+        "field": told(POINTER, "a top-level key, or a JSON Pointer such as /features/income_eur"),
+        "when": told(one_or_several(TEXT, least=1), "of a rate: the values that count as its event"),
+        "scale": told(one_of_words(SCALES), "of a distribution: how its values are bucketed (log)"),
+        "range": told(
+            {**several(NUMERIC, least=2), "maxItems": 2}, "of a distribution: least and largest value"
+        ),
+    }
+    return keys(here, required=["kind", "field"])
+
+
+def _feedback() -> Form:
+    here = {"bad_below": told(NUMERIC, "ratings below it are bad (0)")}
+    return told(keys(here, blank=True), "what a rating means")
+
+
+def _labels() -> Form:
+    here = {
+        "join": told(DURATION, "how long predictions are remembered for labels that come later"),
+        "max": told(WHOLE, "how many of them at most, in each replica (1000000)"),
+    }
+    return told(keys(here, required=["join"], blank=True), "labels and ratings that come later")
+
+
+def _mute() -> Form:
+    return keys({"name": TEXT, "match": MATCH, "during": HOURS}, required=["name", "match", "during"])
+
+
+def _http() -> Form:
+    here = {
+        "host": told(TEXT, "the address to listen on (127.0.0.1); others need a token"),
+        "port": told(WHOLE, "the port (9844)"),
+        **in_a_file("token", "a bearer token, which callers must send"),
+    }
+    return told(keys(here, blank=True), "health, metrics, flags and kill switches over HTTP")
+
+
+def _heartbeat() -> Form:
+    here = {
+        **in_a_file("url", "where a sign of life is sent"),
+        "every": told(DURATION, "how often (1m)"),
+        "allow_http": told(FLAG, "true lets `url` be http:// outside this machine"),
+    }
+    return told(keys(here, blank=True, allOf=[at_least_one("url", "url_file")]), "who watches the watchman")
