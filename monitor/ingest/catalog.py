@@ -85,6 +85,7 @@ class Catalog:
                 continue
             since = self._missing_since.setdefault(topic, now)
             self._reader.refresh_metadata()
+            self._reader.check_topics_allowed()
             if now - since >= MISSING_S and self._reader.metadata_age_s() < MISSING_S:
                 raise self._missing(topic)
 

@@ -13,11 +13,12 @@ from typing import Any, Final
 from kafka import KafkaConsumer, codec
 from kafka.cluster import collect_hosts
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaConfigurationError, KafkaError
+from kafka.errors import GroupAuthorizationFailedError, KafkaConfigurationError, KafkaError
 from kafka.record import util
 
 from monitor.config.model import Source
 from monitor.errors import KafkaUnavailable, UsageError
+from monitor.ingest.knock import knock
 
 BOOTSTRAP_MS: Final = 30_000
 CONNECT_S: Final = 2.0
@@ -53,6 +54,8 @@ def consumer_settings(source: Source, instance: str | None) -> dict[str, Any]:
         "group_id": source.group,
         "client_id": "tocsin",
         "partition_assignment_strategy": [CooperativeStickyAssignor()],
+        # Without one OpenSSL would ask at the terminal for the password of an encrypted key.
+        "ssl_password": "",
         **source.client,
     }
     return settings | ({"group_instance_id": instance} if instance else {})
@@ -96,23 +99,45 @@ def connect(
 ) -> Any:
     """A KafkaConsumer that has reached its cluster, or None when `stopping` was set before.
 
-    While nobody answers at the addresses it keeps trying and calls `unreachable` with the reason. Where TCP
-    connects but bootstrap fails for 30 s it raises KafkaUnavailable, unless `patient`.
+    While nobody answers at the addresses it keeps trying and calls `unreachable` with the reason. Where a broker
+    refuses us twice, or TCP connects but bootstrap fails for 30 s, it raises KafkaUnavailable, unless `patient`.
     """
+    settings, before = consumer_settings(source, instance), ""
     while not stopping.is_set():
         reason = _no_answer(source.bootstrap_servers)
         if reason is None:
             try:
-                return _bootstrapped(consumer_settings(source, instance))
-            except KafkaConfigurationError as error:
-                raise UsageError(f"source: kafka-python refuses the settings: {error}.") from error
-            except (KafkaError, OSError, ValueError) as error:
-                reason = _refusal(source, error)
-                if not patient and _no_answer(source.bootstrap_servers) is None:
-                    raise KafkaUnavailable(reason) from error
+                return _let_in(source, settings)
+            except _NotLetInError as refused:
+                reason = str(refused)
+                lasting = refused.lasting or reason == before
+                if lasting and not patient and _no_answer(source.bootstrap_servers) is None:
+                    raise KafkaUnavailable(reason) from refused
+        before = reason
         unreachable(reason)
         stopping.wait(RETRY_S)
     return None
+
+
+class _NotLetInError(Exception):
+    """No client of ours is taken; `lasting` if that has been so for a while."""
+
+    def __init__(self, reason: str, *, lasting: bool) -> None:
+        self.lasting = lasting
+        super().__init__(reason)
+
+
+def _let_in(source: Source, settings: dict[str, Any]) -> Any:
+    refusal = knock(source, settings)
+    if refusal is not None and refusal.certain:
+        raise _NotLetInError(refusal.sentence, lasting=False)
+    try:
+        return _bootstrapped(settings)
+    except KafkaConfigurationError as error:
+        raise UsageError(f"source: kafka-python refuses the settings: {error}.") from error
+    except (KafkaError, OSError, ValueError) as error:
+        sentence = refusal.sentence if refusal else _refusal(source, error)
+        raise _NotLetInError(sentence, lasting=True) from error
 
 
 def _bootstrapped(settings: dict[str, Any]) -> Any:
@@ -150,3 +175,13 @@ def _refusal(source: Source, error: BaseException) -> str:
         "of ours: check credentials (sasl_plain_username, sasl_plain_password), mechanism (sasl_mechanism "
         f"is {mechanism}) and TLS (security_protocol is {protocol}, ssl_cafile); the client says: {error}"
     )
+
+
+def denial(source: Source, error: Exception) -> str:
+    """One sentence for a right that is missing of our user."""
+    user = source.client.get("sasl_plain_username")
+    who = f"user {user}" if user else "this client"
+    what = f"topic {', '.join(source.topics)}"
+    if isinstance(error, GroupAuthorizationFailedError):
+        what = f"group {source.group}"
+    return f"Kafka at {source.bootstrap_servers} denies {what} to {who}: grant Read on it ({type(error).__name__})"

@@ -17,13 +17,14 @@ from kafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
 )
 from kafka.structs import TopicPartition
 
 from monitor.config.model import Source
 from monitor.errors import KafkaUnavailable
 from monitor.ingest.batches import BadBatchError, guard
-from monitor.ingest.client import connect
+from monitor.ingest.client import connect, denial
 from monitor.ingest.membership import Membership
 from monitor.ingest.unpack import Polled
 
@@ -134,11 +135,12 @@ class Reader:
     def _denied(self, error: Exception) -> KafkaUnavailable:
         if isinstance(error, FencedInstanceIdError):
             return self.membership.fenced()
-        return KafkaUnavailable(
-            f"Kafka at {self._source.bootstrap_servers} denies topic {', '.join(self._source.topics)} or "
-            f"group {self._source.group} to this user ({type(error).__name__}): grant "
-            "Read and Describe on both."
-        )
+        return KafkaUnavailable(denial(self._source, error))
+
+    def check_topics_allowed(self) -> None:
+        """Raise KafkaUnavailable where the broker hides a topic from us."""
+        if self._consumer._cluster.unauthorized_topics & set(self._source.topics):
+            raise self._denied(TopicAuthorizationFailedError())
 
     def assigned(self) -> frozenset[TopicPartition]:
         return frozenset(self._consumer.assignment())

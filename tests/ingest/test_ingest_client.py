@@ -12,7 +12,7 @@ from kafka import KafkaConsumer
 
 from monitor.config.model import Source
 from monitor.errors import KafkaUnavailable, UsageError
-from monitor.ingest import client
+from monitor.ingest import client, knock
 
 
 def source(servers: str = "localhost:9092", **settings: str | bool) -> Source:
@@ -92,6 +92,7 @@ def test_tcp_without_kafka_behind_it_names_credentials_mechanism_and_tls(
 ) -> None:
     short: dict[str, Any] = {**client.SETTINGS, "bootstrap_timeout_ms": 300}
     monkeypatch.setattr(client, "SETTINGS", short)
+    monkeypatch.setattr(knock, "KNOCK_MS", 200)
     before = threading.active_count()
     with deaf_server() as servers, pytest.raises(KafkaUnavailable) as refused:
         client.connect(
