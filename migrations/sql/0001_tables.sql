@@ -122,9 +122,13 @@ CREATE TABLE tocsin_ledger.pane (
     total double precision,
     buckets integer[] NOT NULL,
     counts bigint[] NOT NULL,
-    CONSTRAINT pk_pane PRIMARY KEY (stream_id, signal, slice_id, pane_start, evidence_start)
-) PARTITION BY RANGE (pane_start);
+    step_s smallint NOT NULL DEFAULT 10,
+    CONSTRAINT pk_pane PRIMARY KEY (stream_id, signal, slice_id, pane_start, evidence_start, step_s)
+) PARTITION BY LIST (step_s);
 CREATE INDEX ix_pane_evidence_start ON tocsin_ledger.pane (evidence_start);
+CREATE TABLE tocsin_ledger.pane_10s PARTITION OF tocsin_ledger.pane FOR VALUES IN (10) PARTITION BY RANGE (pane_start);
+CREATE TABLE tocsin_ledger.pane_5m PARTITION OF tocsin_ledger.pane FOR VALUES IN (300) PARTITION BY RANGE (pane_start);
+CREATE TABLE tocsin_ledger.pane_1h PARTITION OF tocsin_ledger.pane FOR VALUES IN (3600) PARTITION BY RANGE (pane_start);
 
 CREATE TABLE tocsin_ledger.version (
     stream_id integer NOT NULL,

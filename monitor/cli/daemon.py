@@ -4,7 +4,6 @@ import os
 import socket
 import threading
 import time
-from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.cli.chores import end_events, keep_lag, note_config, tell_of_config
 from monitor.cli.heartbeat import Beating
+from monitor.cli.housekeeping import tidy
 from monitor.cli.log import Conditions
 from monitor.cli.reloading import taken
 from monitor.cli.snapshot import Snapshot
@@ -23,7 +23,6 @@ from monitor.errors import ConfigError, LedgerUnavailable, TocsinError
 from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
 from monitor.ledger import tables
-from monitor.ledger.admission import retire_unseen
 from monitor.ledger.engine import connect, reach
 from monitor.ledger.migrate import check_schema
 from monitor.ledger.signal_rows import register_all
@@ -153,9 +152,7 @@ class Daemon:
         self._chores.add_job(
             lambda: _quietly(tables.ensure_partitions, engine, clock_ms()), minutes=10, **every
         )
-        self._chores.add_job(
-            lambda: _quietly(_tidy, engine, self._config.streams.retire_after_ms), minutes=10, **every
-        )
+        self._chores.add_job(lambda: _quietly(tidy, engine, self._config, clock_ms()), minutes=10, **every)
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
         self._chores.add_job(lambda: _quietly(end_events, engine), minutes=5, **every)
         self._beat()
@@ -188,11 +185,6 @@ class Daemon:
 def clock_ms() -> int:
     """The ingest clock."""
     return time.time_ns() // 1_000_000
-
-
-def _tidy(engine: Engine, retire_after_ms: int) -> None:
-    tables.drop_old(engine, clock_ms(), keep_panes=timedelta(days=30))
-    retire_unseen(engine, retire_after_ms)
 
 
 def _quietly(chore: object, *args: object) -> None:

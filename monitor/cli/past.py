@@ -20,14 +20,18 @@ from monitor.ledger.counted import slice_, stream
 from monitor.ledger.moments import millis, moment
 from monitor.records.delta import PANE_MS, Cells, Sums
 
-_SPAN: Final = text(
-    "SELECT min(evidence_start), max(evidence_start) FROM tocsin_ledger.pane WHERE slice_id = 0"
-)
+# What is coarser than 10 s cannot be judged again, and a day that is being made coarser is not all there.
+_SPAN: Final = text("""
+    SELECT greatest(
+        (SELECT min(evidence_start) FROM tocsin_ledger.pane WHERE step_s = 10),
+        (SELECT date_trunc('day', max(pane_start)) + interval '1 day' FROM tocsin_ledger.pane WHERE step_s > 10)
+    ), (SELECT max(evidence_start) FROM tocsin_ledger.pane WHERE step_s = 10)
+""")
 _ROWS: Final = text("""
     SELECT p.evidence_start, p.stream_id, p.slice_id, p.signal, b.bucket, b.count,
            CASE WHEN b.i = 1 THEN p.total END AS total
     FROM tocsin_ledger.pane p, unnest(p.buckets, p.counts) WITH ORDINALITY AS b (bucket, count, i)
-    WHERE p.slice_id = ANY (:slices) AND p.evidence_start >= :since AND p.evidence_start < :until
+    WHERE p.step_s = 10 AND p.slice_id = ANY (:slices) AND p.evidence_start >= :since AND p.evidence_start < :until
       AND (CAST(:signals AS int[]) IS NULL OR p.signal = ANY (:signals))
     ORDER BY p.evidence_start
 """)

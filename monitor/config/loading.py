@@ -23,7 +23,7 @@ from monitor.config.source import read_source
 from monitor.config.switches import read_switches
 from monitor.config.tree import Mapping, parse
 from monitor.config.user_signals import read_user_signals
-from monitor.config.values import text
+from monitor.config.values import size, text
 from monitor.config.variables import expand
 from monitor.errors import ConfigError, UsageError
 
@@ -116,7 +116,7 @@ class _File:
 def _config(file: _File, root: Section, need: Set[str]) -> Config:
     name = _name(root, needed="name" in need)
     source = read_source(root, needed="source" in need)
-    store_url = _store(root, needed="store" in need)
+    store_url, store_max_bytes = _store(root, needed="store" in need)
     streams = general.read_streams(root)
     learning = general.read_learning(root)
     promise = general.read_false_alarms(root, streams.labels)
@@ -150,6 +150,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         name=name,
         source=source,
         store_url=store_url,
+        store_max_bytes=store_max_bytes,
         streams=streams,
         learning=learning,
         false_alarms=promise,
@@ -184,12 +185,13 @@ def _name(root: Section, *, needed: bool) -> str:
     return root.take("name", text, "tocsin")
 
 
-def _store(root: Section, *, needed: bool) -> str:
+def _store(root: Section, *, needed: bool) -> tuple[str, int | None]:
     section = root.inner("store")
     if section is None:
         if needed:
             root.wrong("`store` is missing", "store: {url: postgresql://user@host/database}")
-        return ""
+        return "", None
     url = read_secret(section, "url", database_url, needed=needed, advice="postgresql://user@host/database")
-    section.close(frozenset({"max_size"}))
-    return url
+    most = section.take("max_size", size("100MB"), None)
+    section.close()
+    return url, most

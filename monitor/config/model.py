@@ -189,6 +189,7 @@ class Config:
     links: tuple[tuple[str, str], ...] = ()
     mutes: tuple[Mute, ...] = ()
     heartbeat: Heartbeat | None = None
+    store_max_bytes: int | None = None
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

@@ -92,7 +92,11 @@ def _source() -> Form:
 
 def _store() -> Form:
     url = in_a_file("url", "PostgreSQL: postgresql://user@host/database")
-    form = keys(url, blank=True, allOf=[at_least_one(*url)])
+    size = {"type": "string", "pattern": r"^\s*[0-9.]+ *[KMGT]i?B\s*$"}
+    here = url | {
+        "max_size": told(size, "such as 50GB: where it is reached samples of past days go, then detail")
+    }
+    form = keys(here, blank=True, allOf=[at_least_one(*url)])
     return told(form, "where history, incidents and deliveries are kept")
 
 

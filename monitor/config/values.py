@@ -159,6 +159,30 @@ def duration_advice(value: Scalar) -> str:
     return f"write {match[1]}{unit}" if unit else units
 
 
+def size(low: str) -> Callable[[Node], int]:
+    """A size from `low` up, in bytes: powers of 1000 (MB) or of 1024 (MiB)."""
+    least = _bytes(low)
+
+    def read(node: Node) -> int:
+        value = scalar(node)
+        found = _bytes(value.text)
+        if found is None:
+            raise WrongError(f"{written(value)} is not a size", "such as 500MB, 50GB or 50GiB")
+        if least is not None and found < least:
+            raise WrongError(f"{written(value)} is out of range", f"{low} or more")
+        return found
+
+    return read
+
+
+def _bytes(value: str) -> int | None:
+    match = re.fullmatch(rf"({NUMBER}) *([KMGT])(i?)B", value.strip())
+    if match is None:
+        return None
+    unit = (1024 if match[3] else 1000) ** ("KMGT".index(match[2]) + 1)
+    return round(float(match[1]) * float(unit))
+
+
 def one_of(*words: str) -> Callable[[Node], str]:
     """One of some words; those near to one are named."""
 

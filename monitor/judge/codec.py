@@ -32,6 +32,14 @@ class Core(msgspec.Struct, frozen=True):
     recent: tuple[tuple[int, int, int], ...] = ()
 
 
+class _Position(msgspec.Struct, frozen=True):
+    next_pane: int | None = None
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    core: _Position
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """What changes with every closed pane: evidence, references and what they are learned from."""
 
@@ -77,6 +85,11 @@ def encode_hours(core: JudgeState) -> bytes:
 
 def _compressed(raw: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1).compress(raw)
+
+
+def next_pane(core: bytes) -> int | None:
+    """The first pane not judged yet, from the blob of `encode_core` without decoding the rest."""
+    return _standing_decoder.decode(zstandard.ZstdDecompressor().decompress(core)).core.next_pane
 
 
 def decode(version: int, core: bytes, evidence: bytes, hours: bytes = b"") -> Core:
@@ -127,5 +140,6 @@ def _array_in(_: type, value: Any) -> Any:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_array_out)
 _core_decoder = msgspec.msgpack.Decoder(Core, dec_hook=_array_in)
+_standing_decoder = msgspec.msgpack.Decoder(_Standing, ext_hook=lambda code, data: None)
 _hours_decoder = msgspec.msgpack.Decoder(Mapping[Key, Hours], dec_hook=_array_in)
 _evidence_decoder = msgspec.msgpack.Decoder(Evidence, dec_hook=_array_in)

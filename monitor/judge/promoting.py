@@ -34,6 +34,7 @@ def promote(
 ) -> int:
     """Make what the panes from `since` to `until` hold the reference, `by_hour` of the week too; returns its id.
 
+    Rows that roll-ups made coarser do not say how records hang together: the judge then finds a block by itself.
     Raises UsageError where they hold too few values to say what is normal.
     """
     rows = references.panes_between(conn, stream_id, signal.code, since, until)
@@ -52,11 +53,13 @@ def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note:
     bucket = np.array([row.bucket for row in rows], np.int64)
     count = np.array([row.count for row in rows], np.int64)
     whole = folded(one, bucket, count)
-    n, until = int(count.sum()), last + timedelta(milliseconds=PANE_MS)
+    n, until = int(count.sum()), last + timedelta(seconds=rows[-1].step_s)
     reference = Reference(0, False, n, millis(first), millis(until), whole.bucket, whole.count)
     panes = np.array([millis(row.pane_start) // PANE_MS for row in rows], np.int64)
     rates = base_rates.of_panes(panes, bucket, count)
-    found = trial.correlation(trial.past(signal, reference, panes, Counts(one, bucket, count)), 0)
+    found = None
+    if all(row.step_s * 1000 == PANE_MS for row in rows):
+        found = trial.correlation(trial.past(signal, reference, panes, Counts(one, bucket, count)), 0)
     return New(
         stream_id=stream_id,
         signal=signal.code,
@@ -66,9 +69,9 @@ def _new(stream_id: int, signal: Signal, rows: Sequence[Any], origin: str, note:
         learned_until=until,
         buckets=whole.bucket.tolist(),
         counts=whole.count.tolist(),
-        block_s=found.block_s,
-        phi=found.phi,
-        rho=found.rho,
+        block_s=found.block_s if found else None,
+        phi=found.phi if found else 1.0,
+        rho=found.rho if found else 0.0,
         note=note,
         pane_rates=rates.rates.tolist(),
         panes=rates.panes,

@@ -148,6 +148,13 @@ def load(conn: Connection) -> Memory | None:
     return Memory(stored.progress, stored.core, opened, stored.recent, unwritten=opened.cells)
 
 
+def closed_ms(conn: Connection) -> int | None:
+    """Up to where in event time every pane is judged; None before the first one."""
+    core = conn.execute(select(judge_state.c.state).where(judge_state.c.part == CORE_PART)).scalar()
+    found = None if core is None else codec.next_pane(bytes(core))
+    return None if found is None else found * PANE_MS
+
+
 def save(conn: Connection, memory: Memory, before: Memory | None) -> None:
     """Store the judge's memory in the transaction that moves its cursors; `before` is as it was stored last.
 
@@ -172,7 +179,7 @@ _PANES: Final = """
     INSERT INTO tocsin_ledger.pane
         (stream_id, signal, slice_id, pane_start, evidence_start, n, total, buckets, counts)
     VALUES %s
-    ON CONFLICT (stream_id, signal, slice_id, pane_start, evidence_start)
+    ON CONFLICT (stream_id, signal, slice_id, pane_start, evidence_start, step_s)
     DO UPDATE SET n = excluded.n, total = excluded.total, buckets = excluded.buckets, counts = excluded.counts
 """
 _PANE_TEMPLATE: Final = "(%s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s, %s::int[], %s::bigint[])"

@@ -139,8 +139,9 @@ category = Table(
     UniqueConstraint("stream_id", "signal", "name"),
 )
 
-# Partitioned by day of `pane_start`. A row never changes once its evidence pane has closed. `buckets`
-# ascends, `n` is the sum of `counts`. `sample` holds the sampled hashes of an open pane's languages.
+# Partitioned by how many seconds a row holds (10, 300, 3600: `rolling` makes finer rows into coarser ones) and then by
+# `pane_start`. A row of 10 s never changes once its evidence pane has closed. `buckets` ascends, `n` is the sum of
+# `counts`. What came late has a later `evidence_start`.
 pane = Table(
     "pane",
     metadata,
@@ -153,8 +154,9 @@ pane = Table(
     Column("total", Double),
     Column("buckets", ARRAY(Integer), nullable=False),
     Column("counts", ARRAY(BigInteger), nullable=False),
+    Column("step_s", SmallInteger, primary_key=True, autoincrement=False, server_default="10"),
     Index(None, "evidence_start"),
-    postgresql_partition_by="RANGE (pane_start)",
+    postgresql_partition_by="LIST (step_s)",
 )
 
 version = Table(

@@ -159,7 +159,7 @@ def signals_between(conn: Connection, of: int, since: datetime, until: datetime)
 
 
 def panes_between(conn: Connection, of: int, signal: int, since: datetime, until: datetime) -> Sequence[Any]:
-    """(pane_start, bucket, count) of a stream's signal, in order; what came late is at its own time."""
+    """(pane_start, bucket, count, step_s) of a stream's signal, in order; what came late is at its own time."""
     return conn.execute(_PANES, {"stream": of, "signal": signal, "since": since, "until": until}).all()
 
 
@@ -177,7 +177,7 @@ _HELD = text("""
 """)
 
 _PANES = text("""
-    SELECT p.pane_start, b.bucket, sum(b.count)::bigint AS count
+    SELECT p.pane_start, b.bucket, sum(b.count)::bigint AS count, max(p.step_s) AS step_s
     FROM tocsin_ledger.pane p, unnest(p.buckets, p.counts) AS b(bucket, count)
     WHERE p.stream_id = :stream AND p.signal = :signal AND p.slice_id = 0
       AND p.pane_start >= :since AND p.pane_start < :until

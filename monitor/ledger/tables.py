@@ -1,88 +1,49 @@
-"""Partitions of checkpoint (by hour), pane and sample (by day): made ahead, removed when done with.
+"""What tables are partitioned by, how far ahead partitions are made, and when they go."""
 
-Rule 13: a partition is made standalone and attached, detached concurrently and then dropped; nothing waits
-for a lock longer than 500 ms, as others would queue behind it. Any number of replicas may do this at once.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
-from functools import partial
-from threading import Timer
-from typing import Any, Final, TypeVar
+from datetime import timedelta
+from typing import Final
 
-import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from monitor.ledger.engine import contended, set_local
-from monitor.ledger.moments import moment
+from monitor.ledger import partitions
+from monitor.ledger.engine import set_local
+from monitor.ledger.partitions import DAY_MS as DAY_MS
+from monitor.ledger.partitions import Parent
 
 HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 
-_MAKE_LOCK: Final = 0x746F6374
 DROP_LOCK: Final = 0x746F6375
-_DDL_LOCK_MS: Final = 500
-_RETRY_FOR_S: Final = 30
-_DETACH_FOR_S: Final = 2.0
 _HOURS_AHEAD: Final = 6
 _DAYS_AHEAD: Final = 2
-_CANCELLED: Final = "57014"
-_OVERTAKEN: Final = frozenset({_CANCELLED, "55000", "42P01"})
 
-_T = TypeVar("_T")
-
-_log = structlog.get_logger("tocsin.ledger")
-
-
-class _State(Enum):
-    ATTACHED = "attached"
-    PENDING = "detach pending"
-    LOOSE = "detached"
-
-
-@dataclass(frozen=True, slots=True)
-class _Parent:
-    """A partitioned table; a partition holds `span_ms` and fills its pages to `fill` percent."""
-
-    name: str
-    span_ms: int
-    fill: int = 100
-
-    def child(self, number: int) -> str:
-        digits = f"{moment(number * self.span_ms):%Y%m%d%H}"
-        return f"{self.name}_{digits if self.span_ms < DAY_MS else digits[:8]}"
-
-    def number(self, child: str) -> int:
-        digits = child.removeprefix(f"{self.name}_").ljust(10, "0")
-        start = datetime.strptime(digits, "%Y%m%d%H").replace(tzinfo=UTC)
-        return int(start.timestamp()) * 1_000 // self.span_ms
-
-
-_CHECKPOINT: Final = _Parent("checkpoint", HOUR_MS)
+CHECKPOINT: Final = Parent("checkpoint", HOUR_MS)
 # The rows of an open pane are updated every tick: room for that on their own page.
-_PANE: Final = _Parent("pane", DAY_MS, fill=70)
-_SAMPLE: Final = _Parent("sample", DAY_MS)
+PANE_10S: Final = Parent("pane_10s", DAY_MS, fill=70)
+PANE_5M: Final = Parent("pane_5m", 7 * DAY_MS)
+PANE_1H: Final = Parent("pane_1h", 30 * DAY_MS)
+SAMPLE: Final = Parent("sample", DAY_MS)
+
+KEEP_10S: Final = timedelta(hours=48)
+KEEP_5M: Final = timedelta(days=30)
+KEEP_1H: Final = timedelta(days=365)
 
 
 def ensure_partitions(engine: Engine, now_ms: int | None = None) -> None:
-    """Make the partitions of the next 6 hours (checkpoint) and 2 days (pane, sample).
+    """Make the partitions of the next 6 hours (checkpoint) and 2 days (pane_10s, sample).
 
     The database's clock counts, since rows are stamped by it; `now_ms` names a further clock to be ready for.
     """
-    clocks = [_database_ms(engine), *([] if now_ms is None else [now_ms])]
-    for parent, ahead in ((_CHECKPOINT, _HOURS_AHEAD), (_PANE, _DAYS_AHEAD), (_SAMPLE, _DAYS_AHEAD)):
+    clocks = [database_ms(engine), *([] if now_ms is None else [now_ms])]
+    for parent, ahead in ((CHECKPOINT, _HOURS_AHEAD), (PANE_10S, _DAYS_AHEAD), (SAMPLE, _DAYS_AHEAD)):
         current = [clock // parent.span_ms for clock in clocks]
-        _ensure(engine, parent, {c + step for c in current for step in range(-1, ahead + 1)})
+        partitions.ensure(engine, parent, {c + step for c in current for step in range(-1, ahead + 1)})
 
 
 def ensure_pane_days(engine: Engine, days: Iterable[int]) -> None:
-    """Make the pane partitions of `days` (event time in ms // 86,400,000) that are missing."""
-    _ensure(engine, _PANE, days)
+    """Make the partitions of panes of 10 s of `days` (event time in ms // 86,400,000) that are missing."""
+    partitions.ensure(engine, PANE_10S, days)
 
 
 def drop_old(
@@ -90,132 +51,41 @@ def drop_old(
     now_ms: int | None = None,
     *,
     keep_checkpoints: timedelta = timedelta(hours=1),
-    keep_panes: timedelta = timedelta(days=30),
+    keep_panes: timedelta = KEEP_1H,
     keep_samples: timedelta = timedelta(days=30),
 ) -> list[str]:
     """Remove what ended longer ago than it is kept, checkpoints only once the judge has consumed every row.
 
-    Returns the tables dropped. What somebody's open transaction still uses is given up after 2 s and finished
-    by a later call, as is what a crash left half done. Where another replica is at it nothing is done.
+    Finer panes go as soon as `rolling` has emptied their partition, however `keep_panes` is. Returns the tables
+    dropped. What somebody's open transaction still uses is given up after 2 s and finished by a later call, as is what
+    a crash left half done. Where another replica is at it nothing is done.
     """
-    stamped_ms = _database_ms(engine)
+    stamped_ms = database_ms(engine)
     event_ms = stamped_ms if now_ms is None else min(now_ms, stamped_ms)
     dropped = []
-    with _alone(engine) as alone:
-        if not alone:
+    with alone(engine, DROP_LOCK) as mine:
+        if not mine:
             return []
         for parent, clock_ms, keep, done in (
-            (_CHECKPOINT, stamped_ms, keep_checkpoints, _consumed),
-            (_PANE, event_ms, keep_panes, _always),
-            (_SAMPLE, stamped_ms, keep_samples, _always),
+            (CHECKPOINT, stamped_ms, keep_checkpoints, _consumed),
+            (PANE_10S, event_ms, timedelta(days=1), empty),
+            (PANE_5M, event_ms, timedelta(days=7), empty),
+            (PANE_1H, event_ms, keep_panes, _always),
+            (SAMPLE, stamped_ms, keep_samples, _always),
         ):
             before = (clock_ms - keep // timedelta(milliseconds=1)) // parent.span_ms
-            dropped += _drop(engine, parent, before, done)
+            dropped += partitions.drop(engine, parent, before, done)
     return dropped
-
-
-def _ensure(engine: Engine, parent: _Parent, numbers: Iterable[int]) -> None:
-    with engine.begin() as connection:
-        there = _children(connection, parent)
-    for number in sorted(set(numbers)):
-        if there.get(parent.child(number)) is not _State.ATTACHED:
-            _retrying(partial(_make, engine, parent, number))
-
-
-def _make(engine: Engine, parent: _Parent, number: int) -> None:
-    child = parent.child(number)
-    with _ddl(engine) as connection:
-        state = _children(connection, parent).get(child)
-        if state is _State.ATTACHED:
-            return
-        if state is _State.PENDING:
-            connection.exec_driver_sql(_finalize(parent, child))
-        if state is None:
-            connection.exec_driver_sql(
-                f"CREATE TABLE tocsin_ledger.{child} (LIKE tocsin_ledger.{parent.name} INCLUDING ALL) "
-                f"WITH (fillfactor = {parent.fill})"
-            )
-            _give_to_owner(connection, parent, child)
-        _attach(connection, parent, number)
-
-
-def _attach(connection: Connection, parent: _Parent, number: int) -> None:
-    start, end = (moment(n * parent.span_ms).isoformat() for n in (number, number + 1))
-    connection.exec_driver_sql(
-        f"ALTER TABLE tocsin_ledger.{parent.name} ATTACH PARTITION tocsin_ledger.{parent.child(number)} "
-        f"FOR VALUES FROM ('{start}') TO ('{end}')"
-    )
-
-
-def _give_to_owner(connection: Connection, parent: _Parent, child: str) -> None:
-    """Who migrates may be another role than who runs, and only a partition's owner can drop it."""
-    row = connection.execute(
-        text(
-            "SELECT quote_ident(pg_get_userbyid(relowner)), pg_get_userbyid(relowner) = current_user "
-            "FROM pg_class WHERE oid = to_regclass(:name)"
-        ),
-        {"name": f"tocsin_ledger.{parent.name}"},
-    ).one()
-    if not row[1]:
-        connection.exec_driver_sql(f"ALTER TABLE tocsin_ledger.{child} OWNER TO {row[0]}")
-
-
-def _drop(engine: Engine, parent: _Parent, before: int, done: Callable[[Connection, str], bool]) -> list[str]:
-    with engine.begin() as connection:
-        there = _children(connection, parent)
-        old = [
-            child
-            for child, state in sorted(there.items())
-            if state is not _State.ATTACHED or (parent.number(child) < before and done(connection, child))
-        ]
-    dropped = []
-    for child in old:
-        if there[child] is not _State.LOOSE and not _detach(engine, parent, child, there[child]):
-            break
-        if _retrying(partial(_drop_loose, engine, parent, child, done)):
-            dropped.append(child)
-    return dropped
-
-
-def _detach(engine: Engine, parent: _Parent, child: str, state: _State) -> bool:
-    """Whether it is detached now; a half-detached one is finished, and left for later if it takes long."""
-    statement = (
-        _finalize(parent, child)
-        if state is _State.PENDING
-        else f"ALTER TABLE tocsin_ledger.{parent.name} DETACH PARTITION tocsin_ledger.{child} CONCURRENTLY"
-    )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        raw: Any = connection.connection.dbapi_connection
-        # Outside a transaction no time-out can be set that a pooler would not pass on to others.
-        timer = Timer(_DETACH_FOR_S, raw.cancel)
-        timer.start()
-        try:
-            connection.exec_driver_sql(statement)
-        except DBAPIError as error:
-            if not contended(error) and getattr(error.orig, "pgcode", None) not in _OVERTAKEN:
-                raise
-            _log.info("partition is still in use", table=child)
-            return False
-        finally:
-            timer.cancel()
-            connection.invalidate()
-    return True
-
-
-def _drop_loose(engine: Engine, parent: _Parent, child: str, done: Callable[[Connection, str], bool]) -> bool:
-    with _ddl(engine) as connection:
-        if _children(connection, parent).get(child) is not _State.LOOSE:
-            return False
-        if not done(connection, child):
-            # A row came between the look and the detaching: it would never be judged.
-            _attach(connection, parent, parent.number(child))
-            return False
-        connection.exec_driver_sql(f"DROP TABLE tocsin_ledger.{child}")
-    return True
 
 
 def _always(connection: Connection, child: str) -> bool:
     return True
+
+
+def empty(connection: Connection, child: str) -> bool:
+    """Whether a partition holds no row."""
+    left = connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM tocsin_ledger.{child})")  # noqa: S608
+    return not left.scalar_one()
 
 
 def _consumed(connection: Connection, child: str) -> bool:
@@ -227,51 +97,17 @@ def _consumed(connection: Connection, child: str) -> bool:
     return not left.scalar_one()
 
 
-def _children(connection: Connection, parent: _Parent) -> dict[str, _State]:
-    rows = connection.execute(
-        text(
-            "SELECT c.relname, i.inhdetachpending "
-            "FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid "
-            "WHERE c.relnamespace = 'tocsin_ledger'::regnamespace AND c.relkind = 'r' "
-            "AND c.relname ~ :pattern"
-        ),
-        {"pattern": f"^{parent.name}_[0-9]{{8,10}}$"},
-    )
-    states = {None: _State.LOOSE, True: _State.PENDING, False: _State.ATTACHED}
-    return {name: states[pending] for name, pending in rows}
-
-
-def _finalize(parent: _Parent, child: str) -> str:
-    return f"ALTER TABLE tocsin_ledger.{parent.name} DETACH PARTITION tocsin_ledger.{child} FINALIZE"
-
-
 @contextmanager
-def _ddl(engine: Engine) -> Iterator[Connection]:
-    with engine.begin() as connection:
-        set_local(connection, {"lock_timeout": f"{_DDL_LOCK_MS}ms"})
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKE_LOCK})").close()
-        yield connection
-
-
-@contextmanager
-def _alone(engine: Engine) -> Iterator[bool]:
+def alone(engine: Engine, lock: int) -> Iterator[bool]:
     """Whether no other replica is at it; the lock has its own connection, as the work is no transaction."""
     with engine.begin() as connection:
         set_local(connection, {"idle_in_transaction_session_timeout": "10min"})
-        yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({DROP_LOCK})").scalar_one())
+        taken = connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock})
+        yield bool(taken.scalar_one())
 
 
-def _retrying(work: Callable[[], _T]) -> _T:
-    retrying = Retrying(
-        retry=retry_if_exception(contended),
-        wait=wait_random_exponential(multiplier=0.05, max=1),
-        stop=stop_after_delay(_RETRY_FOR_S),
-        reraise=True,
-    )
-    return retrying(work)
-
-
-def _database_ms(engine: Engine) -> int:
+def database_ms(engine: Engine) -> int:
+    """The database's clock."""
     with engine.begin() as connection:
         now = connection.exec_driver_sql("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
         return int(now.scalar_one())

@@ -14,6 +14,7 @@ from monitor import cli
 from monitor.errors import UsageError
 from monitor.judge import store
 from monitor.ledger.engine import connect
+from monitor.ledger.rolling import roll_up
 from monitor.ledger.tables import DAY_MS, ensure_pane_days
 
 HEAD = """
@@ -151,6 +152,15 @@ def test_promote_takes_a_stretch_of_time_and_goes_back(engine: Engine, alerts: s
     assert "in force" in listed
     assert "retired" in listed
     assert "again #1" in listed
+
+
+def test_promote_takes_a_stretch_that_roll_ups_have_made_coarser(engine: Engine, alerts: str) -> None:
+    incident_of_german(engine)
+    roll_up(engine, int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000))
+    since = ("--stream", "chat-eu", "--since", "2026-11-14T03:00", "--until", "2026-11-14T04:00")
+    assert run("reference", "promote", *since, "-c", alerts) == "error: reference #1\n"
+    found = rows(engine, "SELECT n, block_s, panes, learned_until FROM tocsin_ledger.reference")
+    assert found == [(310, None, 2.0, datetime(2026, 11, 14, 3, 10, tzinfo=UTC))]
 
 
 def a_week(engine: Engine) -> None:

@@ -78,10 +78,10 @@ def test_the_running_role_writes_rows_and_makes_and_drops_partitions(roles):
     assert Admission(engine, maximum=9).streams([("m", {"model": "m"})]) == [1]
     ensure_partitions(engine)
     ensure_pane_days(engine, [10_000])
-    assert drop_old(engine) == ["pane_19970519"]
+    assert drop_old(engine) == ["pane_10s_19970519"]
     roles.run("tocsin_migrate", 1)
     upgrade(roles.address("tocsin_migrate"))
-    assert "pane" in " ".join(drop_old(engine, keep_panes=-timedelta(days=3)))
+    assert "sample" in " ".join(drop_old(engine, keep_samples=-timedelta(days=3)))
 
 
 def test_the_running_role_cannot_change_the_schema(roles):

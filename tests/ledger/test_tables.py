@@ -10,14 +10,14 @@ from threading import Event
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from monitor.ledger import tables
+from monitor.ledger import partitions, tables
 from monitor.ledger.engine import connect, set_local
 from monitor.ledger.moments import millis
-from monitor.ledger.tables import DAY_MS, HOUR_MS, drop_old, ensure_pane_days, ensure_partitions
+from monitor.ledger.tables import DAY_MS, HOUR_MS, PANE_1H, drop_old, ensure_pane_days, ensure_partitions
 
 TOPIC = "topic-id"
 OLD_DAYS = (10_000, 10_001)
-OLD_PANES = ["pane_19970519", "pane_19970520"]
+OLD_PANES = ["pane_10s_19970519", "pane_10s_19970520"]
 
 
 def database_now(ledger: Engine) -> datetime:
@@ -109,10 +109,10 @@ def test_a_process_clock_hours_away_from_the_databases_is_provided_for(ledger):
 
 def test_making_partitions_again_changes_nothing(ledger):
     ensure_pane_days(ledger, OLD_DAYS)
-    before = children(ledger, "pane"), children(ledger, "checkpoint")
+    before = children(ledger, "pane_10s"), children(ledger, "checkpoint")
     ensure_pane_days(ledger, OLD_DAYS)
     ensure_partitions(ledger)
-    assert (children(ledger, "pane"), children(ledger, "checkpoint")) == before
+    assert (children(ledger, "pane_10s"), children(ledger, "checkpoint")) == before
 
 
 def test_a_partition_has_the_keys_and_indexes_of_its_parent(ledger):
@@ -121,7 +121,7 @@ def test_a_partition_has_the_keys_and_indexes_of_its_parent(ledger):
         indexes = connection.execute(
             text(
                 "SELECT count(*) FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indexrelid "
-                "WHERE i.indrelid = to_regclass('tocsin_ledger.pane_19970519')"
+                "WHERE i.indrelid = to_regclass('tocsin_ledger.pane_10s_19970519')"
             )
         ).scalar_one()
     assert indexes == 2
@@ -132,7 +132,11 @@ def test_replicas_that_make_the_same_days_at_once_all_succeed(ledger_url, ledger
     days = range(12_000, 12_015)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda engine: ensure_pane_days(engine, days), engines))
-    made = {name for name, pending in children(ledger, "pane").items() if name < "pane_2010" and not pending}
+    made = {
+        name
+        for name, pending in children(ledger, "pane_10s").items()
+        if name < "pane_10s_2010" and not pending
+    }
     assert len(made) == len(days)
     for engine in engines:
         engine.dispose()
@@ -152,7 +156,7 @@ def test_rule_13_inserts_do_not_wait_while_partitions_are_made_and_removed_under
             stop.wait(0.02)
         return took
 
-    with reading(ledger, "pane"), ThreadPoolExecutor(1) as pool:
+    with reading(ledger, "pane_10s"), ThreadPoolExecutor(1) as pool:
         inserting = pool.submit(insert)
         try:
             began = time.monotonic()
@@ -162,32 +166,32 @@ def test_rule_13_inserts_do_not_wait_while_partitions_are_made_and_removed_under
             with ledger.begin() as connection:
                 add_pane(connection, datetime(1994, 8, 23, 12, tzinfo=UTC))
             assert drop_old(ledger) == []
-            assert sum(children(ledger, "pane").values()) == 1
+            assert sum(children(ledger, "pane_10s").values()) == 1
         finally:
             stop.set()
         took = inserting.result()
     assert len(took) > 20
     assert max(took) < 1
 
-    assert set(drop_old(ledger)) == {"pane_19940823", "pane_19940824", *OLD_PANES}
+    assert set(drop_old(ledger)) == {"pane_10s_19940824", *OLD_PANES}
 
 
 def test_a_partition_that_a_crash_left_half_detached_is_finished(ledger):
     ensure_pane_days(ledger, OLD_DAYS)
-    with reading(ledger, "pane"):
+    with reading(ledger, "pane_10s"):
         assert drop_old(ledger) == []
         assert drop_old(ledger) == []
-    assert children(ledger, "pane")["pane_19970519"] is True
+    assert children(ledger, "pane_10s")["pane_10s_19970519"] is True
     assert drop_old(ledger) == OLD_PANES
-    assert set(OLD_PANES) & set(children(ledger, "pane")) == set()
+    assert set(OLD_PANES) & set(children(ledger, "pane_10s")) == set()
 
 
 def test_a_day_that_is_needed_again_while_half_detached_is_made_again(ledger):
     ensure_pane_days(ledger, OLD_DAYS[:1])
-    with reading(ledger, "pane"):
+    with reading(ledger, "pane_10s"):
         assert drop_old(ledger) == []
     ensure_pane_days(ledger, OLD_DAYS[:1])
-    assert children(ledger, "pane")["pane_19970519"] is False
+    assert children(ledger, "pane_10s")["pane_10s_19970519"] is False
     with ledger.begin() as connection:
         add_pane(connection, datetime(1997, 5, 19, tzinfo=UTC))
 
@@ -196,12 +200,13 @@ def test_a_table_that_a_crash_left_detached_is_dropped(ledger):
     ensure_pane_days(ledger, OLD_DAYS)
     with ledger.begin() as connection:
         connection.execute(
-            text("ALTER TABLE tocsin_ledger.pane DETACH PARTITION tocsin_ledger.pane_19970520")
+            text("ALTER TABLE tocsin_ledger.pane_10s DETACH PARTITION tocsin_ledger.pane_10s_19970520")
         )
     assert drop_old(ledger) == OLD_PANES
     with ledger.connect() as connection:
         assert (
-            connection.execute(text("SELECT to_regclass('tocsin_ledger.pane_19970520')")).scalar_one() is None
+            connection.execute(text("SELECT to_regclass('tocsin_ledger.pane_10s_19970520')")).scalar_one()
+            is None
         )
 
 
@@ -240,15 +245,22 @@ def test_consumed_checkpoints_of_the_last_hour_are_kept(ledger):
         assert connection.execute(text("SELECT count(*) FROM tocsin_ledger.checkpoint")).scalar_one() == 1
 
 
-def test_panes_are_kept_as_long_as_asked_and_by_the_slower_clock(ledger):
+def test_hours_are_kept_as_long_as_asked_and_by_the_slower_clock(ledger):
     now = database_now(ledger)
-    day = millis(now) // DAY_MS - 20
-    ensure_pane_days(ledger, [day])
-    name = f"pane_{now - timedelta(days=20):%Y%m%d}"
-    slow = millis(now - timedelta(days=15))
-    assert drop_old(ledger, keep_panes=timedelta(days=21)) == []
-    assert drop_old(ledger, slow, keep_panes=timedelta(days=10)) == []
-    assert drop_old(ledger, millis(now) + 90 * DAY_MS, keep_panes=timedelta(days=10)) == [name]
+    month = millis(now) // PANE_1H.span_ms - 4
+    partitions.ensure(ledger, PANE_1H, [month])
+    slow = millis(now - timedelta(days=60))
+    assert drop_old(ledger) == []
+    assert drop_old(ledger, slow, keep_panes=timedelta(days=60)) == []
+    far = millis(now) + 900 * DAY_MS
+    assert drop_old(ledger, far, keep_panes=timedelta(days=60)) == [PANE_1H.child(month)]
+
+
+def test_panes_that_were_not_made_coarser_yet_stay_however_old(ledger):
+    ensure_pane_days(ledger, OLD_DAYS)
+    with ledger.begin() as connection:
+        add_pane(connection, datetime(1997, 5, 19, 12, tzinfo=UTC))
+    assert drop_old(ledger) == OLD_PANES[1:]
 
 
 def test_only_one_replica_removes_at_a_time(ledger_url, ledger):

@@ -245,8 +245,8 @@ def test_conditions_reach_the_primary_key_of_one_partition(rows, view):
     assert conditions, shown
     for column in ("stream_id = ", "signal = ", "slice_id = ", "pane_start >= ", "pane_start < "):
         assert column in conditions[0]
-    assert "pane_20261114" in shown
-    assert "pane_20261113" not in shown
+    assert "pane_10s_20261114" in shown
+    assert "pane_10s_20261113" not in shown
 
 
 def test_the_panes_of_an_incident_are_found_by_its_stream_and_signal(rows):
