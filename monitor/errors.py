@@ -7,6 +7,7 @@ TocsinError
 │   ├── KafkaUnavailable
 │   ├── TopicChanged       the topic was truncated or made anew
 │   ├── LedgerUnavailable
+│   ├── LedgerDenied       Postgres does not give our role a right that it needs
 │   ├── SchemaMismatch     the database is too old or too new for this program
 │   ├── DownloadFailed
 │   └── ServerStartFailed  a local Kafka or Postgres does not come up
@@ -60,6 +61,10 @@ class LedgerUnavailable(DependencyError):
     """Postgres does not answer, or not now."""
 
     retry = True
+
+
+class LedgerDenied(DependencyError):
+    """Postgres does not give our role a right that it needs."""
 
 
 class SchemaMismatch(DependencyError):

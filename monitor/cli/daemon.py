@@ -23,7 +23,7 @@ from monitor.errors import ConfigError, LedgerUnavailable, TocsinError
 from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
 from monitor.ledger import tables
-from monitor.ledger.engine import connect, reach
+from monitor.ledger.engine import connect, explained, reach
 from monitor.ledger.migrate import check_schema
 from monitor.ledger.signal_rows import register_all
 from monitor.notify.worker import Notifier
@@ -118,7 +118,7 @@ class Daemon:
         _quietly(tell_of_config, self._engine, fresh, (), clock_ms())
 
     def _await_ledger(self, stopping: threading.Event) -> bool:
-        """Wait for Postgres, saying so once; a schema that does not fit ends the process."""
+        """Wait for Postgres, saying so once; raises what waiting does not mend: SchemaMismatch, LedgerDenied."""
         conditions = Conditions(log)
         while not stopping.is_set():
             try:
@@ -132,8 +132,13 @@ class Daemon:
                 self._snapshot.ledger_ready()
                 conditions.end("ledger_unreachable")
             except (LedgerUnavailable, SQLAlchemyError) as error:
-                self._snapshot.ledger_missing(str(error).splitlines()[0])
-                conditions.begin("ledger_unreachable", why=str(error).splitlines()[0])
+                missing = (
+                    error if isinstance(error, LedgerUnavailable) else explained(self._engine.url, error)
+                )
+                if not missing.retry:
+                    raise missing from error
+                self._snapshot.ledger_missing(str(missing))
+                conditions.begin("ledger_unreachable", why=str(missing))
                 stopping.wait(RETRY_S)
             else:
                 return True

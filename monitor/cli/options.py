@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import config
 from monitor.config.model import Config
-from monitor.ledger.engine import connect, set_local, unavailable
+from monitor.ledger.engine import connect, explained, set_local
 
 PATIENT: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 
@@ -35,7 +35,7 @@ def loaded(path: str | None, need: Set[str]) -> Config:
 
 @contextmanager
 def ledger(settings: Config, *, reading: bool = False) -> Iterator[Connection]:
-    """A transaction on the ledger; raises LedgerUnavailable or SchemaMismatch in one sentence.
+    """A transaction on the ledger; raises LedgerUnavailable, LedgerDenied or SchemaMismatch.
 
     One that is only `reading` may take as long as it needs, and think between two rows.
     """
@@ -50,6 +50,6 @@ def ledger(settings: Config, *, reading: bool = False) -> Iterator[Connection]:
                 set_local(conn, PATIENT)
             yield conn
     except SQLAlchemyError as error:
-        raise unavailable(settings.store_url, error) from error
+        raise explained(settings.store_url, error) from error
     finally:
         engine.dispose()

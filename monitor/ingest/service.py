@@ -15,7 +15,7 @@ from monitor.ingest.client import check_libraries, check_source
 from monitor.ingest.loop import IngestLoop
 from monitor.ingest.measuring import Measuring
 from monitor.ingest.status import IngestStatus, StatusBoard
-from monitor.ledger.engine import unavailable
+from monitor.ledger.engine import explained
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ class Ingest:
             case TocsinError():
                 self._failure = error
             case SQLAlchemyError():
-                self._failure = unavailable(self._engine.url, error)
+                self._failure = explained(self._engine.url, error)
             case _:
                 log.exception("ingest failed")
                 self._failure = TocsinError(

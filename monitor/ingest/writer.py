@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, wait_random_exponential
 
 from monitor.errors import LedgerUnavailable, TocsinError
-from monitor.ledger.engine import retryable, unavailable
+from monitor.ledger.engine import explained, retryable
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +109,7 @@ class Writer:
         return result
 
     def _translated(self, error: SQLAlchemyError) -> Exception:
-        return unavailable(self._engine.url, error) if retryable(error) else error
+        return explained(self._engine.url, error) if retryable(error) else error
 
     def _note_absence(self, attempt: RetryCallState) -> None:
         reason = str(attempt.outcome.exception()) if attempt.outcome else ""

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from monitor.errors import LedgerUnavailable, UsageError
+from monitor.errors import LedgerDenied, LedgerUnavailable, UsageError
 
 IDLE_IN_TRANSACTION_MS: Final = 2_000
 STATEMENT_MS: Final = 10_000
@@ -36,6 +36,7 @@ _TRANSIENT_CODES: Final = frozenset({"25006", "25P03", "25P04", "55P03", "55006"
 _REFUSED_CLASSES: Final = frozenset({"22", "23", "54"})
 _CONTENDED_CODES: Final = frozenset({"55P03", "40P01", "40001"})
 _NO_PARTITION: Final = "23514"
+_DENIED: Final = "42501"
 
 
 def connect(
@@ -95,12 +96,23 @@ def reach(engine: Engine) -> None:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1").close()
     except (DBAPIError, PoolTimeoutError) as error:
-        raise unavailable(engine.url, error) from error
+        raise explained(engine.url, error) from error
 
 
-def unavailable(url: URL | str, error: BaseException) -> LedgerUnavailable:
-    """One sentence for an error of the connection: which database, and what it answered."""
-    return LedgerUnavailable(f"Postgres at {place(url)} cannot be used: {_reason(error)}")
+def explained(url: URL | str, error: BaseException) -> LedgerUnavailable | LedgerDenied:
+    """One sentence for an error of the database: which one, what it answered, and what to do where it denies."""
+    if not denied(error):
+        return LedgerUnavailable(f"Postgres at {place(url)} cannot be used: {_reason(error)}")
+    return LedgerDenied(
+        f"Postgres at {place(url)} denies that to {_user(url)} ({_reason(error)}): `tocsin db upgrade` needs the "
+        "role that migrates, all else the role that runs (docs/postgres.md); store.url names the role"
+    )
+
+
+def denied(error: BaseException) -> bool:
+    """Whether the role lacks a right."""
+    cause = _cause(error)
+    return isinstance(cause, psycopg2.Error) and cause.pgcode == _DENIED
 
 
 def place(url: URL | str) -> str:
@@ -200,8 +212,14 @@ def _reason(error: BaseException) -> str:
     cause = _cause(error)
     if isinstance(cause, PoolTimeoutError):
         return "all connections of the pool have been busy for 10 s"
+    if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
+        return str(cause.diag.message_primary)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[-1].removeprefix("FATAL:").strip() if lines else type(cause).__name__
+
+
+def _user(url: URL | str) -> str:
+    return make_url(url).username or "this user"
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from monitor.errors import SchemaMismatch
-from monitor.ledger.engine import connect, contended, place, retryable, set_local, unavailable
+from monitor.ledger.engine import connect, contended, denied, explained, place, retryable, set_local
 from monitor.ledger.schema import SCHEMA
 from monitor.ledger.signal_rows import register
 from monitor.ledger.tables import ensure_partitions
@@ -35,7 +35,7 @@ def upgrade(url: str) -> None:
 
     All of it is one transaction under an advisory lock, so any number of replicas may call this at once.
     DDL that waits 500 ms for a lock gives way to others and is tried again for a minute (rule 13).
-    Raises LedgerUnavailable, or SchemaMismatch where a newer Tocsin has been at work.
+    Raises LedgerUnavailable, LedgerDenied, or SchemaMismatch where a newer Tocsin has been at work.
     """
     engine = connect(url, name="tocsin db upgrade")
     try:
@@ -49,9 +49,9 @@ def upgrade(url: str) -> None:
                 _migrate(connection)
         ensure_partitions(engine)
     except DBAPIError as error:
-        if not retryable(error):
+        if not (retryable(error) or denied(error)):
             raise
-        raise unavailable(engine.url, error) from error
+        raise explained(engine.url, error) from error
     finally:
         engine.dispose()
 

@@ -15,7 +15,7 @@ from monitor.killswitch import switches
 from monitor.killswitch.change import KillOutcome
 from monitor.killswitch.states import SwitchState, state
 from monitor.ledger.counted import stream
-from monitor.ledger.engine import unavailable
+from monitor.ledger.engine import explained
 from monitor.web.fresh import Fresh
 
 STREAMS_EVERY_S: Final = 10.0
@@ -48,20 +48,20 @@ class Switchboard:
         return self._config.kill_switches
 
     def now(self) -> Board:
-        """The states, at most a second old; raises LedgerUnavailable rather than tell older ones."""
+        """The states, at most a second old; raises DependencyError rather than tell older ones."""
         try:
             return self._fresh.get()
         except TimeoutError as error:
             raise LedgerUnavailable("Postgres does not answer within a second") from error
 
     def trip(self, switch: KillSwitch, stream: str, reason: str, actor: str) -> KillOutcome:
-        """Pull it by hand; raises LedgerUnavailable."""
+        """Pull it by hand; raises DependencyError."""
         return self._changed(
             lambda conn: switches.trip(conn, switch, stream=stream, reason=reason, actor=actor)
         )
 
     def release(self, switch: KillSwitch, stream: str, reason: str, actor: str) -> KillOutcome:
-        """Release it by hand; raises LedgerUnavailable."""
+        """Release it by hand; raises DependencyError."""
         return self._changed(
             lambda conn: switches.release(conn, switch, stream=stream or None, reason=reason, actor=actor)
         )
@@ -71,7 +71,7 @@ class Switchboard:
             with self._engine.begin() as conn:
                 outcome = change(conn)
         except SQLAlchemyError as error:
-            raise unavailable(self._engine.url, error) from error
+            raise explained(self._engine.url, error) from error
         self._wake()
         return outcome
 
@@ -82,7 +82,7 @@ class Switchboard:
                 if time.monotonic() - self._values[0] > STREAMS_EVERY_S:
                     self._values = (time.monotonic(), self._possible(conn))
         except SQLAlchemyError as error:
-            raise unavailable(self._engine.url, error) from error
+            raise explained(self._engine.url, error) from error
         tripped = {name: frozenset(v for s, v in states if s == name) for name in self.switches}
         values = {name: tripped[name] | self._values[1].get(name, frozenset()) for name in self.switches}
         return Board(self.switches, states, values)

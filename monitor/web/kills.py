@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.config.model import KillSwitch
-from monitor.errors import LedgerUnavailable
+from monitor.errors import DependencyError
 from monitor.killswitch.change import KillOutcome
 from monitor.web.answers import answer, refusal
 from monitor.web.board import Switchboard
@@ -43,7 +43,7 @@ def kill_routes(board: Switchboard, *, token: bool) -> list[Route]:
         actor = f"http: {asked.by}" if asked.by else "http"
         try:
             outcome = await run_in_threadpool(act, switch, asked.stream, asked.reason, actor)
-        except LedgerUnavailable:
+        except DependencyError:
             return refusal("the ledger cannot be written, so nothing was changed: try again", 503)
         return answer(_told(switch, asked, outcome))
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from monitor.errors import LedgerUnavailable
+from monitor.errors import DependencyError
 from monitor.web.answers import answer
 from monitor.web.board import Switchboard
 from monitor.web.flags import Context, Flags, NotEvaluated
@@ -31,7 +31,7 @@ def ofrep_routes(board: Switchboard) -> list[Route]:
         except NotEvaluated as error:
             status = 404 if error.code == "FLAG_NOT_FOUND" else 400
             return answer({"key": key, **_error(error)}, status)
-        except LedgerUnavailable:
+        except DependencyError:
             return answer({"key": key, "errorCode": "GENERAL", "errorDetails": UNKNOWN}, 500)
 
     async def every(request: Request) -> Response:
@@ -40,7 +40,7 @@ def ofrep_routes(board: Switchboard) -> list[Route]:
             flags = Flags(await run_in_threadpool(board.now))
         except NotEvaluated as error:
             return answer(_error(error), 400)
-        except LedgerUnavailable:
+        except DependencyError:
             return answer({"errorDetails": UNKNOWN}, 500)
         found = {"flags": [_evaluated(flags, key, context) for key in flags.names()], "metadata": {}}
         tag = f'"{hashlib.sha256(msgspec.json.encode(found)).hexdigest()[:32]}"'

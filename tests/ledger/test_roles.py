@@ -1,15 +1,22 @@
 """The SQL of docs/postgres.md, run as it stands: three roles, none of which can do more than it has to."""
 
+import json
 import re
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from kafka import KafkaProducer
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
+from monitor.errors import LedgerDenied
 from monitor.ledger.admission import Admission
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import check_schema, upgrade
@@ -18,6 +25,21 @@ from monitor.ledger.tables import drop_old, ensure_pane_days, ensure_partitions
 DOCS = Path(__file__).parents[2] / "docs" / "postgres.md"
 ROLES = ("tocsin_run", "tocsin_migrate", "tocsin_read")
 MEDIAN = "SELECT tocsin.quantile('m', 'latency_ms', 0.5, now() - interval '1d', now())"
+
+ALERTS = """
+name: test
+source: {{bootstrap_servers: "localhost:9092", topic: t, start: earliest}}
+store: {{url: "{url}"}}
+http: {{port: 0}}
+rules:
+  - {{name: outage, signal: error, window: 5s, above: 50%, min_n: 20}}
+receivers: {{default: {{slack: {{url: "http://127.0.0.1:9/"}}}}}}
+kill_switches:
+  chat: {{webhook: {{url: "http://127.0.0.1:9/", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}}}
+"""
+TOLD = """
+SELECT rule FROM tocsin.incidents JOIN tocsin.deliveries USING (incident_id) WHERE attempts > 0 ORDER BY rule
+"""
 
 
 class Roles:
@@ -61,14 +83,19 @@ class Roles:
 
 
 @pytest.fixture
-def roles(database_url: str) -> Iterator[Roles]:
+def fresh_roles(database_url: str) -> Iterator[Roles]:
     roles = Roles(database_url)
     roles.run("admin", 0)
     roles.set_passwords()
-    upgrade(roles.address("tocsin_migrate"))
-    roles.run("tocsin_migrate", 1)
     yield roles
     roles.drop()
+
+
+@pytest.fixture
+def roles(fresh_roles: Roles) -> Roles:
+    upgrade(fresh_roles.address("tocsin_migrate"))
+    fresh_roles.run("tocsin_migrate", 1)
+    return fresh_roles
 
 
 def test_the_running_role_writes_rows_and_makes_and_drops_partitions(roles):
@@ -126,6 +153,69 @@ def test_texts_can_be_kept_from_readers(roles):
     roles.run("tocsin_migrate", 2)
     with pytest.raises(ProgrammingError, match="permission denied"):
         execute(roles.engine("tocsin_read"), "SELECT * FROM tocsin.samples")
+
+
+def command(roles: Roles, role: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    alerts = folder / f"{role}.yaml"
+    alerts.write_text(ALERTS.format(url=roles.address(role)))
+    return subprocess.run(
+        [sys.executable, "-m", "monitor.cli", *arguments, "-c", str(alerts)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run",), ("status",), ("kill", "trip", "chat", "--reason", "x"), ("db", "upgrade")]
+)
+def test_what_the_reading_role_may_not_do_is_one_sentence_that_names_role_and_remedy(
+    roles, tmp_path, arguments
+):
+    done = command(roles, "tocsin_read", tmp_path, *arguments)
+    assert done.returncode == 3
+    *_, said = done.stderr.splitlines()
+    assert re.match(
+        rf"tocsin: Postgres at 127.0.0.1:\d+/\w+ denies that to tocsin_read_{roles.suffix} "
+        r"\(permission denied for schema tocsin_ledger\): `tocsin db upgrade` needs the role that migrates, ",
+        said,
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_an_upgrade_by_the_running_role_is_refused_in_the_same_way_and_leaves_nothing(fresh_roles):
+    denied = (
+        r"denies that to tocsin_run_\w+ \(permission denied for schema tocsin\): `tocsin db upgrade` needs"
+    )
+    with pytest.raises(LedgerDenied, match=denied):
+        upgrade(fresh_roles.address("tocsin_run"))
+    left = "SELECT relname FROM pg_class WHERE relnamespace = 'tocsin_ledger'::regnamespace"
+    assert execute(fresh_roles.engine("admin"), left) == []
+
+
+def test_a_daemon_of_the_running_role_counts_judges_and_tells_and_is_denied_nothing(
+    roles, kafka, topic, tmp_path
+):
+    named, alerts, log = topic(), tmp_path / "alerts.yaml", tmp_path / "log"
+    alerts.write_text(
+        ALERTS.replace("localhost:9092", kafka.bootstrap_servers)
+        .replace("topic: t,", f"topic: {named},")
+        .format(url=roles.address("tocsin_run"))
+    )
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        for number in range(300):
+            producer.send(named, json.dumps({"model": "chat", "id": str(number), "status": "error"}).encode())
+        producer.flush()
+    reader = roles.engine("tocsin_read")
+    with log.open("wb") as output, subprocess.Popen(
+        [sys.executable, "-m", "monitor.cli", "run", "-c", str(alerts)], stderr=output
+    ) as running:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not execute(reader, TOLD) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running.terminate()
+        assert running.wait(20) == 0
+    assert execute(reader, "SELECT sum(n) FROM tocsin.panes") == [(300,)]
+    assert execute(reader, TOLD) == [("outage",)]
+    assert not re.search("denied|must be owner|chore failed|Traceback", log.read_text())
 
 
 def execute(engine: Engine, statement: str) -> list[tuple[object, ...]]:
