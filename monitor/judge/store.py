@@ -19,6 +19,7 @@ from monitor.judge.verdicts import Chosen, Learned
 from monitor.judge.watermark import Mark, PartitionKey
 from monitor.ledger import references
 from monitor.ledger.counted import judge_cursor, judge_state, reference, slice_, stream
+from monitor.ledger.engine import bare_cursor
 from monitor.ledger.moments import millis, moment
 from monitor.ledger.schema import STATE_VERSION
 from monitor.records import codec as delta_codec
@@ -190,9 +191,8 @@ def write_panes(conn: Connection, cells: Cells, sums: Sums) -> None:
     """Store whole pane rows, replacing what an open pane had before."""
     rows = list(_pane_rows(cells, sums))
     if rows:
-        cursor = conn.connection.cursor()
-        execute_values(cursor, _PANES, rows, _PANE_TEMPLATE, page_size=1000)
-        cursor.close()
+        with bare_cursor(conn) as cursor:
+            execute_values(cursor, _PANES, rows, _PANE_TEMPLATE, page_size=1000)
 
 
 def _pane_rows(cells: Cells, sums: Sums) -> Iterable[tuple[Any, ...]]:

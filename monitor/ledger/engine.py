@@ -4,7 +4,8 @@ All settings are sent with `SET LOCAL` as a transaction begins: a pooler in tran
 refuses them at connection time, and a setting of the session would leak to the server connection's next user.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -88,6 +89,20 @@ def _begin(connection: Connection, settings: Mapping[str, str]) -> None:
         # SQLAlchemy would let a connection that failed here go on, without ever beginning a transaction.
         connection.close()
         raise
+
+
+@contextmanager
+def bare_cursor(connection: Connection) -> Iterator[Any]:
+    """A cursor of psycopg2 itself, for its bulk statements; what goes wrong is raised as SQLAlchemy would."""
+    cursor: Any = connection.connection.cursor()
+    try:
+        with cursor:
+            yield cursor
+    except psycopg2.Error as error:
+        gone = bool(cursor.connection.closed)
+        if gone:
+            connection.invalidate(error)
+        raise DBAPIError.instance(None, None, error, psycopg2.Error, connection_invalidated=gone) from error
 
 
 def reach(engine: Engine) -> None:

@@ -8,13 +8,14 @@ import pytest
 from bench_of_checkpoints import RULES, Ledger, errors, prepared, settings_of
 from judging import HEAD
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from monitor.errors import LeaseLost
 from monitor.judge import session as session_module
 from monitor.judge import store
 from monitor.judge.session import Session
 from monitor.killswitch import switches
-from monitor.ledger.engine import connect
+from monitor.ledger.engine import connect, retryable
 
 CALM = [(100, 1)] * 60
 FIRING = [(100, 60)] * 60
@@ -112,6 +113,31 @@ def test_rule_2_losing_the_lease_between_reading_and_writing_rolls_everything_ba
     monkeypatch.setattr(session_module, "advance", stalled)
     with pytest.raises(LeaseLost):
         slow.tick()
+    assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(6_000,)]
+
+
+FULL_DISK = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON tocsin_ledger.pane FOR EACH ROW EXECUTE FUNCTION full_disk()
+"""
+
+
+def test_a_disk_that_is_full_as_panes_are_written_is_waited_for_and_does_not_end_the_judge(
+    ledger: Ledger, engine: Engine
+) -> None:
+    ledger.store_errors(0, CALM)
+    judge = ledger.session()
+    with engine.begin() as conn:
+        conn.execute(text(FULL_DISK))
+    with pytest.raises(OperationalError, match="No space left") as failed:
+        drained(judge)
+    assert retryable(failed.value)
+    judge.drop()
+    with engine.begin() as conn:
+        conn.execute(text("DROP FUNCTION full_disk CASCADE"))
+    ledger.expire_lease()
+    drained(judge)
     assert ledger.rows("SELECT sum(n) FROM tocsin.panes") == [(6_000,)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
 from monitor.errors import LedgerUnavailable, UsageError
 from monitor.ledger.engine import (
+    bare_cursor,
     connect,
     contended,
     missing_partition,
@@ -123,6 +124,18 @@ def test_a_connection_that_the_server_ended_is_replaced(ledger):
         with pytest.raises(DBAPIError) as ended:
             first.exec_driver_sql("SELECT 1")
         assert retryable(ended.value)
+    reach(ledger)
+
+
+def test_a_connection_lost_under_a_bare_cursor_is_an_error_of_the_connection_and_replaced(ledger):
+    """psycopg2's own error passed by whoever waits for SQLAlchemy's, and ended the judge."""
+    with ledger.connect() as first, ledger.connect() as second:
+        pid = first.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        second.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        with pytest.raises(DBAPIError) as ended, bare_cursor(first) as cursor:
+            cursor.execute("SELECT 1")
+    assert retryable(ended.value)
+    assert ended.value.connection_invalidated
     reach(ledger)
 
 
