@@ -6,6 +6,8 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from fault_wire import Manner
+
 from monitor.crash_points import STEPS
 
 
@@ -21,15 +23,21 @@ class Kind(StrEnum):
     KAFKA = "kafka"
     SCALE = "scale"
     PARTITION = "partition"
+    WIRE = "wire"
+    TRANSACTION = "transaction"
+    CLOCK = "clock"
+    CORRUPT = "corrupt"
+    SNAPSHOT = "snapshot"
+    DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault, `at_s` seconds after the start of the run.
 
-    `luck`, in [0, 1), chooses the victim; `lasts_s` is how long a process is frozen or a server is away;
-    `hard` says whether a server is killed rather than stopped; `step` is a crash point, `replicas` how many
-    processes there are to be.
+    `luck`, in [0, 1), chooses the victim; `lasts_s` is how long a process is frozen, or something is away or
+    wrong; `hard` is one of two ways, such as a server killed rather than stopped; `step` is a crash point, or how
+    a wire behaves; `replicas` is how many processes there are to be.
     """
 
     at_s: float
@@ -42,17 +50,24 @@ class Fault:
 
 
 # One deck has every kind and every crash point; a long run goes through several.
-KILLS: Final = 18
-EVERY_S: Final = 6.0
-SCALES: Final = (1, 3, 2, 3)
-LONGEST_FREEZE_S: Final = 14.0
-SHORTEST_FREEZE_S: Final = 8.0
+KILLS: Final = 30
+EVERY_S: Final = 3.5
+SCALES: Final = (4, 1, 3, 2)
+# In seconds; what is not here lasts up to `LASTS_S`.
+LASTS_S: Final = (0.0, 6.0)
+LASTS_BY_KIND: Final = {
+    Kind.STOP: (8.0, 14.0),
+    Kind.WIRE: (3.0, 12.0),
+    Kind.TRANSACTION: (1.0, 8.0),
+    Kind.CLOCK: (10.0, 30.0),
+    Kind.SNAPSHOT: (15.0, 40.0),
+}
 
 
 def faults(seed: int, lasts_s: float, every_s: float, only: Collection[str] = ()) -> list[Fault]:
     """All faults of a run of `lasts_s` seconds, one about `every_s` seconds, in order of time.
 
-    `only` these steps: nothing else goes wrong.
+    `only` these kinds or steps: nothing else goes wrong.
     """
     rng = Random(f"faults/{seed}")
     found, at_s = [], 0.0
@@ -60,24 +75,40 @@ def faults(seed: int, lasts_s: float, every_s: float, only: Collection[str] = ()
         at_s += rng.uniform(0.05, 1.95) * every_s
         if at_s >= lasts_s:
             return found
-        lasts = (
-            rng.uniform(SHORTEST_FREEZE_S, LONGEST_FREEZE_S) if kind is Kind.STOP else rng.uniform(0.0, 6.0)
-        )
+        lasts = rng.uniform(*LASTS_BY_KIND.get(kind, LASTS_S))
         found.append(Fault(at_s, kind, rng.random(), lasts, rng.random() < 0.5, step, replicas))
     return found
 
 
 def _cards(rng: Random, only: Collection[str]) -> Iterator[tuple[Kind, str, int]]:
     scales = 0
+    deck = [card for card in _deck() if not only or card[0] in only or card[1] in only]
     while True:
-        deck = [(Kind.KILL, "")] * KILLS + [(Kind.CRASH, step) for step in STEPS]
-        deck += [(Kind.STOP_AT, step) for step in STEPS]
-        deck += [(Kind.STOP, "")] * 3 + [(Kind.TERMINATE, "")] * 3 + [(Kind.POSTGRES, "")] * 2
-        deck += [(Kind.KAFKA, ""), (Kind.PARTITION, "")] + [(Kind.SCALE, "")] * 2
-        deck = [card for card in deck if not only or card[1] in only]
         rng.shuffle(deck)
         for kind, step in deck:
             replicas = 0
             if kind is Kind.SCALE:
                 replicas, scales = SCALES[scales % len(SCALES)], scales + 1
             yield kind, step, replicas
+
+
+def _deck() -> list[tuple[Kind, str]]:
+    plain = {
+        Kind.KILL: KILLS,
+        Kind.STOP: 3,
+        Kind.TERMINATE: 3,
+        Kind.POSTGRES: 2,
+        Kind.KAFKA: 1,
+        Kind.PARTITION: 1,
+        Kind.SCALE: 2,
+        Kind.TRANSACTION: 3,
+        Kind.CLOCK: 2,
+        Kind.CORRUPT: 1,
+        Kind.SNAPSHOT: 1,
+        Kind.DISK: 1,
+    }
+    deck = [(kind, "") for kind, n in plain.items() for _ in range(n)]
+    deck += [(kind, step) for kind in (Kind.CRASH, Kind.STOP_AT) for step in STEPS]
+    return deck + [
+        (Kind.WIRE, manner) for manner in (Manner.SLOW, Manner.BLACK, Manner.CUT) for _ in range(3)
+    ]

@@ -1,4 +1,4 @@
-"""The replicas that are to run now, and the faults that befall them and their servers."""
+"""The replicas that are to run now, and the faults that befall them."""
 
 import signal
 import time
@@ -7,22 +7,15 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-import structlog
 from fault_deck import Fault, Kind
 from fault_site import Replica, Site
 from fault_watch import Watch
-from kafka.errors import KafkaError
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-MOST_PARTITIONS: Final = 10
 LONGEST_RESPAWN_S: Final = 3.0
 STOPS: Final = ":stop"
 # Longer than the session time-out, than the lease, and than the claim on a message.
 FREEZE_S: Final = {"ingest": (8.0, 14.0), "judge": (8.0, 14.0), "notify": (32.0, 38.0)}
 TIMES_BEFORE_CRASH: Final = {"ingest": 12, "judge": 8, "notify": 2}
-
-log = structlog.get_logger("faults")
 
 
 class Fleet:
@@ -44,17 +37,15 @@ class Fleet:
             Kind.CRASH: self._crash,
             Kind.STOP: self._stop,
             Kind.STOP_AT: self._crash,
-            Kind.TERMINATE: self._terminate,
-            Kind.POSTGRES: self._postgres,
-            Kind.KAFKA: self._kafka,
             Kind.SCALE: self._scale,
-            Kind.PARTITION: self._partition,
         }
 
-    def strike(self, fault: Fault) -> None:
-        """Let it happen."""
-        log.info(fault.kind, **{k: v for k, v in (("step", fault.step), ("to", fault.replicas)) if v})
-        self._blows[fault.kind](fault)
+    def strike(self, fault: Fault) -> bool:
+        """Let it happen, where it befalls replicas; whether it does."""
+        blow = self._blows.get(fault.kind)
+        if blow is not None:
+            blow(fault)
+        return blow is not None
 
     def tend(self) -> None:
         """Thaw, bury and restart whatever is due."""
@@ -172,41 +163,6 @@ class Fleet:
             replica.thaw()
             self._watch.strike("SIGCONT")
 
-    def _terminate(self, fault: Fault) -> None:
-        # Every second connection, or all of them.
-        some = "AND pid % 2 = 0" if fault.hard else ""
-        query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tocsin run' {some}"
-        try:
-            with self._site.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-                conn.execute(text(query)).all()
-        except SQLAlchemyError as error:
-            log.warning("connections could not be terminated", why=str(error).splitlines()[0])
-            return
-        self.others["pg_terminate_backend"] += 1
-        self._watch.strike("pg_terminate_backend")
-
-    def _postgres(self, fault: Fault) -> None:
-        server = self._site.postgres
-        server.kill() if fault.hard else server.stop()
-        self._pass(fault.lasts_s)
-        server.restart()
-        self.others["Postgres killed" if fault.hard else "Postgres restarted"] += 1
-        self._watch.strike("Postgres back")
-
-    def _kafka(self, fault: Fault) -> None:
-        server = self._site.kafka
-        server.kill() if fault.hard else server.stop()
-        self._pass(fault.lasts_s)
-        server.restart()
-        self.others["Kafka killed" if fault.hard else "Kafka restarted"] += 1
-        self._watch.strike("Kafka back")
-
-    def _pass(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self.tend()
-            time.sleep(0.2)
-
     def _scale(self, fault: Fault) -> None:
         self.wanted = fault.replicas
         self.others[f"scaled to {fault.replicas}"] += 1
@@ -214,13 +170,3 @@ class Fleet:
             self._thaw(number)
         self.tend()
         self._watch.strike("scaled")
-
-    def _partition(self, fault: Fault) -> None:
-        try:
-            count = self._site.add_partition(MOST_PARTITIONS)
-        except KafkaError as error:
-            log.warning("no partition added", why=str(error))
-            return
-        if count:
-            self.others["partition added"] += 1
-            self._watch.strike("partition added")

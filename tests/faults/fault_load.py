@@ -16,6 +16,8 @@ from monitor.local.feed import now_ms
 
 MODELS: Final = 5
 VERSION: Final = "v1"
+ABORTED: Final = "aborted"
+STEPPED: Final = 3
 TURN_S: Final = 0.05
 FLUSH_S: Final = 120.0
 FAST_MS: Final = 240_000
@@ -77,7 +79,7 @@ def _sort(part: int) -> Sort:
 
 
 def value(one: Record, at_ms: int, *, fails: bool) -> bytes | None:
-    """The record as Kafka gets it."""
+    """The record as Kafka gets it; `at_ms` is its producer's clock."""
     if one.sort is Sort.TOMBSTONE:
         return None
     if one.sort is Sort.NOT_JSON:
@@ -115,6 +117,8 @@ class Load:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self._ends: dict[int, int] = {}
+        self._next = 0
+        self.step_ms = 0
         self.acked = bytearray()
         self.refused = 0
         self.failure: BaseException | None = None
@@ -123,6 +127,26 @@ class Load:
         """By partition, the offset after the last record that Kafka has taken."""
         with self._lock:
             return dict(self._ends)
+
+    def reserve(self, n: int) -> list[Record]:
+        """The next `n` records: whoever asks writes them, and says with `taken` that Kafka has them."""
+        with self._lock:
+            first, self._next = self._next, self._next + n
+            self.acked.extend(bytes(n))
+        return [record(self._seed, number) for number in range(first, self._next)]
+
+    def body(self, one: Record, at_ms: int) -> bytes | None:
+        """What to write of it now."""
+        fails = one.model in self._failing.models
+        if fails and one.sort is Sort.PLAIN:
+            self._failing.written[one.model] += 1
+        return value(one, at_ms, fails=fails)
+
+    def taken(self, number: int, partition: int, offset: int) -> None:
+        """Kafka has record `number`."""
+        with self._lock:
+            self.acked[number] += 1
+            self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
 
     def start(self) -> None:
         self._thread.start()
@@ -147,37 +171,34 @@ class Load:
             self.failure = failure
 
     def _write(self, producer: KafkaProducer) -> None:
-        number, began = 0, time.monotonic()
+        began = time.monotonic()
         while not self._stopping.wait(TURN_S):
             due = int((time.monotonic() - began) * self._per_s)
             partitions = sorted(producer.partitions_for(self._topic) or {0})
-            while number < due:
-                self._send(producer, record(self._seed, number), partitions)
-                number += 1
+            for one in self.reserve(max(due - self._next, 0)):
+                self._send(producer, one, partitions)
 
     def _send(self, producer: KafkaProducer, one: Record, partitions: list[int]) -> None:
-        at_ms = now_ms()
-        fails = one.model in self._failing.models
-        if fails and one.sort is Sort.PLAIN:
-            self._failing.written[one.model] += 1
-        with self._lock:
-            self.acked.append(0)
-        body, key = value(one, at_ms, fails=fails), b"%d" % one.number
+        ts_ms, kafka_ms = self._clocks(one)
+        body, key = self.body(one, ts_ms), b"%d" % one.number
         partition = partitions[one.number // 3 % len(partitions)]
         for _ in range(2 if one.twice else 1):
             try:
-                sent = producer.send(self._topic, body, key, partition=partition, timestamp_ms=at_ms)
+                sent = producer.send(self._topic, body, key, partition=partition, timestamp_ms=kafka_ms)
             except KafkaError:
                 self.refused += 1
                 continue
-            sent.add_callback(self._taken, one.number)
+            sent.add_callback(lambda metadata: self.taken(one.number, metadata.partition, metadata.offset))
             sent.add_errback(self._not_taken)
 
-    def _taken(self, number: int, metadata: object) -> None:
-        partition, offset = metadata.partition, metadata.offset  # type: ignore[attr-defined]
-        with self._lock:
-            self.acked[number] += 1
-            self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+    def _clocks(self, one: Record) -> tuple[int, int]:
+        """The producer's clock for the record's own time, and for Kafka's; one producer of ten has one that steps.
+
+        A step ahead is in the record's time alone: where Kafka's is ahead too, the pane depends on when it is read.
+        """
+        at_ms = now_ms()
+        step_ms = self.step_ms if one.number % 10 == STEPPED else 0
+        return at_ms + step_ms, at_ms + min(step_ms, 0)
 
     def _not_taken(self, failure: BaseException) -> None:
         self.refused += 1

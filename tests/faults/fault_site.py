@@ -9,26 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+from urllib.parse import urlsplit
 
 import psutil
 from fault_decisions import HOOK_PATH
+from fault_servers import Disk, WiredKafka, postgres_on, small_disk, wired_kafka
 from fault_story import KILL_PATH, KILLED, SWITCH
+from fault_wire import Wire, wires
 from kafka import KafkaAdminClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from monitor.crash_points import VARIABLE
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import upgrade
 from monitor.local.daemon import Daemon
-from monitor.local.kafka import KafkaServer, local_kafka
-from monitor.local.postgres import PostgresServer, local_postgres
+from monitor.local.ports import HOST
+from monitor.local.postgres import PostgresServer
 from monitor.local.receiver import Receiver, local_receiver
 
 TOPIC: Final = "predictions"
 PARTITIONS: Final = 4
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-# Processes are killed, the machine is not: what the system holds in memory survives.
-UNSYNCED: Final = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+KAFKA, POSTGRES, RECEIVER = "Kafka", "Postgres", "receiver"
 ALERTS: Final = """
 name: faults
 source: {{bootstrap_servers: "{servers}", topic: {topic}, group: faults, start: earliest, lateness: 1s}}
@@ -91,26 +93,30 @@ class Replica(Daemon):
 
 @dataclass
 class Site:
-    """Where it all happens. `logs` keeps what the replicas say."""
+    """Where it all happens; replicas reach it through wires, all else directly. `logs` keeps what the replicas say."""
 
-    kafka: KafkaServer
+    kafka: WiredKafka
     postgres: PostgresServer
+    disk: Disk | None
     receiver: Receiver
+    wires: dict[str, Wire]
     url: str
     engine: Engine
     folder: Path
     logs: Path | None
 
     def alerts(self, port: int) -> str:
+        kafka, postgres, receiver = (self.wires[name].port for name in (KAFKA, POSTGRES, RECEIVER))
+        url = make_url(self.url).set(port=postgres)
         return ALERTS.format(
-            servers=self.kafka.bootstrap_servers,
+            servers=f"{HOST}:{kafka}",
             topic=TOPIC,
-            url=self.url,
+            url=url.render_as_string(hide_password=False),
             port=port,
             killed=KILLED,
             switch=SWITCH,
-            hook=self.receiver.url(HOOK_PATH),
-            kill=self.receiver.url(KILL_PATH),
+            hook=f"http://{HOST}:{receiver}{HOOK_PATH}",
+            kill=f"http://{HOST}:{receiver}{KILL_PATH}",
             secret=SECRET,
         )
 
@@ -138,23 +144,32 @@ class Site:
 
 
 @contextmanager
-def site(logs: Path | None) -> Iterator[Site]:
+def site(logs: Path | None, partitions: int = PARTITIONS) -> Iterator[Site]:
     """Servers with an empty ledger and an empty topic, for the length of the block."""
     with (
-        local_kafka() as kafka,
-        local_postgres(settings=UNSYNCED) as postgres,
+        wires(KAFKA, POSTGRES, RECEIVER) as between,
+        wired_kafka(between[KAFKA].port) as kafka,
+        small_disk() as disk,
+        postgres_on(disk) as postgres,
         local_receiver(SECRET) as receiver,
+        TemporaryDirectory() as folder,
     ):
+        between[KAFKA].to_port = kafka.wired_port
+        between[POSTGRES].to_port = postgres.port
+        between[RECEIVER].to_port = urlsplit(receiver.url("/")).port or 0
         url = postgres.create_database("faults")
         upgrade(url)
-        admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-        admin.create_topics(
-            {TOPIC: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True
-        )
-        admin.close()
+        _make_topic(kafka, partitions)
         engine = connect(url, name="faults", statement_ms=60_000)
         try:
-            with TemporaryDirectory() as folder:
-                yield Site(kafka, postgres, receiver, url, engine, Path(folder), logs)
+            yield Site(kafka, postgres, disk, receiver, between, url, engine, Path(folder), logs)
         finally:
             engine.dispose()
+
+
+def _make_topic(kafka: WiredKafka, partitions: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    admin.create_topics(
+        {TOPIC: {"num_partitions": partitions, "replication_factor": 1}}, wait_for_metadata=True
+    )
+    admin.close()

@@ -16,13 +16,14 @@ from typing import Final
 import click
 import structlog
 from fault_account import Account, Layer
+from fault_around import Around
 from fault_decisions import Ledger, lost_decisions
-from fault_deck import EVERY_S, Fault, faults
+from fault_deck import EVERY_S, Fault, Kind, faults
 from fault_fleet import STOPS, Fleet
 from fault_load import Failing, Load
 from fault_site import TOPIC, Site, site
 from fault_story import Story
-from fault_truth import read_topic, truth_of
+from fault_truth import truth_in
 from fault_watch import Watch
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -71,6 +72,7 @@ class Run:
         self._load = Load(where.kafka.bootstrap_servers, TOPIC, seed, rate, failing)
         self._watch = Watch(where.engine, self._load.ends)
         self._fleet = Fleet(where, self._watch, seed, REPLICAS)
+        self._around = Around(where, self._watch, self._load, self._fleet.tend)
         self._story = Story(seed, failing, where.receiver, where.config)
 
     def through(self, schedule: Sequence[Fault], lasts_s: float) -> Outcome:
@@ -80,6 +82,7 @@ class Run:
         try:
             self._warm_up()
             self._strike_all(schedule, lasts_s)
+            self._around.settle()
             self._fleet.settle()
             self._tend_while(_busy(self._story.stop))
             self._load.stop()
@@ -101,12 +104,15 @@ class Run:
         began = time.monotonic()
         for fault in schedule:
             self._tend_while(lambda fault=fault: time.monotonic() < began + fault.at_s)
-            self._fleet.strike(fault)
+            log.info(fault.kind, **{k: v for k, v in (("step", fault.step), ("to", fault.replicas)) if v})
+            if not self._fleet.strike(fault):
+                self._around.strike(fault)
         self._tend_while(lambda: time.monotonic() < began + lasts_s)
 
     def _tend_while(self, condition: Callable[[], bool]) -> None:
         while condition():
             self._fleet.tend()
+            self._around.tend()
             time.sleep(TURN_S)
 
     def _drain(self) -> list[str]:
@@ -133,18 +139,26 @@ class Run:
         return behind + [f"{waiting} messages wait"] * bool(waiting)
 
     def _outcome(self, undone: list[str]) -> Outcome:
-        truth = truth_of(self._seed, read_topic(self._site.kafka.bootstrap_servers, TOPIC))
+        corruption = self._around.corruption
+        corruption.mend()
+        truth = truth_in(self._site.kafka.bootstrap_servers, TOPIC, self._seed, corruption.reasons)
         ledger = Ledger.read(self._site.engine)
         lost = lost_decisions(ledger, self._site.receiver.received, self._story.outages, self._story.kills)
         done = self._watch.recoveries.done
         self._tell(ledger)
         return Outcome(
             kills=self._fleet.kills,
-            others=self._fleet.others,
+            others=self._fleet.others + self._around.others,
             records=truth.records,
             layers=Account(self._site.engine, truth, self._load.acked).layers(),
             decisions=ledger.decisions,
-            lost=[*undone, *self._fleet.ended, *self._story.missed, *lost],
+            lost=[
+                *undone,
+                *self._fleet.ended,
+                *self._story.missed,
+                *self._around.snapshots.told,
+                *lost,
+            ],
             worst_s=max((one.seconds for one in done), default=0.0),
         )
 
@@ -199,16 +213,19 @@ def _show(outcome: Outcome) -> None:
     "--every", default=EVERY_S, show_default=True, help="Seconds from one fault to the next, about."
 )
 @click.option(
-    "--at", multiple=True, type=click.Choice(STEPS), help="Break only at this step (may be given again)."
+    "--only",
+    multiple=True,
+    type=click.Choice([*(kind.value for kind in Kind), *STEPS]),
+    help="Break only in this way, or at this step (may be given again).",
 )
 @click.option("--logs", type=click.Path(path_type=Path), help="Keep what the replicas say in this folder.")
 def main(
-    minutes: float, seed: int | None, rate: float, every: float, at: tuple[str, ...], logs: Path | None
+    minutes: float, seed: int | None, rate: float, every: float, only: tuple[str, ...], logs: Path | None
 ) -> None:
     """Kill, freeze, cut and scale a real Tocsin under load; the exit code says whether anything was lost."""
     chosen = SystemRandom().randrange(10**6) if seed is None else seed
     click.echo(f"seed {chosen}, {minutes:g} minutes, {rate:g} records/s, a fault every {every:g} s")
-    schedule = faults(chosen, minutes * 60, every, at)
+    schedule = faults(chosen, minutes * 60, every, only)
     with site(logs.resolve() if logs else None) as where:
         outcome = Run(where, chosen, rate).through(schedule, minutes * 60)
     _show(outcome)
