@@ -31,7 +31,7 @@ class PaneBlock:
 
     `sums` holds the sum of a distribution's values by stream.
     `labels` are of every stream known. `blind` says that some partition is left out, so that silence is no news.
-    `paused` are (switch, stream) pairs whose switch is tripped.
+    `paused` are the streams whose switch is tripped.
     """
 
     pane: int
@@ -57,11 +57,15 @@ class PaneBlock:
 
 @dataclass(frozen=True, slots=True)
 class SlotBlock:
-    """One second of all streams: event time for windows, Kafka time of fresh records for kills."""
+    """One second of all streams: event time for windows, Kafka time of fresh records for kills.
+
+    `paused` are the streams whose switch is tripped: windows count nothing of them.
+    """
 
     slot: int
     counts: Mapping[int, Counts]
     labels: Labels
+    paused: frozenset[int] = frozenset()
 
     @property
     def end_ms(self) -> int:

@@ -298,7 +298,7 @@ def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Mem
     state = memory.core
     ready = _where(slots, mine & (slots.slot >= (state.next_slot or 0)))
     for slot, counted in _by_slot(ready):
-        block = SlotBlock(slot, slot_counts(counted), context.labels)
+        block = SlotBlock(slot, slot_counts(counted), context.labels, context.paused)
         state, found = core.slot_step(state, block, context.plan)
         decisions += found
     state = replace(state, next_slot=max(end, state.next_slot or 0))

@@ -2,7 +2,8 @@
 
 Ten minutes are held against the mean of the seven such stretches around the same time a week before, which evens out
 what a single one would jump by. Both must be clear of chance: further from the limit than four standard deviations of
-a Poisson count.
+a Poisson count. Ten minutes in which the stream's switch was tripped are unknown: they are not held against others, nor
+others against them.
 """
 
 from collections.abc import Mapping
@@ -26,28 +27,33 @@ WEEK: Final = 7 * 86_400_000 // STRETCH_MS
 AROUND: Final = 3
 KEPT: Final = WEEK + 2 * AROUND + 2
 DEVIATIONS: Final = 4.0
+UNKNOWN: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """A stream's requests in stretches of ten minutes from number `first` on, int64[at most KEPT]."""
+    """A stream's requests in stretches of ten minutes from number `first` on, int64[at most KEPT].
+
+    `UNKNOWN` stands for a stretch in which its switch was tripped.
+    """
 
     first: int
     counts: I64
 
     def at(self, stretch: int) -> int:
-        """The requests of one stretch, 0 where nothing came."""
+        """The requests of one stretch, 0 where nothing came, or `UNKNOWN`."""
         i = stretch - self.first
         return int(self.counts[i]) if 0 <= i < len(self.counts) else 0
 
 
 def heard(weeks: Mapping[int, Week], block: PaneBlock) -> Mapping[int, Week]:
     """The weeks of all streams after one pane."""
-    if REQUESTS not in block.counts:
+    came = totals(block.counts[REQUESTS]) if REQUESTS in block.counts else {}
+    came |= dict.fromkeys(block.paused & weeks.keys(), UNKNOWN)
+    if not came:
         return weeks
     stretch = block.pane // STRETCH_PANES
-    found = {s: _added(weeks.get(s), stretch, n) for s, n in totals(block.counts[REQUESTS]).items()}
-    return {**weeks, **found}
+    return {**weeks, **{stream: _added(weeks.get(stream), stretch, n) for stream, n in came.items()}}
 
 
 def _added(week: Week | None, stretch: int, n: int) -> Week:
@@ -55,7 +61,8 @@ def _added(week: Week | None, stretch: int, n: int) -> Week:
         return Week(stretch, np.array([n], np.int64))
     counts = np.zeros(max(stretch - week.first + 1, len(week.counts)), np.int64)
     counts[: len(week.counts)] = week.counts
-    counts[stretch - week.first] += n
+    now = stretch - week.first
+    counts[now] = UNKNOWN if UNKNOWN in (n, counts[now]) else counts[now] + n
     drop = max(len(counts) - KEPT, 0)
     return Week(week.first + drop, counts[drop:])
 
@@ -70,10 +77,11 @@ def step(watch: TrafficWatch, weeks: Mapping[int, Week], pane: int, labels: Labe
     stretch = pane // STRETCH_PANES
     found = []
     for stream, week in weeks.items():
-        usual = _usual(week, stretch)
-        if usual is None or usual < watch.rule.min_n or not watch.rule.match.accepts(labels.get(stream, {})):
+        now, usual = week.at(stretch), _usual(week, stretch)
+        if now == UNKNOWN or usual is None or usual < watch.rule.min_n:
             continue
-        found.append(_crossing(watch, stream, week.at(stretch), usual, stretch))
+        if watch.rule.match.accepts(labels.get(stream, {})):
+            found.append(_crossing(watch, stream, now, usual, stretch))
     return found
 
 
@@ -82,7 +90,8 @@ def _usual(week: Week, stretch: int) -> float | None:
     if week.first > before - AROUND:
         return None
     around = [week.at(s) for s in range(before - AROUND, before + AROUND + 1)]
-    return sum(around) / len(around)
+    known = [n for n in around if n != UNKNOWN]
+    return sum(known) / len(known) if known else None
 
 
 def _crossing(watch: TrafficWatch, stream: int, now: int, usual: float, stretch: int) -> Crossing:

@@ -49,16 +49,20 @@ def tiers(watch: WindowWatch) -> tuple[Tiered, ...]:
 
 
 def step(watch: WindowWatch, state: WindowState, block: SlotBlock) -> tuple[WindowState, list[Crossing]]:
-    """Slide every stream's window over one closed slot; a window short of `min_n` records says nothing."""
+    """Slide every stream's window over one closed slot; a window short of `min_n` records says nothing.
+
+    Nothing is counted or said of a paused stream.
+    """
     counts = block.counts.get(watch.signal.code)
     fresh = _fresh(watch, counts) if counts is not None else {}
     oldest = block.slot - watch.window_ms // SLOT_MS
     entries = {s: tuple(e for e in kept if e[0] > oldest) for s, kept in state.entries.items()}
     for stream, (events, n) in fresh.items():
-        if watch.rule.match.accepts(block.labels.get(stream, {})):
+        if stream not in block.paused and watch.rule.match.accepts(block.labels.get(stream, {})):
             entries[stream] = (*entries.get(stream, ()), (block.slot, events, n))
     entries = {s: kept for s, kept in entries.items() if kept}
-    crossings = [c for s, kept in entries.items() if (c := _crossing(watch, s, kept)) is not None]
+    looked_at = {s: kept for s, kept in entries.items() if s not in block.paused}
+    crossings = [c for s, kept in looked_at.items() if (c := _crossing(watch, s, kept)) is not None]
     return replace(state, entries=entries), crossings
 
 

@@ -13,7 +13,7 @@ from monitor.judge import core, traffic
 from monitor.judge.codec import decode, encode_core, encode_evidence
 from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
-from monitor.judge.traffic import KEPT, STRETCH_PANES, WEEK, Week
+from monitor.judge.traffic import KEPT, STRETCH_PANES, UNKNOWN, WEEK, Week
 from monitor.judge.verdicts import Verdict
 from monitor.judge.watermark import Progress
 
@@ -116,3 +116,26 @@ def test_weeks_are_stored_with_the_evidence(plan: Plan) -> None:
     restored = decode(1, encode_core(state, Progress(0), ()), encode_evidence(state)).core
     assert restored.weeks[1].at(NOW) == 6
     assert replace(restored, weeks={}) == replace(state, weeks={})
+
+
+def test_while_a_switch_is_tripped_nothing_is_compared_nor_of_the_ten_minutes_of_its_release(
+    plan: Plan,
+) -> None:
+    """A killed stream has less traffic because Tocsin stopped it: that is no news."""
+    state, found = JudgeState(weeks={1: last_week(1_000, 1_000)}), []
+    begin = (NOW + 1) * STRETCH_PANES
+    for number in range(begin, begin + 3 * STRETCH_PANES):
+        paused = frozenset({1}) if number < begin + STRETCH_PANES + 30 else frozenset()
+        block = pane(number, {"requests": {1: {0: 3}}}, paused=paused)
+        state, decisions = core.pane_step(state, block, plan)
+        found += [(d.what, d.detected_ms) for d in decisions if isinstance(d, Verdict)]
+    assert found == [("opened", (begin + 3 * STRETCH_PANES) * 10_000)]
+
+
+def test_ten_minutes_in_which_a_switch_was_tripped_are_no_measure_a_week_later(plan: Plan) -> None:
+    week = last_week(1_000, 1_000)
+    before = NOW - WEEK - week.first
+    week.counts[before - 3 : before + 3] = UNKNOWN
+    assert severities(plan, week) == [None]
+    week.counts[before + 3] = UNKNOWN
+    assert severities(plan, week) == []
