@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from monitor.config.hours import began
 from monitor.config.rule import Rule
 from monitor.judge.evidence import Alarm
 from monitor.judge.parts import part, slice_of, stream_of
@@ -65,9 +66,15 @@ def over(
 ) -> "tuple[JudgeState, list[Decision]]":
     """Open what has waited for long enough, of `watches`; what fires no more waits no more."""
     waiting = {key: p for key, p in state.pending.items() if key in state.incidents and key[0] in rules}
-    due = [k for k, p in waiting.items() if k[0] in watches and end_ms - p.since_ms >= rules[k[0]].for_ms]
+    due = [k for k, p in waiting.items() if k[0] in watches and _due(p, rules[k[0]], end_ms)]
     opened: list[Decision] = [_opened(k, waiting.pop(k), state.incidents[k], end_ms, state) for k in due]
     return replace(state, pending=waiting), opened
+
+
+def _due(found: Pending, rule: Rule, end_ms: int) -> bool:
+    """Whether it has waited for long enough; outside of its hours nothing is due, and with them a wait begins anew."""
+    opened_ms = 0 if rule.during is None else began(rule.during, end_ms - 1)
+    return opened_ms is not None and end_ms - max(found.since_ms, opened_ms) >= rule.for_ms
 
 
 def _opened(key: "IncidentKey", found: Pending, now: Open, end_ms: int, state: "JudgeState") -> Verdict:

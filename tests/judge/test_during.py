@@ -57,3 +57,11 @@ def test_a_window_is_looked_at_in_the_hours_only(tmp_path: Path) -> None:
         state, decisions = core.slot_step(state, slot(second, 20, 20), plan)
         found += [d.detected_ms for d in decisions if isinstance(d, Verdict)]
     assert found == [(seven + 1) * 1000]
+
+
+def test_what_waits_when_the_hours_end_begins_its_wait_anew_with_the_next_ones(tmp_path: Path) -> None:
+    """It once opened, and paged, in the night."""
+    rule = '{name: errors, signal: error, above: 10%, for: 1h, during: "Mon-Fri 07:00-22:00"}'
+    plan = plan_of(tmp_path, f"rules: [{rule}]")
+    story = [errors(pane, 100, 80) for pane in range(MONDAY + 21 * HOUR + 180, MONDAY + 33 * HOUR)]
+    assert judged(plan, story) == [("opened", 32.0, "")]
