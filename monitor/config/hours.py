@@ -81,6 +81,20 @@ def began(hours: Hours, ms: int) -> int | None:
     return 0
 
 
+def longest_ms(hours: Hours) -> int | None:
+    """How long the hours last at most without a break, in ms; None where they never end. Summer time is left out."""
+    week = [False] * (7 * _MINUTES)
+    for span in hours.spans:
+        for day in span.days:
+            for minute in range(span.start, span.end + (_MINUTES if span.end <= span.start else 0)):
+                week[(day * _MINUTES + minute) % len(week)] = True
+    if all(week):
+        return None
+    shut = week.index(False)
+    breaks = "".join("x" if week[(shut + i) % len(week)] else " " for i in range(len(week)))
+    return max(map(len, breaks.split())) * 60_000
+
+
 def _start(hours: Hours, ms: int, zone: ZoneInfo) -> int | None:
     """When the span began in which `ms` falls."""
     local = datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)

@@ -13,6 +13,7 @@ from monitor.config.including import KEY as INCLUDE
 from monitor.config.including import read_text, with_included
 from monitor.config.model import Config
 from monitor.config.mutes import read_mutes
+from monitor.config.never import warn_of_mutes
 from monitor.config.problem import Problem, Report
 from monitor.config.receivers import read_receivers, warn_of_unused
 from monitor.config.redact import redacted
@@ -142,6 +143,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     labels = general.read_labels(root)
     links = general.read_links(root, streams.labels)
     mutes = read_mutes(root, streams.labels)
+    warn_of_mutes(root, mutes, rules)
     heartbeat = general.read_heartbeat(root, needed="heartbeat" in need)
     host, port, token = general.read_http(root, needed="http" in need)
     root.close(PLANNED)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from typing import Final
 
 from monitor.config.problem import Report, WrongError, listed
@@ -27,7 +28,22 @@ def read_globs(outer: Section, labels: Collection[str]) -> dict[str, tuple[str, 
     given = [label for label in labels if label in section]
     if not section.node.values:
         outer.wrong("there is nothing to match", "write {model: chat-eu}", at="match")
-    return {label: section.take(label, lambda node: _globs(node, section.report), ()) for label in given}
+    found = {label: section.take(label, lambda node: _globs(node, section.report), ()) for label in given}
+    for label in (label for label, globs in found.items() if _contradict(globs)):
+        section.unwise("these globs leave nothing", "remove the one or the other", at=label)
+    return found
+
+
+def _contradict(globs: tuple[str, ...]) -> bool:
+    """Whether what each glob wants is denied by another one, as far as that is certain."""
+    wanted = [glob for glob in globs if not glob.startswith("!")]
+    denied = [glob[1:] for glob in globs if glob.startswith("!") and not set("?[") & set(glob)]
+    return bool(globs) and all(any(_within(glob, d) for d in denied) for glob in wanted or ["*"])
+
+
+def _within(glob: str, denied: str) -> bool:
+    """Whether all that `glob` stands for is `denied`, whose only wildcard is `*`."""
+    return "[" not in glob and fnmatchcase(glob, denied)
 
 
 def _refuse_blank(outer: Section) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from monitor.config.matching import read_globs
 from monitor.config.model import Streams
+from monitor.config.never import warn_of_labels
 from monitor.config.problem import Report
 from monitor.config.rule import Choice, Match
 from monitor.config.section import Section
@@ -85,7 +86,9 @@ def _check_keys(line: Mapping, report: Report) -> None:
 
 
 def _match(line: Mapping, streams: Streams, report: Report) -> Match:
-    globs = read_globs(Section(line, report), streams.labels)
+    section = Section(line, report)
+    globs = read_globs(section, streams.labels)
+    warn_of_labels(section, globs, streams)
     return Match(globs, () if globs.keys() <= set(streams.by) else streams.namings)
 
 

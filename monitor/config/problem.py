@@ -67,7 +67,9 @@ class Report:
 
     def warn(self, place: Place, path: str, sentence: str, suggestion: str = "") -> None:
         """Notes what works, but is hardly meant or not wise."""
-        self.warnings.append(Problem(self.file, place.line, place.column, path, sentence, suggestion))
+        self.warnings.append(
+            Problem(place.file or self.file, place.line, place.column, path, sentence, suggestion)
+        )
 
     def in_order(self) -> list[Problem]:
         return sorted(set(self.problems))

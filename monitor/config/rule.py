@@ -76,7 +76,7 @@ class Match:
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
         known = labelled(labels, self.namings)
-        matches = all(_accepts(globs, known.get(label, "")) for label, globs in self.labels.items())
+        matches = all(accepts(globs, known.get(label, "")) for label, globs in self.labels.items())
         return matches and (self.choice is None or self.choice.holds(labels))
 
 
@@ -107,7 +107,8 @@ class Choice:
         return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
 
 
-def _accepts(globs: tuple[str, ...], value: str) -> bool:
+def accepts(globs: tuple[str, ...], value: str) -> bool:
+    """Whether a value matches one of the globs that want it, and none of the `!` globs."""
     denied = [g[1:] for g in globs if g.startswith("!")]
     wanted = [g for g in globs if not g.startswith("!")]
     if any(fnmatchcase(value, g) for g in denied):

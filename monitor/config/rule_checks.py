@@ -33,6 +33,7 @@ def check_rule(
     _each(section, rule, signals)
     if rule.kill is not None:
         _kill(section, rule, signals, shared_switch=shared_switch)
+    _sampled(section, rule, signals)
     if rule.enabled and not told:
         section.wrong("nobody would be told of this rule", "add notify: [...], here or in defaults")
 
@@ -109,6 +110,16 @@ def _each(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
         section.wrong("a kill rests on the whole stream", advice, at="each")
 
 
+def _sampled(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None:
+    """Windows and kills count single seconds, which samples have not."""
+    sampled = [s.name for s in signals if s.of is Of.SAMPLED]
+    for key in ("window", "kill"):
+        if sampled and key in section and not (key == "kill" and rule.kill is None):
+            section.wrong(
+                f"{sampled[0]} is told from samples, without single seconds", f"remove {key}", at=key
+            )
+
+
 def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...], *, shared_switch: bool) -> None:
     up = [bound for bound in rule.bounds if bound.side is Side.UP]
     if rule.kind is not RuleKind.ABOVE:
@@ -119,6 +130,8 @@ def _kill(section: Section, rule: Rule, signals: tuple[Signal, ...], *, shared_s
     if rule.for_ms:
         advice = "remove for, or give the message a rule of its own"
         section.wrong("a kill has its own evidence and does not wait", advice, at="for")
+    if any(s.kind is Kind.TRAFFIC for s in signals):
+        section.wrong("a kill stands on a rate or a percentile, not on requests", "remove kill", at="kill")
     if any(s.name == "rejected" for s in signals):
         section.wrong("rejected requests are the caller's fault and never kill", "remove kill", at="kill")
     if shared_switch and "match" not in section:

@@ -10,6 +10,7 @@ from monitor.config.audience import Directory, read_audience
 from monitor.config.hours import read_hours
 from monitor.config.matching import read_globs
 from monitor.config.model import Streams
+from monitor.config.never import RESERVED, warn_of_labels, warn_of_rule
 from monitor.config.objective_of import read_objective
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.rule import Audience, Bound, Match, Rule, RuleKind, Severity
@@ -24,7 +25,6 @@ from monitor.records.settings import VERSION_FIELD
 from monitor.records.signals import Signal
 
 CONDITIONS: Final = ("above", "below", "drift", "objective", "absent")
-RESERVED: Final = "tocsin."
 MAX_RULES: Final = 1_000
 
 
@@ -150,6 +150,7 @@ class _Reader:
             objective=read_objective(self.section, terms.signals),
         )
         check_rule(self.section, rule, terms.signals, told=self._told(rule), shared_switch=self._shared(rule))
+        warn_of_rule(self.section, rule, self.known.signals.ranges)
         self.section.close()
         return rule
 
@@ -191,6 +192,7 @@ class _Reader:
     def _match(self) -> Match:
         streams = self.known.streams
         globs = read_globs(self.section, streams.labels)
+        warn_of_labels(self.section, globs, streams)
         return Match(globs, () if globs.keys() <= set(streams.by) else streams.namings)
 
     def _each(self, node: Node) -> str:

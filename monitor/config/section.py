@@ -90,6 +90,11 @@ class Section:
         place, path = self.place(at)
         self.report.add(place, path, sentence, suggestion)
 
+    def unwise(self, sentence: str, suggestion: str = "", at: str = "") -> None:
+        """Warns of the mapping, or of the value of key `at`: it works, but is hardly meant."""
+        place, path = self.place(at)
+        self.report.warn(place, path, sentence, suggestion)
+
     def close(self, planned: Set[str] = frozenset()) -> None:
         """Refuses keys that nobody asked for; those of `planned` by saying that they are to come."""
         for key, place in self.node.keys.items():

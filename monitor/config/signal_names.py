@@ -12,10 +12,14 @@ from monitor.records.signals import BY_NAME, MISSING, Kind, Signal
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The signals that rules may name; `hidden` are defined wrongly, or by a variable that is not set."""
+    """The signals that rules may name; `hidden` are defined wrongly, or by a variable that is not set.
+
+    `ranges` are the least and the largest value of each distribution.
+    """
 
     known: Mapping[str, Signal] = field(default_factory=lambda: BY_NAME)
     hidden: frozenset[str] = frozenset()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def read_signals(node: Node, report: Report, vocabulary: Vocabulary) -> tuple[Signal, ...]:

@@ -1,6 +1,7 @@
 """`signals`: signals of the user's own, from any field of a record."""
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -10,7 +11,7 @@ from monitor.config.signal_names import Vocabulary
 from monitor.config.tree import Node, Sequence, scalars, shown
 from monitor.config.values import number, one_of, scalar, text, written
 from monitor.records.record import FEATURES, SEGMENT, Record
-from monitor.records.signals import BY_NAME, MISSING, SIGNALS, Kind
+from monitor.records.signals import BY_NAME, MISSING, SIGNALS, Kind, Signal
 from monitor.records.text import clean_name
 from monitor.records.user_signals import UserSignal, user_signal
 
@@ -45,7 +46,14 @@ def read_user_signals(root: Section) -> tuple[tuple[UserSignal, ...], Vocabulary
         _refuse_many(section)
         _refuse_shared(section, found)
     known = {s.name: s for user in found.values() for s in (user.signal, user.missing)}
-    return tuple(found.values()), Vocabulary({**BY_NAME, **known}, frozenset(wrong - BY_NAME.keys()))
+    ranges = _ranges(SIGNALS) | {name: (user.low, user.high) for name, user in found.items()}
+    hidden = frozenset(wrong - BY_NAME.keys())
+    return tuple(found.values()), Vocabulary({**BY_NAME, **known}, hidden, ranges)
+
+
+def _ranges(signals: Iterable[Signal]) -> dict[str, tuple[float, float]]:
+    spread = [s for s in signals if s.kind is Kind.DISTRIBUTION]
+    return {s.name: SCALES["probability" if s.unit == "probability" else "log"] for s in spread}
 
 
 def _signal(name: str, section: Section) -> UserSignal | None:
