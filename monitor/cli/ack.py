@@ -8,7 +8,7 @@ from monitor.cli.options import config_option, ledger, loaded
 from monitor.config import LEDGER
 from monitor.errors import UsageError
 from monitor.ledger import announcements
-from monitor.ledger.incidents import Acknowledgement, acknowledge
+from monitor.ledger.incidents import Acknowledgement
 
 
 @click.command()
@@ -21,11 +21,9 @@ from monitor.ledger.incidents import Acknowledgement, acknowledge
 def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
     """Say that you have INCIDENT, and later what it turned out to be."""
     with ledger(loaded(path, LEDGER)) as conn:
-        done = acknowledge(conn, incident, by, outcome)
+        done = announcements.acknowledge(conn, incident, by, outcome)
         if done is Acknowledgement.UNKNOWN:
             raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
-        if done is Acknowledgement.DONE:
-            announcements.announce(conn, incident, "acknowledged")
     click.echo(_told(incident, done, by, outcome))
 
 

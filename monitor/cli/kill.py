@@ -11,8 +11,9 @@ from monitor.config.model import Config, KillSwitch
 from monitor.config.problem import meant
 from monitor.errors import UsageError
 from monitor.killswitch import states, switches
-from monitor.killswitch.change import KillAction, KillOutcome
-from monitor.killswitch.states import State, SwitchState
+from monitor.killswitch.change import KillOutcome
+from monitor.killswitch.deciding import KillAction, State
+from monitor.killswitch.states import SwitchState
 from monitor.ledger.wording import percent
 
 NEED = RUN & {"kill_switches", "store", "name"}

@@ -3,7 +3,7 @@
 The slot is the guard: no glitch shorter than ln A / ln(1/m) slots can kill, however large it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -40,6 +40,19 @@ class Switch:
 
 SERVING: Final = Switch(tripped=False, sequence=0)
 Switches = Mapping[SwitchKey, Switch]
+
+
+def paused_by(
+    watches: Sequence[KillWatch], labels: Mapping[int, Mapping[str, str]], stopped: Collection[SwitchKey]
+) -> frozenset[int]:
+    """The streams whose drift and silence are no news, because a switch that they can pull is `stopped`."""
+    mine = [watch for watch in watches if any(name == watch.switch for name, _ in stopped)]
+    return frozenset(
+        stream
+        for watch in mine
+        for stream, named in labels.items()
+        if watch.rule.match.accepts(named) and watch.pulls(named) in stopped
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from monitor.config.hours import began
 from monitor.config.rule import Mute
@@ -30,9 +27,3 @@ class Quiet:
         for mute in self.mutes:
             if mute.match.accepts(words) and began(mute.during, self.now_ms) is not None:
                 yield f"mute {mute.name}"
-
-
-def words(row: Row[Any]) -> dict[str, str]:
-    """What mutes and silences match of an incident's row: labels, rule, stream, signal and severity."""
-    own = {"rule": row.rule, "stream": row.stream, "signal": row.signal or "", "severity": row.severity}
-    return {**own, **row.labels}

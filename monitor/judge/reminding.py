@@ -1,130 +1,105 @@
-"""What is told of incidents as time goes by: after a mute, after flapping, again and again, and what was found late."""
+"""What is told of incidents as time goes by: after a mute, after flapping, again and again, and what was found late.
+
+Pure.
+"""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Row, select
-
-from monitor.config.rule import Rule
-from monitor.judge.quiet import words
-from monitor.judge.scene import Scene
-from monitor.judge.telling import (
-    FLAPPING,
-    audience,
-    hold_back,
-    listed,
-    quiet_of,
-    tell_opened,
-)
-from monitor.ledger import incidents
-from monitor.ledger.announcements import announce
-from monitor.ledger.decided import incident
-from monitor.ledger.facts import INTERNAL_STREAM
-from monitor.ledger.moments import millis, rfc3339
-from monitor.ledger.outbox import Addressee, addressees, told
+from monitor.judge.standing import FLAPPING, Digested, Mark, Note, Standing, Step, View, message
+from monitor.judge.telling import audience, back, hold_back, knowing, listed, opened, rule_of
+from monitor.ledger.moments import moment, rfc3339
+from monitor.ledger.outbox import Addressee, addressees
 
 NO_DIGEST: Final = ("pagerduty",)
 """Receivers that wake people are not told of the past."""
 
 
-def remind(scene: Scene) -> None:
-    """Tell what is due at `scene.now_ms`."""
-    _release(scene)
-    if any(rule.renotify_ms for rule in scene.plan.rules.values()):
-        _tell_again(scene)
-    if scene.caught_up:
-        _digest(scene)
-
-
-def _firing(scene: Scene, which: ColumnElement[bool]) -> list[Row[Any]]:
-    mine = (incident.c.state == "firing") & ~incident.c.dry_run & which
-    return list(scene.conn.execute(select(incident).where(mine).order_by(incident.c.opened_at)).all())
-
-
-def _rule(scene: Scene, row: Row[Any]) -> Rule | None:
-    rules = scene.plan.rules.values()
-    return next((r for r in rules if r.name == row.rule and r.match.accepts(row.labels)), None)
-
-
-def _release(scene: Scene) -> None:
+def released(view: View) -> list[Step]:
     """Tell of what still fires once nothing holds it back any more."""
-    held = _firing(scene, incident.c.held_back.is_not(None))
-    quiet = quiet_of(scene) if held else None
-    fresh = []
-    for row in held:
-        if row.held_back == FLAPPING and not _is_back(scene, row):
+    steps: list[Step] = []
+    fresh: list[Standing] = []
+    for one in (one for one in view.firing if one.held_back is not None and not one.dry_run):
+        if one.held_back == FLAPPING and not _is_back(view, one):
             continue
-        why = quiet.reason(words(row)) if quiet is not None else None
+        why = view.quiet.reason(one.words)
         if why is not None:
-            if why != row.held_back:
-                incidents.mark(scene.conn, row.incident_id, {"held_back": why})
+            steps += _still_held(one, why)
             continue
-        incidents.mark(scene.conn, row.incident_id, {"held_back": None})
-        incidents.note(scene.conn, row.incident_id, "told_late", f"was held back: {row.held_back}")
-        if row.held_back == FLAPPING or told(scene.conn, row.incident_id):
-            _tell_known(scene, row)
+        steps.append(Note(one.incident_id, "told_late", f"was held back: {one.held_back}"))
+        if one.held_back == FLAPPING:
+            steps += back(view, one)
+        elif view.told(one.page):
+            steps += _grown(view, one)
         else:
-            fresh.append(row.incident_id)
-    tell_opened(scene, fresh, key=f"late/{scene.now_ms}")
+            fresh.append(one)
+    return steps + opened(view.after(steps), fresh, key=f"late/{view.now_ms}")
 
 
-def _is_back(scene: Scene, row: Row[Any]) -> bool:
+def _is_back(view: View, one: Standing) -> bool:
     """Whether an incident that came back has fired for as long as it takes to resolve."""
-    rule = _rule(scene, row)
-    since = scene.now_ms if row.notified_at is None else millis(row.notified_at)
-    return rule is None or scene.now_ms - since >= rule.clear_for_ms
+    rule = rule_of(view, one)
+    since = view.now_ms if one.notified_ms is None else one.notified_ms
+    return rule is None or view.now_ms - since >= rule.clear_for_ms
 
 
-def _tell_known(scene: Scene, row: Row[Any]) -> None:
-    """Tell of an incident that people know: that it is back, or what it has grown to."""
-    to = dict.fromkeys([*told(scene.conn, row.incident_id), *audience(scene, row)])
-    incidents.mark(scene.conn, row.incident_id, {"notified_at": scene.now_ms})
-    if row.held_back == FLAPPING:
-        key, extra = f"reopened/{row.reopened}", {"back": True}
-        announce(scene.conn, row.incident_id, "opened", to, delivery_key=key, extra=extra)
-    else:
-        key = f"{row.severity}/late/{scene.now_ms}"
-        announce(scene.conn, row.incident_id, "escalated", to, delivery_key=key)
+def _still_held(one: Standing, why: str) -> list[Step]:
+    """For another reason by now; what came back stays so."""
+    changed = one.held_back not in (why, FLAPPING)
+    return [Mark(one.incident_id, {"held_back": why})] if changed else []
 
 
-def _tell_again(scene: Scene) -> None:
+def _grown(view: View, one: Standing) -> list[Step]:
+    """Tell what an incident that people know has grown to."""
+    mark = Mark(one.incident_id, {"held_back": None, "notified_ms": view.now_ms})
+    key = one.key(f"{one.severity}/late/{view.now_ms}")
+    return [mark, *message(one, "escalated", knowing(view, one), key)]
+
+
+def again(view: View) -> list[Step]:
     """Say that it still fires, after each `renotify` in which nobody acknowledged it."""
-    open_pages = incident.c.acknowledged_at.is_(None) & incident.c.held_back.is_(None)
-    open_pages &= incident.c.notified_at.is_not(None) & ~incident.c.historical
-    for row in _firing(scene, open_pages & incident.c.group_id.is_(None)):
-        rule = _rule(scene, row)
-        if rule is None or rule.renotify_ms is None:
-            continue
-        if scene.now_ms - millis(row.notified_at) < rule.renotify_ms:
-            continue
-        why = quiet_of(scene).reason(words(row))
-        if why is not None:
-            hold_back(scene, row, why, "opened", f"again/{scene.now_ms}")
-            continue
-        incidents.mark(scene.conn, row.incident_id, {"notified_at": scene.now_ms})
-        incidents.note(scene.conn, row.incident_id, "told_again", "nobody has acknowledged it")
-        key = f"again/{scene.now_ms}"
-        announce(scene.conn, row.incident_id, "opened", delivery_key=key, extra={"again": True})
+    due = [one for one in view.firing if _is_open_page(one) and _is_due(view, one)]
+    return [step for one in due for step in _tell_again(view, one)]
 
 
-def _digest(scene: Scene) -> None:
-    """One message for all that was found late, once the judge has come to the present."""
-    late = incident.c.historical & incident.c.notified_at.is_(None) & ~incident.c.dry_run
-    late &= incident.c.stream != INTERNAL_STREAM
-    rows = scene.conn.execute(select(incident).where(late).order_by(incident.c.onset_at)).all()
-    if not rows:
-        return
-    first = rows[0].incident_id
-    for row in rows:
-        group_id = None if row.incident_id == first else first
-        incidents.mark_late(scene.conn, row.incident_id, group_id, scene.now_ms)
-        incidents.note(scene.conn, row.incident_id, "digest", f"found late: told in the digest of {first}")
-    digest = {"n": len(rows), "from": rfc3339(rows[0].onset_at), "until": rfc3339(rows[-1].onset_at)}
-    extra = {**listed(rows[1:]), "digest": digest}
-    announce(scene.conn, first, "opened", _digested(scene, rows), delivery_key="digest", extra=extra)
+def _is_open_page(one: Standing) -> bool:
+    told = one.notified_ms is not None and one.held_back is None and one.group_id is None
+    return told and not (one.acknowledged or one.historical or one.dry_run)
 
 
-def _digested(scene: Scene, rows: Sequence[Row[Any]]) -> list[Addressee]:
-    default = addressees(scene.config, scene.config.default_notify)
-    named = [receiver for row in rows for receiver in audience(scene, row)]
-    return [each for each in dict.fromkeys([*default, *named]) if each.kind not in NO_DIGEST]
+def _is_due(view: View, one: Standing) -> bool:
+    rule = rule_of(view, one)
+    if rule is None or rule.renotify_ms is None or one.notified_ms is None:
+        return False
+    return view.now_ms - one.notified_ms >= rule.renotify_ms
+
+
+def _tell_again(view: View, one: Standing) -> list[Step]:
+    key, why = f"again/{view.now_ms}", view.quiet.reason(one.words)
+    if why is not None:
+        return hold_back(view, one, why, "opened", key)
+    mark = Mark(one.incident_id, {"notified_ms": view.now_ms})
+    note = Note(one.incident_id, "told_again", "nobody has acknowledged it")
+    return [mark, note, *message(one, "opened", view.told(one.page), one.key(key), {"again": True})]
+
+
+def digest(view: View, late: Sequence[Standing]) -> list[Step]:
+    """One message for all that was found late; `late` is by onset."""
+    if not late:
+        return []
+    first, steps = late[0], list[Step]()
+    for one in late:
+        group_id = None if one is first else first.incident_id
+        steps.append(Digested(one.incident_id, group_id, view.now_ms))
+        steps.append(
+            Note(one.incident_id, "digest", f"found late: told in the digest of {first.incident_id}")
+        )
+    span = {"from": rfc3339(moment(first.onset_ms)), "until": rfc3339(moment(late[-1].onset_ms))}
+    extra = {**listed(late[1:]), "digest": {"n": len(late), **span}}
+    return steps + message(first, "opened", _digested(view, late), "digest", extra)
+
+
+def _digested(view: View, late: Sequence[Standing]) -> list[Addressee]:
+    default = addressees(view.config, view.config.default_notify)
+    named = [receiver for one in late for receiver in audience(view, one)]
+    return [each for each in (*default, *named) if each.kind not in NO_DIGEST]

@@ -1,22 +1,21 @@
-"""What turning decisions into rows needs to know, and what it says of it."""
+"""What it takes to turn decisions into incidents and messages, and what is said of it."""
 
 from dataclasses import dataclass
-
-from sqlalchemy import Connection
 
 from monitor.config.model import Config
 from monitor.judge.history import History
 from monitor.judge.plan import Plan
+from monitor.judge.standing import Incidents
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What effects need besides the decision: `now_ms` is the newest ingest clock.
+    """What is needed besides the decision: `now_ms` is the newest ingest clock.
 
     `caught_up` says that what is judged is of now, not of the past.
     """
 
-    conn: Connection
+    incidents: Incidents
     config: Config
     plan: Plan
     history: History

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Engine, select
 
 from monitor import crash_points
 from monitor.config.model import Config
-from monitor.judge import budgets, effects, health, lease, new_versions, reminding, store
+from monitor.judge import budgets, effects, health, lease, moving, new_versions, store
 from monitor.judge.budgets import Budget, BudgetKey
-from monitor.judge.kill import Switch
+from monitor.judge.kill import Switch, paused_by
 from monitor.judge.lease import Lease
 from monitor.judge.ledger_history import LedgerHistory
+from monitor.judge.ledger_incidents import LedgerIncidents
 from monitor.judge.memory import Advance, Context, Memory, advance
 from monitor.judge.parts import slice_of, stream_of
 from monitor.judge.plan import Plan, compile_plan, key_of, named_by
@@ -24,7 +25,8 @@ from monitor.judge.store import Cursor, Read, StreamRow
 from monitor.judge.verdicts import Learned, Verdict
 from monitor.judge.watermark import PartitionKey, Progress
 from monitor.killswitch import states
-from monitor.killswitch.states import State, SwitchState
+from monitor.killswitch.deciding import State
+from monitor.killswitch.states import SwitchState
 from monitor.ledger import announcements, tables
 from monitor.ledger.counted import topic_partition
 from monitor.records.delta import SLOT_MS, Delta
@@ -117,7 +119,7 @@ class Session:
             labels = store.labels(conn, ())
             memory, gone = forgotten(memory, self._plan, labels)
             held = Held(taken, memory, None, store.load_cursors(conn), labels)
-            for happened in effects.expire_removed(self._scene(conn, held), gone):
+            for happened in effects.expire_removed(conn, self._scene(conn, held), gone):
                 log.info(
                     happened.event, rule=happened.rule, stream=happened.stream, incident=happened.incident_id
                 )
@@ -136,19 +138,13 @@ class Session:
         now_ms = max(held.memory.progress.now_ms, 0)
         event_ms = held.memory.progress.event_ms
         caught_up = event_ms is not None and now_ms - event_ms <= self._plan.fresh_ms
-        return Scene(conn, self._config, self._plan, LedgerHistory(conn), now_ms, caught_up)
+        return Scene(LedgerIncidents(conn), self._config, self._plan, LedgerHistory(conn), now_ms, caught_up)
 
     def _context(self, conn: Connection, held: Held, fresh: Mapping[int, Mapping[str, str]]) -> Context:
         known = states.state(conn)
         labels = {**held.labels, **fresh}
         stopped = {key for key, s in known.items() if not s.serves}
-        paused = frozenset(
-            stream
-            for watch in self._plan.kills
-            if any(name == watch.switch for name, _ in stopped)
-            for stream, named in labels.items()
-            if watch.rule.match.accepts(named) and watch.pulls(named) in stopped
-        )
+        paused = paused_by(self._plan.kills, labels, stopped)
         return Context(
             plan=self._plan,
             labels=labels,
@@ -185,10 +181,10 @@ class Session:
             store.adopted(conn, given, held.memory.core.next_pane or 0)
             held = replace(held, lease=renewed, memory=moved.memory)
             scene = self._scene(conn, held)
-            happened = effects.apply(scene, moved.decisions) + effects.probe_due(scene)
-            reminding.remind(scene)
+            happened = effects.apply(conn, scene, moved.decisions) + effects.probe_due(conn, scene)
+            moving.remind(scene)
             store.write_streams(conn, stream_rows(moved, self._plan))
-            troubles = self._health(scene, held)
+            troubles = self._health(conn, scene.now_ms, held)
             left = budgets.budgets(moved.memory.core, self._plan)
             budgets.write(conn, left, held.budgets)
             cursors = judged(held.cursors, fresh.cursors, moved)
@@ -203,22 +199,22 @@ class Session:
             self._rows_at = monotonic()
         return happened
 
-    def _health(self, scene: Scene, held: Held) -> frozenset[tuple[str, str]]:
-        topics = {r.topic_id: r.topic for r in scene.conn.execute(select(topic_partition))}
+    def _health(self, conn: Connection, now_ms: int, held: Held) -> frozenset[tuple[str, str]]:
+        topics = {r.topic_id: r.topic for r in conn.execute(select(topic_partition))}
         now = health.conditions(held.memory, topics)
         for begun in now.keys() - held.troubles:
             condition = now[begun]
             announcements.open_internal(
-                scene.conn,
+                conn,
                 self._config,
                 rule=condition.rule,
                 key=condition.key,
                 summary=condition.summary,
                 detail=condition.detail,
-                at_ms=scene.now_ms,
+                at_ms=now_ms,
             )
         for rule, key in held.troubles - now.keys():
-            announcements.resolve_internal(scene.conn, rule=rule, key=key, detail="it is over")
+            announcements.resolve_internal(conn, rule=rule, key=key, detail="it is over")
         return frozenset(now)
 
     def _pace(self, took_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Who is told of an incident, and when: one page for what began together, mutes and silences, ends.
+"""Who is told of an incident, and when: one page for what began together, mutes and silences, ends. Pure.
 
 What happens by the clock afterwards is in `reminding`.
 """
@@ -6,161 +6,161 @@ What happens by the clock afterwards is in `reminding`.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select
-
-from monitor.config.rule import Severity
+from monitor.config.rule import Rule
 from monitor.config.templates import receivers
-from monitor.judge.quiet import Quiet, words
-from monitor.judge.scene import Scene
-from monitor.ledger import incidents, silences
-from monitor.ledger.announcements import announce, groups_itself
-from monitor.ledger.decided import incident
-from monitor.ledger.facts import INTERNAL_STREAM
-from monitor.ledger.moments import millis, moment
-from monitor.ledger.outbox import Addressee, addressees, told
+from monitor.judge.standing import (
+    FLAPPING,
+    Mark,
+    Message,
+    Note,
+    Standing,
+    Step,
+    View,
+    message,
+    severest_first,
+)
+from monitor.ledger.announcements import groups_itself
+from monitor.ledger.outbox import Addressee, addressees
 
 TOGETHER_MS: Final = 120_000
 MOST_LISTED: Final = 50
-FLAPPING: Final = "flapping"
 
 Extra = Mapping[str, Any]
 
 
-def quiet_of(scene: Scene) -> Quiet:
-    """The mutes and silences that are in force."""
-    return Quiet(scene.config.mutes, silences.in_force(scene.conn, scene.now_ms), scene.now_ms)
+def rule_of(view: View, one: Standing) -> Rule | None:
+    """The rule that judges the incident's stream by now; None where it is gone."""
+    rules = view.rules.values()
+    return next((r for r in rules if r.name == one.rule and r.match.accepts(one.labels)), None)
 
 
-def rows_of(scene: Scene, ids: Iterable[str]) -> list[Row[Any]]:
-    """The rows of some incidents, the severest first."""
-    found = scene.conn.execute(select(incident).where(incident.c.incident_id.in_(list(ids)))).all()
-    return sorted(found, key=lambda row: (-Severity(row.severity).rank, row.onset_at, row.incident_id))
-
-
-def audience(scene: Scene, row: Row[Any]) -> list[Addressee]:
+def audience(view: View, one: Standing) -> list[Addressee]:
     """Whom the incident's rule names at its severity."""
-    known, default = scene.config.receivers, scene.config.default_notify
-    rule = next(
-        (r for r in scene.plan.rules.values() if r.name == row.rule and r.match.accepts(row.labels)), None
-    )
-    names = rule.notify.at(Severity(row.severity)) if rule is not None else ()
-    return addressees(scene.config, receivers(names, row.labels, known, default))
+    known, default = view.config.receivers, view.config.default_notify
+    rule = rule_of(view, one)
+    names = rule.notify.at(one.severity) if rule is not None else ()
+    return addressees(view.config, receivers(names, one.labels, known, default))
 
 
-def tell_opened(scene: Scene, ids: Iterable[str], key: str = "", extra: Extra | None = None) -> None:
+def opened(view: View, fresh: Sequence[Standing], key: str = "", extra: Extra | None = None) -> list[Step]:
     """Page for what opened: what began together with an open page joins it, what is muted is held back."""
-    quiet, pages = quiet_of(scene), dict[str, list[Row[Any]]]()
-    rows = rows_of(scene, ids)
-    leaders = _leaders(scene, rows)
-    for row in rows:
-        why = quiet.reason(words(row))
+    steps: list[Step] = []
+    pages: dict[str, list[Standing]] = {}
+    leaders = _leaders(view, fresh)
+    for one in fresh:
+        why = view.quiet.reason(one.words)
         if why is not None:
-            hold_back(scene, row, why, "opened", key)
+            steps += hold_back(view, one, why, "opened", key)
             continue
-        leader = next((each for each in leaders if _together(each, row)), None)
+        leader = next((each for each in leaders if _together(each, one)), None)
         if leader is None:
-            leaders.append(row)
+            leaders.append(one)
         else:
-            incidents.note(scene.conn, row.incident_id, "grouped", f"in the page of {leader.incident_id}")
+            steps.append(Note(one.incident_id, "grouped", f"in the page of {leader.incident_id}"))
         group_id = None if leader is None else leader.incident_id
-        incidents.mark(
-            scene.conn,
-            row.incident_id,
-            {"group_id": group_id, "held_back": None, "notified_at": scene.now_ms},
-        )
-        pages.setdefault(group_id or row.incident_id, []).append(row)
+        steps += [_told(view, one), Mark(one.incident_id, {"group_id": group_id})]
+        pages.setdefault(group_id or one.incident_id, []).append(one)
     for leader_id, members in pages.items():
-        _page(scene, leader_id, members, key, extra or {})
+        steps += _page(view, leader_id, members, key, extra or {})
+    return steps
 
 
-def _leaders(scene: Scene, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """The open pages that `rows` may join."""
-    if not rows:
-        return []
-    first = moment(min(millis(row.onset_at) for row in rows) - TOGETHER_MS)
-    open_page = (incident.c.state == "firing") & incident.c.group_id.is_(None)
-    open_page &= incident.c.notified_at.is_not(None) & incident.c.held_back.is_(None)
-    open_page &= ~incident.c.historical & (incident.c.stream != INTERNAL_STREAM)
-    open_page &= incident.c.onset_at >= first
-    mine = {row.incident_id for row in rows}
-    found = scene.conn.execute(select(incident).where(open_page).order_by(incident.c.opened_at)).all()
-    return [row for row in found if row.incident_id not in mine]
+def _leaders(view: View, fresh: Sequence[Standing]) -> list[Standing]:
+    """The open pages that `fresh` may join."""
+    mine = {one.incident_id for one in fresh}
+    return [one for one in view.firing if one.incident_id not in mine and _is_open_page(one)]
 
 
-def _together(leader: Row[Any], row: Row[Any]) -> bool:
+def _is_open_page(one: Standing) -> bool:
+    known = one.notified_ms is not None and one.held_back is None
+    return known and one.group_id is None and not one.historical
+
+
+def _together(leader: Standing, one: Standing) -> bool:
     """Whether they began together; what is severer than the page has one of its own, or nobody would look."""
-    near = abs(millis(leader.onset_at) - millis(row.onset_at)) <= TOGETHER_MS
-    alike = leader.rule == row.rule or leader.stream == row.stream
-    return near and alike and Severity(leader.severity).rank >= Severity(row.severity).rank
+    near = abs(leader.onset_ms - one.onset_ms) <= TOGETHER_MS
+    alike = leader.rule == one.rule or leader.stream == one.stream
+    return near and alike and leader.severity.rank >= one.severity.rank
 
 
-def _page(scene: Scene, leader_id: str, members: Sequence[Row[Any]], key: str, extra: Extra) -> None:
+def _page(view: View, leader_id: str, members: Sequence[Standing], key: str, extra: Extra) -> list[Step]:
     """One message to each receiver for all of `members` that it is to hear of."""
-    knows = {receiver.name for receiver in told(scene.conn, leader_id)}
-    heard: dict[Addressee, list[Row[Any]]] = {}
-    for row in members:
-        for receiver in audience(scene, row):
-            heard.setdefault(receiver, []).append(row)
-    for receiver, rows in heard.items():
+    knows = {receiver.name for receiver in view.told(leader_id)}
+    heard: dict[Addressee, list[Standing]] = {}
+    for one in members:
+        for receiver in audience(view, one):
+            heard.setdefault(receiver, []).append(one)
+    steps: list[Step] = []
+    for receiver, found in heard.items():
         if groups_itself(receiver):
-            for row in rows:
-                announce(scene.conn, row.incident_id, "opened", [receiver], delivery_key=key, extra=extra)
+            steps += [step for one in found for step in message(one, "opened", [receiver], key, extra)]
             continue
         joined = {"joined": True} if receiver.name in knows else {}
-        also = {**listed(rows[1:]), **joined, **extra}
-        announce(scene.conn, rows[0].incident_id, "opened", [receiver], delivery_key=key, extra=also)
+        also = {**listed(found[1:]), **joined, **extra}
+        steps += message(found[0], "opened", [receiver], key, also)
+    return steps
 
 
-def listed(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+def listed(found: Sequence[Standing]) -> dict[str, Any]:
     """What a message says of further incidents."""
-    if not rows:
+    if not found:
         return {}
     names = ("incident_id", "rule", "stream", "severity", "summary")
-    also = [{name: row._mapping[name] for name in names} for row in rows[:MOST_LISTED]]
-    return {"also": also, "also_n": len(rows)}
+    return {
+        "also": [{n: getattr(one, n) for n in names} for one in found[:MOST_LISTED]],
+        "also_n": len(found),
+    }
 
 
-def hold_back(scene: Scene, row: Row[Any], why: str, event: str, key: str = "") -> None:
-    """Keep a message and send it to nobody; the incident is told of when `why` is over."""
-    incidents.mark(scene.conn, row.incident_id, {"held_back": why})
-    incidents.note(scene.conn, row.incident_id, "suppressed", f"{event}: {why}")
-    announce(scene.conn, row.incident_id, event, audience(scene, row), delivery_key=key, suppressed=True)
+def hold_back(view: View, one: Standing, why: str, event: str, key: str = "") -> list[Step]:
+    """Keep a message and send it to nobody; the incident is told of when `why` is over.
+
+    What came back stays so: nobody was told that, so that its end is no news either.
+    """
+    held = [] if one.held_back == FLAPPING else [Mark(one.incident_id, {"held_back": why})]
+    note = Note(one.incident_id, "suppressed", f"{event}: {why}")
+    kept = Message(one.incident_id, event, tuple(audience(view, one)), one.key(key), suppressed=True)
+    return [*held, note, kept]
 
 
-def tell_escalated(scene: Scene, incident_id: str) -> None:
+def escalated(view: View, one: Standing) -> list[Step]:
     """Tell those who were told before, and whom the new severity names; what was historical is news to them."""
-    [row] = rows_of(scene, [incident_id])
-    why = quiet_of(scene).reason(words(row))
+    why = view.quiet.reason(one.words)
     if why is not None:
-        hold_back(scene, row, why, "escalated", row.severity)
-        return
-    to = dict.fromkeys([*told(scene.conn, incident_id), *audience(scene, row)])
-    incidents.mark(scene.conn, incident_id, {"held_back": None, "notified_at": scene.now_ms})
-    announce(scene.conn, incident_id, "escalated", to, delivery_key=row.severity)
+        return hold_back(view, one, why, "escalated", one.severity)
+    if one.held_back == FLAPPING:
+        return back(view, one)
+    return [_told(view, one), *message(one, "escalated", knowing(view, one), one.key(one.severity))]
 
 
-def tell_ended(scene: Scene, ids: Iterable[str]) -> None:
+def back(view: View, one: Standing) -> list[Step]:
+    """Tell that an incident fires again of which people were told that it had ended."""
+    return [_told(view, one), *message(one, "opened", knowing(view, one), one.key(), {"back": True})]
+
+
+def knowing(view: View, one: Standing) -> list[Addressee]:
+    """Those who were told before, and whom the rule names by now."""
+    return [*view.told(one.page), *audience(view, one)]
+
+
+def _told(view: View, one: Standing) -> Step:
+    return Mark(one.incident_id, {"held_back": None, "notified_ms": view.now_ms})
+
+
+def ended(view: View, over: Iterable[Standing]) -> list[Step]:
     """Say that incidents have ended to all who know of their page, one message a page; silences do not matter."""
-    pages: dict[str, list[Row[Any]]] = {}
-    for row in rows_of(scene, ids):
-        if row.held_back != FLAPPING:
-            pages.setdefault(row.group_id or row.incident_id, []).append(row)
-    for leader_id, rows in pages.items():
-        left = _left(scene, leader_id)
-        extra = {**listed(rows[1:]), **({"left": left} if left else {})}
-        to = told(scene.conn, rows[0].incident_id)
-        for row in rows:
-            _announce_end(scene, row, [each for each in to if groups_itself(each)], {})
-        _announce_end(scene, rows[0], [each for each in to if not groups_itself(each)], extra)
+    pages: dict[str, list[Standing]] = {}
+    for one in severest_first(over):
+        if one.held_back != FLAPPING:
+            pages.setdefault(one.page, []).append(one)
+    return [step for page, found in pages.items() for step in _page_ended(view, page, found)]
 
 
-def _announce_end(scene: Scene, row: Row[Any], to: Sequence[Addressee], extra: Extra) -> None:
-    key = f"reopened/{row.reopened}" if row.reopened else ""
-    announce(scene.conn, row.incident_id, "resolved", to, delivery_key=key, extra=extra)
-
-
-def _left(scene: Scene, leader_id: str) -> int:
-    """How many incidents of a page still fire."""
-    page = (incident.c.incident_id == leader_id) | (incident.c.group_id == leader_id)
-    firing = select(func.count()).select_from(incident).where(page & (incident.c.state == "firing"))
-    return int(scene.conn.execute(firing).scalar_one())
+def _page_ended(view: View, page: str, found: Sequence[Standing]) -> list[Step]:
+    left = sum(one.page == page for one in view.firing)
+    extra = {**listed(found[1:]), **({"left": left} if left else {})}
+    to, steps = view.told(page), list[Step]()
+    for one in found:
+        steps += message(one, "resolved", [each for each in to if groups_itself(each)], one.key())
+    rest = [each for each in to if not groups_itself(each)]
+    return steps + message(found[0], "resolved", rest, found[0].key(), extra)

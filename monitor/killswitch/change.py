@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -10,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from monitor.config.model import KillSwitch
 from monitor.errors import LedgerUnavailable
-from monitor.killswitch.states import value_in
+from monitor.killswitch.deciding import KillAction, next_sequence, value_in
 from monitor.ledger.decided import incident, kill_event, kill_switch
 from monitor.ledger.incidents import note
 from monitor.ledger.moments import millis, moment, rfc3339
@@ -24,17 +23,6 @@ from monitor.ledger.outbox import (
     topic_lane,
     topic_of,
 )
-
-
-class KillAction(StrEnum):
-    """What a call did; all but `already` are actions of `kill_events`."""
-
-    TRIPPED = "tripped"
-    RELEASED = "released"
-    PROBING = "probing"
-    WOULD_TRIP = "would_trip"
-    HELD_BY_GUARD = "held_by_guard"
-    ALREADY = "already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +59,8 @@ class Change:
 
     @property
     def next_sequence(self) -> int:
-        """Higher than any of the switch before, also in a ledger that went back (rule 7)."""
-        return max(millis(self.at), self.last + 1)
+        """Higher than any of the switch before."""
+        return next_sequence(millis(self.at), self.last)
 
     def apply(
         self, action: KillAction, *, not_after_ms: int | None = None, share: float | None = None
@@ -165,21 +153,28 @@ class Change:
     def _body(
         self, action: KillAction, sequence: int, not_after_ms: int | None, share: float | None
     ) -> dict[str, Any]:
-        return {
-            "switch": self.switch.name,
-            "stream": self.stream,
-            "state": action.value,
-            "mode": self.switch.mode,
-            "target": self.switch.target,
-            "share": share,
-            "sequence": sequence,
-            "reason": self.reason,
-            "incident_id": self.incident_id,
-            "actor": self.actor,
-            "at": rfc3339(self.at),
-            "evidence_until": instant(self.evidence_until_ms),
-            "not_after": instant(not_after_ms),
-        }
+        body = body_of(self.switch, self.stream, action, sequence, millis(self.at), self.actor, self.reason)
+        body |= {"share": share, "incident_id": self.incident_id}
+        return body | {"evidence_until": instant(self.evidence_until_ms), "not_after": instant(not_after_ms)}
+
+
+def body_of(
+    switch: KillSwitch, stream: str, action: KillAction, sequence: int, at_ms: int, actor: str, reason: str
+) -> dict[str, Any]:
+    """What a webhook gets of a state of `switch`; what is not known here is null."""
+    unknown = dict.fromkeys(("share", "incident_id", "evidence_until", "not_after"))
+    return {
+        "switch": switch.name,
+        "stream": stream,
+        "state": action.value,
+        "mode": switch.mode,
+        "target": switch.target,
+        "sequence": sequence,
+        "reason": reason,
+        "actor": actor,
+        "at": rfc3339(moment(at_ms)),
+        **unknown,
+    }
 
 
 def instant(ms: int | None) -> str | None:

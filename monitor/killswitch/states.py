@@ -1,24 +1,16 @@
 """What the ledger says of the kill switches: read by whoever obeys, judges or shows them."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from monitor.config.model import KillSwitch, SwitchKey
+from monitor.config.model import SwitchKey
+from monitor.killswitch.deciding import State
 from monitor.ledger.decided import kill_switch
 from monitor.ledger.moments import millis
 
 SERVED = {"disable": "off"}
-
-
-class State(StrEnum):
-    """What a service should do: serve, not serve, or let a share of its traffic through."""
-
-    RELEASED = "released"
-    TRIPPED = "tripped"
-    PROBING = "probing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +45,6 @@ class SwitchState:
     def instead(self) -> str:
         """What is served while it is tripped: `off`, or the fallback's name."""
         return self.target or SERVED.get(self.mode, self.mode)
-
-
-def value_in(switch: KillSwitch, stream: str) -> str:
-    """Which state of `switch` a trip about `stream` is: with `per`, `stream` is the value of its labels."""
-    return stream if switch.per else ""
 
 
 def state(conn: Connection) -> dict[SwitchKey, SwitchState]:

@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, func, select
 
 from monitor.config.model import KillSwitch
-from monitor.killswitch.change import Change, KillAction, KillOutcome, last_sequence, seen
-from monitor.killswitch.guard import held_by_guard, hold, would_trip
-from monitor.killswitch.states import State, SwitchState, state, value_in
+from monitor.killswitch.change import Change, KillOutcome, last_sequence, seen
+from monitor.killswitch.deciding import ONLY_SAID, KillAction, State, asked, others_of_late, value_in
+from monitor.killswitch.guard import only_say, tripped_by_rules
+from monitor.killswitch.states import SwitchState, state
 from monitor.ledger.decided import kill_event
 from monitor.ledger.moments import millis
 from monitor.ledger.outbox import lock_switches
@@ -43,20 +44,20 @@ def trip(
     """Trip `switch` unless it is tripped; with an incident it is a trip by rule, which the guard may hold.
 
     A held trip and one that is a dry run leave one event and one line in the incident's timeline, however often they
-    are asked for. A person who trips means it, also where the switch says `trip: dry_run`. A probe that fails is
-    tripped again whatever the guard says: that much has been stopped before.
-    Enqueue the incident's own messages first: who was told of it is told of the kill.
+    are asked for. Enqueue the incident's own messages first: who was told of it is told of the kill.
     """
     at = _lock(conn)
-    now = seen(conn, switch, value_in(switch, stream))
-    if now is not None and now.state == State.TRIPPED:
-        return KillOutcome(KillAction.ALREADY, now.sequence, None, new=False)
+    value, by_rule = value_in(switch, stream), incident_id is not None
+    now = seen(conn, switch, value)
+    late = tripped_by_rules(conn) if by_rule else ()
+    others = others_of_late(late, (switch.name, value), switch.guard, millis(at))
+    before = None if now is None else State(now.state)
+    action = asked(switch, before, by_rule=by_rule, dry_run=dry_run, others=others)
+    if now is not None and action is KillAction.ALREADY:
+        return KillOutcome(action, now.sequence, None, new=False)
     change = _change(conn, switch, stream, reason, actor, incident_id, evidence_until_ms, at, now)
-    if incident_id is not None and (dry_run or switch.dry_run):
-        return would_trip(change, incident_id)
-    probing = now is not None and now.state == State.PROBING
-    if incident_id is not None and not probing and held_by_guard(conn, switch, change.value, at):
-        return hold(change, incident_id)
+    if incident_id is not None and action in ONLY_SAID:
+        return only_say(change, incident_id, action)
     return change.apply(KillAction.TRIPPED, not_after_ms=_not_after_ms(switch, at))
 
 

@@ -70,6 +70,16 @@ def announce(
     return len(receivers)
 
 
+def acknowledge(
+    conn: Connection, incident_id: str, by: str, outcome: str | None = None
+) -> incidents.Acknowledgement:
+    """Record who has taken the incident, and tell the others of it while it fires."""
+    done = incidents.acknowledge(conn, incident_id, by, outcome)
+    if done is incidents.Acknowledgement.DONE and incidents.fires(conn, incident_id):
+        announce(conn, incident_id, "acknowledged")
+    return done
+
+
 def groups_itself(receiver: Addressee) -> bool:
     """Whether a receiver keeps every alert by itself, and puts together what belongs together: Alertmanager does."""
     return receiver.kind in KINDS and KINDS[receiver.kind].repeats

@@ -58,11 +58,12 @@ def incident_row(
         "dry_run": dry_run,
         "slice_id": slice_id,
         "config_hash": config_hash,
-        **_measured(facts),
+        **measured(facts),
     }
 
 
-def _measured(facts: Facts) -> dict[str, Any]:
+def measured(facts: Facts) -> dict[str, Any]:
+    """What grows with an incident, by column."""
     return {
         "quantity": facts.quantity,
         "unit": unit_of(facts),
@@ -135,7 +136,7 @@ def mark_late(conn: Connection, incident_id: str, group_id: str | None, at_ms: i
 def escalate(conn: Connection, incident_id: str, facts: Facts) -> bool:
     """Raise a firing incident to the severity of `facts`; False unless that is higher than what it has."""
     milder = [s.value for s in Severity if s.rank < Severity(facts.severity).rank]
-    changed = _change(conn, incident_id, incident.c.severity.in_(milder), _measured(facts))
+    changed = _change(conn, incident_id, incident.c.severity.in_(milder), measured(facts))
     if changed:
         note(conn, incident_id, "escalated", f"{facts.severity}: {headline(facts)}")
     return changed
@@ -143,7 +144,7 @@ def escalate(conn: Connection, incident_id: str, facts: Facts) -> bool:
 
 def refresh(conn: Connection, incident_id: str, facts: Facts) -> bool:
     """Store newer figures of a firing incident of the same severity; the timeline does not grow."""
-    return _change(conn, incident_id, incident.c.severity == facts.severity, _measured(facts))
+    return _change(conn, incident_id, incident.c.severity == facts.severity, measured(facts))
 
 
 def resolve(
@@ -198,6 +199,12 @@ def acknowledge(conn: Connection, incident_id: str, by: str, outcome: str | None
     conn.execute(update(incident).where(incident.c.incident_id == incident_id).values(values))
     note(conn, incident_id, "acknowledged", f"by {by}" + (f": {outcome}" if outcome else ""))
     return Acknowledgement.DONE if row.acknowledged_at is None else Acknowledgement.ALREADY
+
+
+def fires(conn: Connection, incident_id: str | None) -> bool:
+    """Whether there is such an incident and it has not ended."""
+    firing = (incident.c.incident_id == incident_id) & (incident.c.state == "firing")
+    return conn.execute(select(incident.c.incident_id).where(firing)).first() is not None
 
 
 def note(conn: Connection, incident_id: str, what: str, detail: str = "") -> None:

@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from monitor.config.model import KillSwitch, flag_name, value_of
-from monitor.killswitch.states import State, SwitchState
+from monitor.killswitch.deciding import State
+from monitor.killswitch.states import SwitchState
 from monitor.web.board import Board
 
 NORMAL: Final = "normal"

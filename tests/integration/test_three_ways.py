@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from kafka import KafkaProducer
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from monitor import cli, config
 from monitor.cli.daemon import Daemon
@@ -110,10 +110,10 @@ class Tap:
         self._moves: list[Told] = []
         apply, add = effects.apply, Found.add
 
-        def applied(scene: effects.Scene, decisions):
+        def applied(conn: Connection, scene: effects.Scene, decisions):
             for decision in decisions:
                 self._note(decision, scene.history)
-            return apply(scene, decisions)
+            return apply(conn, scene, decisions)
 
         def added(found: Found, verdict: Verdict) -> None:
             self._note(verdict, found.history)

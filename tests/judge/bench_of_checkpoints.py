@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -89,7 +90,7 @@ class Ledger:
                 )
             )
 
-    def store_errors(self, first: int, panes: list[tuple[int, int]], **more: bool) -> None:
+    def store_errors(self, first: int, panes: list[tuple[int, int]], **more: Any) -> None:
         """One checkpoint with panes from number `first` on, seen until the last one's end."""
         begin = self.start_ms + first * 10_000
         delta = errors(begin, panes, slots=more.pop("slots", False))

@@ -7,8 +7,8 @@ from killing import hook, opened, trip_by_rule
 from sqlalchemy import func, update
 
 from monitor.config.model import Guard, Release
-from monitor.killswitch.change import KillAction
-from monitor.killswitch.states import State, state
+from monitor.killswitch.deciding import KillAction, State
+from monitor.killswitch.states import state
 from monitor.killswitch.switches import MOST_PROBES, TOCSIN, probe_due, release, trip
 from monitor.ledger.decided import kill_event, kill_switch
 

@@ -7,7 +7,7 @@ from killing import EVIDENCE_MS, hook, opened, trip_by_rule
 from sqlalchemy import func, select
 
 from monitor.config.model import Guard
-from monitor.killswitch.change import KillAction
+from monitor.killswitch.deciding import KillAction
 from monitor.killswitch.states import confirm, is_confirmed, state
 from monitor.killswitch.switches import release, send_again, trip
 from monitor.ledger.decided import delivery, incident, kill_event, kill_switch, timeline

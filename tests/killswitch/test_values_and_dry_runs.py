@@ -5,7 +5,7 @@ from killing import hook, opened, trip_by_rule
 from sqlalchemy import select
 
 from monitor.config.model import Guard
-from monitor.killswitch.change import KillAction
+from monitor.killswitch.deciding import KillAction
 from monitor.killswitch.states import confirm, state
 from monitor.killswitch.switches import release, send_again, trip
 from monitor.ledger.decided import delivery, kill_event

@@ -5,7 +5,7 @@ import time
 import pytest
 from sqlalchemy import update
 
-from monitor.killswitch.states import State
+from monitor.killswitch.deciding import State
 from monitor.killswitch.switches import release, trip
 from monitor.ledger.decided import kill_switch
 from monitor.ledger.engine import connect

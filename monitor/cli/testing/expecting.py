@@ -52,7 +52,7 @@ def _is(wanted: Wanted, incident: Incident, severity: str) -> bool:
 
 def _instead(wanted: Wanted, story: Story, at_ms: int) -> str:
     """The same rule as it is then, or when it fired instead."""
-    mine = [i for i in story.incidents if fnmatchcase(i.rule.name, wanted.rule)]
+    mine = [i for i in story.incidents.values() if fnmatchcase(i.rule.name, wanted.rule)]
     now = [(i, severity) for i in mine if (severity := i.severity_at(at_ms)) is not None]
     if now:
         return "; ".join(_shown(i, severity) for i, severity in now)

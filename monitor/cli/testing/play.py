@@ -10,14 +10,12 @@ import numpy as np
 from monitor.cli.lines import Lines
 from monitor.cli.replayer import KEY, Replay
 from monitor.cli.testing import learned, traffic
-from monitor.cli.testing.board import Board
 from monitor.cli.testing.desk import Desk
 from monitor.cli.testing.story import Story
 from monitor.cli.testing.suite import Case
 from monitor.config.model import Config
 from monitor.judge.block import Labels
 from monitor.judge.memory import Advance, Consumed, Context
-from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import IDLE_QUIET_MS, Mark
 from monitor.records.delta import Cells, Delta
 
@@ -59,7 +57,6 @@ class _Play(Replay):
         self.story = Story()
         self.step_ms = KILLING_STEP_MS if self._plan.kills else STEP_MS
         self._desk = Desk(config, self._plan, self._history, self.story)
-        self._board = Board(config, self._plan, self._desk, self.story)
         known = learned.known(before, config, self._plan, self._names)
         self._given = known.references
         self._history.add(Cells(), known.versions)
@@ -81,12 +78,8 @@ class _Play(Replay):
     def _context(self, labels: Labels, *, deaf: bool) -> Context:
         given, self._given = self._given, ()
         plain = super()._context(labels, deaf=deaf)
-        return replace(plain, switches=self._board.switches(), paused=self._board.paused(labels), given=given)
+        return replace(plain, switches=self._desk.switches(), paused=self._desk.paused(labels), given=given)
 
     def _note(self, moved: Advance) -> None:
-        for decision in moved.decisions:
-            if isinstance(decision, Verdict):
-                self._desk.move(decision)
-            elif isinstance(decision, Trip):
-                self._board.pull(decision)
+        self._desk.take(moved.decisions)
         self._desk.remind(moved.memory.progress.event_ms or 0)

@@ -7,7 +7,6 @@ from monitor.config.model import SwitchKey
 from monitor.config.rule import Rule
 from monitor.ledger.facts import Facts
 from monitor.ledger.headline import headline
-from monitor.ledger.outbox import Addressee
 
 
 @dataclass(slots=True)
@@ -18,13 +17,6 @@ class Incident:
     rule: Rule
     facts: Facts
     steps: list[tuple[int, str | None]]
-    heard: dict[Addressee, None] = field(default_factory=dict)
-    held_back: str | None = None
-    notified_ms: int | None = None
-
-    @property
-    def fires(self) -> bool:
-        return self.steps[-1][1] is not None
 
     def severity_at(self, ms: int) -> str | None:
         """How severe it was at a time; None before it opened and after it ended."""
@@ -56,15 +48,15 @@ class News:
 
 @dataclass(slots=True)
 class Story:
-    """All of it. `kills` are the states that switches came to, in order."""
+    """All of it. `incidents` are by id; `kills` are the states that switches came to, in order."""
 
-    incidents: list[Incident] = field(default_factory=list)
+    incidents: dict[str, Incident] = field(default_factory=dict)
     news: list[News] = field(default_factory=list)
     kills: list[tuple[int, SwitchKey, str]] = field(default_factory=list)
 
     def firing_at(self, ms: int) -> Iterator[tuple[Incident, str]]:
         """The incidents that fire at a time, with their severity then."""
-        for incident in self.incidents:
+        for incident in self.incidents.values():
             severity = incident.severity_at(ms)
             if severity is not None:
                 yield incident, severity
@@ -81,7 +73,7 @@ class Story:
         """Everything with its time, in order."""
         found = [(news.at_ms, str(news)) for news in self.news]
         found += [(at, f"switch {'/'.join(filter(None, key))} {state}") for at, key, state in self.kills]
-        for incident in self.incidents:
+        for incident in self.incidents.values():
             for at, severity in incident.steps:
                 what = f"fires, {severity}: {headline(incident.facts)}" if severity else "has ended"
                 found.append((at, f"{incident} {what}"))
