@@ -11,7 +11,7 @@ from rich.table import Table
 from monitor.config.model import Config, Streams
 from monitor.config.problem import listed, meant
 from monitor.config.rule import Bound, Rule, RuleKind, labelled
-from monitor.config.templates import receivers
+from monitor.config.templates import filled, receivers
 from monitor.errors import UsageError
 from monitor.ledger.wording import duration, span
 
@@ -117,7 +117,7 @@ def _in_effect(rule: Rule, labels: Mapping[str, str], settings: Config) -> InEff
         watches=_watched(rule),
         condition=_condition(rule),
         notify=_told(rule, labels, settings),
-        kill=rule.kill,
+        kill=_pulled(rule, labels, settings),
         idle=_idle(rule, labels),
     )
 
@@ -132,6 +132,11 @@ def _told(rule: Rule, labels: Mapping[str, str], settings: Config) -> tuple[str,
         for name in receivers(names, labels, known, default):
             found.setdefault(name, f"{name} ({severity})" if len(rule.notify.tiers) > 1 else name)
     return tuple(found.values())
+
+
+def _pulled(rule: Rule, labels: Mapping[str, str], settings: Config) -> str | None:
+    name = filled(rule.kill or "", labels)
+    return name if name in settings.kill_switches else None
 
 
 def _idle(rule: Rule, labels: Mapping[str, str]) -> str:

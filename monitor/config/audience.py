@@ -2,17 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
 from monitor.config.model import Streams
-from monitor.config.problem import Report, WrongError, meant
+from monitor.config.naming import RECEIVER, name_or_template
+from monitor.config.problem import Report, WrongError
 from monitor.config.rule import Audience, Severity
 from monitor.config.section import Section, each
-from monitor.config.templates import fields, filled, templated
 from monitor.config.tree import Mapping, Node
-from monitor.config.values import named, plain_text, text
 
 _HOW: Final = "write notify: [default], or notify: {warning: [default], critical: [default, oncall]}"
 
@@ -27,7 +25,7 @@ class Directory:
 
 def read_audience(node: Node, directory: Directory, report: Report) -> Audience:
     """The receivers to tell at each severity."""
-    name = partial(_name, directory=directory)
+    name = partial(name_or_template, known=directory.receivers, streams=directory.streams, sort=RECEIVER)
     if not isinstance(node, Mapping):
         return Audience(((Severity.INFO, each(node, name, report)),))
     if not node.values:
@@ -40,32 +38,3 @@ def read_audience(node: Node, directory: Directory, report: Report) -> Audience:
         s: section.take(s, lambda value: each(value, name, report), ()) for s in Severity if s in section
     }
     return Audience(tuple(given.items()))
-
-
-def receiver_name(node: Node, known: Collection[str]) -> str:
-    """The name of a receiver that there is."""
-    name = plain_text(node)
-    if name not in known:
-        raise WrongError(f"{named(node)} is not a receiver", meant(name, known) or "add it to receivers")
-    return name
-
-
-def _name(node: Node, directory: Directory) -> str:
-    if not fields(text(node)):
-        return receiver_name(node, directory.receivers)
-    name = templated(node, directory.streams.labels)
-    for wanted in _expansions(name, directory.streams):
-        if not any(fnmatchcase(receiver, wanted) for receiver in directory.receivers):
-            shown = wanted.replace("*", "...")
-            advice = meant(wanted, directory.receivers) or "add it to receivers"
-            raise WrongError(f"{named(node)} stands for {shown}, which is not a receiver", advice)
-    return name
-
-
-def _expansions(name: str, streams: Streams) -> list[str]:
-    """What a name stands for: each value of its one label that `streams.labels` gives, else a glob."""
-    labels = fields(name)
-    if len(labels) > 1 or labels[0] in streams.by:
-        return [filled(name, dict.fromkeys(labels, "*"))]
-    values = dict.fromkeys(n.given[labels[0]] for n in streams.namings if labels[0] in n.given)
-    return [filled(name, {labels[0]: value}) for value in values]

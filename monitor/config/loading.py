@@ -127,7 +127,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     )
     defaults = general.read_defaults(root, _names(root, "receivers"), streams)
     signals, vocabulary = read_user_signals(root)
-    per_switches = [name for name, switch in switches.items() if switch.per]
+    per_switches = {name: switch.per for name, switch in switches.items() if switch.per}
     known = Known(
         _names(root, "receivers"), _names(root, "kill_switches"), per_switches, streams, defaults, vocabulary
     )

@@ -5,9 +5,11 @@ from typing import Final
 
 from monitor.config.hours import longest_ms
 from monitor.config.model import Streams
+from monitor.config.naming import stands_for
 from monitor.config.problem import Report, listed, meant
 from monitor.config.rule import Limit, LimitKind, Mute, Rule, Severity, accepts
 from monitor.config.section import Section
+from monitor.config.templates import fields
 from monitor.config.tree import Mapping as Keys
 from monitor.config.tree import Node, Sequence
 from monitor.config.values import MS, scalar, written
@@ -80,6 +82,18 @@ def _longer_than_hours(section: Section, rule: Rule) -> None:
     for key, never in (("absent", (rule.absent_ms or 0) >= longest), ("for", rule.for_ms > longest)):
         if never:
             section.unwise(sentence, "shorten it, or lengthen during", at=key)
+
+
+def warn_of_switch(section: Section, kill: str | None, per: Mapping[str, tuple[str, ...]]) -> None:
+    """Notes a switch that a label in its name picks, and that has a state for each value of that label besides."""
+    labels = set(fields(kill or ""))
+    for name in stands_for(kill or "", per) if labels else ():
+        if set(per[name]) <= labels:
+            said = listed(per[name])
+            sentence = (
+                f"{name} is of one {said} by its name, so its per: [{', '.join(per[name])}] does nothing"
+            )
+            section.unwise(sentence, "remove the one or the other", at="kill")
 
 
 def warn_of_labels(section: Section, globs: Mapping[str, tuple[str, ...]], streams: Streams) -> None:

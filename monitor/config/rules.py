@@ -1,6 +1,7 @@
 """The rules of alerts.yaml."""
 
 from collections.abc import Collection
+from collections.abc import Mapping as ByName
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -10,14 +11,15 @@ from monitor.config.audience import Directory, read_audience
 from monitor.config.hours import read_hours
 from monitor.config.matching import read_globs
 from monitor.config.model import Streams
-from monitor.config.never import RESERVED, warn_of_labels, warn_of_rule
+from monitor.config.naming import SWITCH, name_or_template
+from monitor.config.never import RESERVED, warn_of_labels, warn_of_rule, warn_of_switch
 from monitor.config.objective_of import read_objective
 from monitor.config.problem import Report, WrongError, meant
 from monitor.config.rule import Audience, Bound, Match, Rule, RuleKind, Severity
 from monitor.config.rule_checks import check_rule
 from monitor.config.section import Section
 from monitor.config.signal_names import Vocabulary, quantile, read_signals
-from monitor.config.templates import OF_RULE, address, templated
+from monitor.config.templates import OF_RULE, address, fields, templated
 from monitor.config.tree import Mapping, Node, Scalar, scalars
 from monitor.config.tree import Sequence as ListNode
 from monitor.config.values import MS, duration, flag, named, one_of, plain_text, text, whole
@@ -47,7 +49,7 @@ class Known:
 
     receivers: Collection[str]
     switches: Collection[str]
-    per_switches: Collection[str]
+    per_switches: ByName[str, tuple[str, ...]]
     streams: Streams
     defaults: Defaults
     signals: Vocabulary
@@ -151,6 +153,7 @@ class _Reader:
         )
         check_rule(self.section, rule, terms.signals, told=self._told(rule), shared_switch=self._shared(rule))
         warn_of_rule(self.section, rule, self.known.signals.ranges)
+        warn_of_switch(self.section, rule.kill, self.known.per_switches)
         self.section.close()
         return rule
 
@@ -206,11 +209,7 @@ class _Reader:
     def _switch(self, node: Node) -> str | None:
         if isinstance(node, Scalar) and node.empty:
             return None
-        name = plain_text(node)
-        if name not in self.known.switches:
-            advice = meant(name, self.known.switches) or "add it to kill_switches"
-            raise WrongError(f"{named(node)} is not a kill switch", advice)
-        return name
+        return name_or_template(node, self.known.switches, self.known.streams, SWITCH)
 
     def _file(self) -> str:
         """The file that the rule is included from, "" for alerts.yaml itself."""
@@ -222,7 +221,8 @@ class _Reader:
         return read_audience(node, directory, self.section.report)
 
     def _shared(self, rule: Rule) -> bool:
-        return rule.kill not in self.known.per_switches
+        """Whether its switch has one state for several streams: not with labels in its name, nor with `per`."""
+        return not fields(rule.kill or "") and rule.kill not in self.known.per_switches
 
     def _told(self, rule: Rule) -> bool:
         """Whether anybody is; a wrong or hidden `notify` was reported already, or cannot be known."""

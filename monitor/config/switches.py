@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
-from monitor.config.audience import receiver_name
 from monitor.config.model import Guard, KillSwitch, Release, Source, flag_name
+from monitor.config.naming import RECEIVER, known_name
 from monitor.config.problem import WrongError, meant
 from monitor.config.receiver_kinds import KAFKA
 from monitor.config.receivers import printable, read_topic, read_webhook
@@ -186,4 +186,4 @@ def _guard(outer: Section) -> Guard:
 
 
 def _notify(section: Section, receivers: Collection[str], node: Node) -> tuple[str, ...]:
-    return each(node, partial(receiver_name, known=receivers), section.report)
+    return each(node, partial(known_name, known=receivers, sort=RECEIVER), section.report)

@@ -3,6 +3,7 @@
 from collections.abc import Set
 
 from monitor.config.model import Config
+from monitor.config.naming import stands_for
 from monitor.config.rule import Rule
 from monitor.records.settings import MeasureSettings
 from monitor.records.signals import MISSING
@@ -23,7 +24,8 @@ def measure_settings(config: Config) -> MeasureSettings:
     windows = [rule for rule in rules if rule.window_ms is not None]
     kills = [rule for rule in rules if rule.kill is not None]
     read = {signal for rule in rules for signal in rule.signals}
-    fresh = [config.kill_switches[rule.kill].guard.fresh_ms for rule in kills if rule.kill is not None]
+    names = [name for rule in kills for name in stands_for(str(rule.kill), config.kill_switches)]
+    fresh = [config.kill_switches[name].guard.fresh_ms for name in names]
     return MeasureSettings(
         by=config.streams.by,
         slices=config.streams.slices,

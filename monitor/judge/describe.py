@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.buckets import quantile
 from monitor.config.rule import Bound, Limit, Rule, RuleKind, labelled
-from monitor.config.templates import filled, filled_address
+from monitor.config.templates import fields, filled, filled_address
 from monitor.judge.attribution import Attribution, Counts, Question, attribute
 from monitor.judge.coverage import coverage
 from monitor.judge.evidence import NEW, Alarm
@@ -143,7 +143,7 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         signal=verdict.signal,
         window_ms=rule.window_ms,
         guaranteed=False,
-        kill_switch=rule.kill,
+        kill_switch=_switch(rule, plan, labels),
         historical=historical,
         runbook=None if rule.runbook is None else filled_address(rule.runbook, words),
         title=None if rule.title is None else filled(rule.title, words),
@@ -151,6 +151,14 @@ def _frame(verdict: Verdict, rule: Rule, plan: Plan, history: History, historica
         traces=traces,
         links=_links(plan, words, traces),
     )
+
+
+def _switch(rule: Rule, plan: Plan, labels: Mapping[str, str]) -> str | None:
+    """The switch that the rule can pull; None where its name has labels that stand for none on this stream."""
+    if rule.kill is None or not fields(rule.kill):
+        return rule.kill
+    name = filled(rule.kill, labels)
+    return name if any(name in kill.switches for kill in plan.kills) else None
 
 
 def _words(verdict: Verdict, rule: Rule, plan: Plan, stream: str) -> dict[str, str]:

@@ -45,8 +45,8 @@ Switches = Mapping[SwitchKey, Switch]
 def paused_by(
     watches: Sequence[KillWatch], labels: Mapping[int, Mapping[str, str]], stopped: Collection[SwitchKey]
 ) -> frozenset[int]:
-    """The streams whose drift and silence are no news, because a switch that they can pull is `stopped`."""
-    mine = [watch for watch in watches if any(name == watch.switch for name, _ in stopped)]
+    """The streams whose drift, windows and silence are no news, because a switch that they can pull is `stopped`."""
+    mine = [watch for watch in watches if any(name in watch.switches for name, _ in stopped)]
     return frozenset(
         stream
         for watch in mine
@@ -96,9 +96,9 @@ def step(
     log_m = esr.update(rows.log_m, log_l, np.full(len(rows), log_w), n)
     onset = cusum.update(rows.onset, cusum.increment(k, n, rows.m), block.slot * 1000, k, n)
     rows = replace(rows, log_m=log_m, onset=onset, log_r=_recovery(rows, k, n, now))
-    holds = (esr.level(log_m) >= np.log(threshold)) & (onset.n_since >= watch.guard.min_n) & live
-    trips = [_trip(watch, rows, int(i), block, references) for i in np.flatnonzero(holds)]
-    return replace(state, rows=rows), trips
+    holds = (esr.level(log_m) >= np.log(threshold)) & live
+    found = [_trip(watch, rows, int(i), block, references) for i in np.flatnonzero(holds)]
+    return replace(state, rows=rows), [trip for trip in found if trip is not None]
 
 
 def _pulled(watch: KillWatch, rows: Rows, block: SlotBlock, switches: Switches) -> dict[int, Switch]:
@@ -153,11 +153,14 @@ def mended(
 
 def _trip(
     watch: KillWatch, rows: Rows, i: int, block: SlotBlock, references: Mapping[tuple[int, int], Reference]
-) -> Trip:
+) -> Trip | None:
+    """The trip of one row; None where its stream pulls nothing, or its switch asks for more records."""
     stream = int(rows.stream[i])
     pulled = watch.pulls(block.labels.get(stream, {}))
+    if pulled is None or rows.onset.n_since[i] < watch.switches[pulled[0]].guard.min_n:
+        return None
     return Trip(
-        switch=watch.switch,
+        switch=pulled[0],
         rule=watch.rule.name,
         signal=watch.signal.name,
         stream=stream,
@@ -169,5 +172,5 @@ def _trip(
         n=float(rows.onset.n_since[i]),
         m=float(rows.m[i]),
         reference=references.get((stream, watch.signal.code)),
-        value="" if pulled is None else pulled[1],
+        value=pulled[1],
     )

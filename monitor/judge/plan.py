@@ -11,9 +11,11 @@ import numpy as np
 
 from detectors import tolerance, weights
 from detectors.tolerance import Tolerance
-from monitor.config.model import Config, Guard, SwitchKey, value_of
+from monitor.config.model import Config, KillSwitch, SwitchKey, value_of
+from monitor.config.naming import stands_for
 from monitor.config.objectives import Objective
 from monitor.config.rule import Bound, Limit, LimitKind, Match, Naming, Rule, RuleKind, Severity, labelled
+from monitor.config.templates import filled
 from monitor.judge.objective import ObjectiveWatch, objective_watch
 from monitor.judge.parts import stream_of
 from monitor.judge.tolerances import WatchKind, described, tolerance_of
@@ -97,7 +99,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class KillWatch:
-    """A rule that can trip a switch, with its own evidence on 1 s slots."""
+    """A rule that can trip a switch, with its own evidence on 1 s slots.
+
+    `switch` may hold `{label}`; `switches` are those that it can stand for.
+    """
 
     key: str
     identity: str
@@ -105,14 +110,20 @@ class KillWatch:
     signal: Signal
     limit: Limit
     switch: str
-    guard: Guard
-    per: tuple[str, ...] = ()
+    switches: Mapping[str, KillSwitch]
     namings: tuple[Naming, ...] = ()
 
+    @property
+    def min_n(self) -> int:
+        """The records that any of its switches asks for at least."""
+        return max(switch.guard.min_n for switch in self.switches.values())
+
     def pulls(self, labels: Mapping[str, str]) -> SwitchKey | None:
-        """Which switch, and which of its states, a stream with these `labels` pulls; None where it has no value."""
-        value = value_of(self.per, labelled(labels, self.namings)) if self.per else ""
-        return None if value is None else (self.switch, value)
+        """Which switch, and which of its states, a stream with these `labels` pulls; None where there is none."""
+        known = labelled(labels, self.namings)
+        switch = self.switches.get(filled(self.switch, known))
+        value = None if switch is None else value_of(switch.per, known) if switch.per else ""
+        return None if switch is None or value is None else (switch.name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,22 +351,21 @@ def _shared(tiers: tuple[Tier, ...], claims: Mapping[Severity, float]) -> tuple[
 
 
 def _kill_watch(config: Config, rule: Rule, signal: Signal) -> KillWatch:
-    switch = config.kill_switches[str(rule.kill)]
+    names = stands_for(str(rule.kill), config.kill_switches)
+    found = {name: config.kill_switches[name] for name in names}
+    pers = next(iter(found.values())).per if names == (rule.kill,) else [(n, s.per) for n, s in found.items()]
     limit = next(
         lim for b in rule.bounds if b.side is Side.UP for s, lim in b.tiers if s is Severity.CRITICAL
     )
-    identity = _identity(
-        limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill, switch.per
-    )
+    identity = _identity(limit, rule.quantile, rule.kind, signal.name, *_told(rule.match), rule.kill, pers)
     return KillWatch(
         key_of(rule, signal),
         identity,
         rule,
         signal,
         limit,
-        switch.name,
-        switch.guard,
-        switch.per,
+        str(rule.kill),
+        found,
         config.streams.namings,
     )
 

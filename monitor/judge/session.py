@@ -165,7 +165,8 @@ class Session:
 
     def _fresh_kills(self, delta: Delta, now_ms: int) -> Delta:
         """Kill slots too old by the database's clock never count, however late this judge reads them (rule 5)."""
-        oldest = (now_ms - max((k.guard.fresh_ms for k in self._plan.kills), default=0)) // SLOT_MS
+        guards = [switch.guard for kill in self._plan.kills for switch in kill.switches.values()]
+        oldest = (now_ms - max((guard.fresh_ms for guard in guards), default=0)) // SLOT_MS
         return delta.without_kill_slots_before(oldest)
 
     def _commit(self, held: Held, fresh: Read, moved: Advance, given: tuple[Learned, ...]) -> list[Happened]:

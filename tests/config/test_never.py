@@ -122,3 +122,11 @@ def test_a_warning_of_an_included_file_names_that_file(tmp_path: Path) -> None:
     path.write_text("include: [team.yaml]\nreceivers: {default: {log: {}}}\n")
     [found] = config.warnings(path, environ={})
     assert found.file == str(tmp_path / "team.yaml")
+
+
+def test_a_label_in_the_name_of_a_switch_and_in_its_per_is_one_too_many(tmp_path: Path) -> None:
+    rule = '{name: r, signal: error, above: {critical: 10%}, kill: "{team}-stop"}'
+    rules = f"source: {{bootstrap_servers: k, topic: t}}\nrules: [{rule}]\n"
+    both = "kill_switches: {chat-stop: {topic: t, per: [team]}, search-stop: {topic: t, per: [model]}}"
+    sentence = "chat-stop is of one team by its name, so its per: [team] does nothing"
+    assert warnings(tmp_path, rules + both) == [("rules[0].kill", sentence, "remove the one or the other")]

@@ -173,7 +173,7 @@ def _kill(plan: Plan, watch: KillWatch, volume: Volume) -> Foreseen:
         blocks_needed = [
             float(expected_blocks(plan.kill_threshold * pairs, 1.0, e.m, rate, n)[0]) for e in events
         ]
-        slots = max(min(blocks_needed, default=math.inf), math.ceil(watch.guard.min_n / n))
+        slots = max(min(blocks_needed, default=math.inf), math.ceil(watch.min_n / n))
         delays.append(Delay(f"{100 * rate:g}%", slots * slot_s if math.isfinite(slots) else None))
     limit = f"{100 * events[0].m:.3g}%" if events else watch.limit.text
     return Foreseen(watch.rule.name, watch.signal.name, "kill", limit, 1, tuple(delays))

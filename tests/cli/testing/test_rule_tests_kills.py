@@ -61,3 +61,13 @@ def test_what_is_killed_is_not_judged_for_drift(tmp_path: Path) -> None:
     changed = "{for: 20m, output_tokens: 900 +- 40%}"
     killed = "{for: 20m, error: 95%, output_tokens: 900 +- 40%}"
     passes(tmp_path, [CALM, killed, OTHER, changed], expected)
+
+
+def test_a_label_in_its_name_picks_the_switch_and_messages_name_that(tmp_path: Path) -> None:
+    alerts = ALERTS.replace("kill: each", 'kill: "stop-{model}"').replace(
+        "  each: {per: [model],", "  stop-a: {"
+    )
+    killed = '{receiver: boss, event: tripped, text: "KILLED a: *tocsin kill release stop-a *"}'
+    expected = f"{{at: 6m, kill: {{stop-a: tripped}}, told: [default: opened, default: tripped, {killed}]}}"
+    told = run(tmp_path, one([CALM, "{for: 2m, error: 95%}"], [expected]), alerts).stdout
+    assert told == "ok   it\n"
