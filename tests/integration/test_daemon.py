@@ -13,9 +13,14 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from click.testing import CliRunner
 from kafka import KafkaProducer
+from openfeature import api
+from openfeature.contrib.provider.ofrep import OFREPProvider
+from openfeature.exception import ErrorCode
 from sqlalchemy import Engine, text
 
+from monitor import cli
 from monitor.ledger.engine import connect
 from monitor.local.kafka import KafkaServer
 from monitor.local.ports import free_ports
@@ -262,7 +267,7 @@ def leads(url: str) -> bool:
     return "tocsin_judge_leader 1.0" in metrics
 
 
-def test_a_total_failure_opens_an_incident_and_the_signed_kill_webhook_arrives(stage: Stage) -> None:
+def test_a_total_failure_opens_an_incident_kills_by_signed_webhook_and_flags_say_so(stage: Stage) -> None:
     with stage.daemon() as (running, url):
         until(lambda: ready(url))
         with closing(KafkaProducer(bootstrap_servers=stage.servers)) as producer:
@@ -298,8 +303,27 @@ def test_a_total_failure_opens_an_incident_and_the_signed_kill_webhook_arrives(s
             "SELECT array_agg(DISTINCT rule ORDER BY rule) FROM tocsin.incidents WHERE rule !~ 'tocsin'"
         )
         assert rules == ["errors", "outage"]
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(20) == 0
+        flags_tell_of_the_release_and_fail_open(stage, running, url)
+
+
+def flags_tell_of_the_release_and_fail_open(
+    stage: Stage, running: "subprocess.Popen[bytes]", url: str
+) -> None:
+    """As a service reads them, by the OpenFeature SDK: tripped by the rule, released by hand, and Tocsin gone."""
+    api.set_provider(OFREPProvider(url))
+    flags = api.get_client()
+    assert flags.get_string_value("chat.serve", "normal") == "off"
+    assert flags.get_boolean_value("chat.enabled", True) is False
+    [path] = stage.folder.glob("alerts-*.yaml")
+    command = ["kill", "release", "chat", "--reason", "mended", "-c", str(path)]
+    assert CliRunner().invoke(cli.cli, command).exit_code == 0
+    until(lambda: flags.get_boolean_value("chat.enabled", False), within_s=3)
+    assert flags.get_string_value("chat.serve", "off") == "normal"
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(20) == 0
+    gone = flags.get_boolean_details("chat.enabled", True)
+    assert (gone.value, gone.error_code) == (True, ErrorCode.GENERAL)
+    api.clear_providers()
 
 
 def failing(stage: Stage, producer: KafkaProducer, stop: threading.Event) -> None:
