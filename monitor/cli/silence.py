@@ -1,20 +1,24 @@
 """`tocsin silence add|list|expire`."""
 
 import getpass
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from monitor.cli.options import config_option, ledger, loaded
 from monitor.config import LEDGER
 from monitor.config.model import Config
 from monitor.config.mutes import OF_INCIDENT
+from monitor.config.never import RESERVED
 from monitor.config.problem import meant
+from monitor.config.rule import Match, Severity, accepts
 from monitor.config.values import milliseconds
 from monitor.errors import UsageError
+from monitor.judge.ledger_incidents import LedgerIncidents
 from monitor.ledger import silences
 from monitor.ledger.decided import silence as table
 
@@ -41,9 +45,13 @@ def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | N
     """
     settings = loaded(path, NEED)
     found, for_ms = _matched(match, settings), _length(length)
+    if not reason.strip():
+        raise UsageError("--reason is empty: say why, for those who look later")
     with ledger(settings) as conn:
         made = silences.add(conn, found, for_ms=for_ms, author=by, reason=reason)
+        now = _firing(conn, Match(found))
     click.echo(f"{made}: {' '.join(match)} is silent for {length}; to end it: tocsin silence expire {made}")
+    click.echo(f"it holds for {now} incident{'' if now == 1 else 's'} that fire{'s' if now == 1 else ''} now")
 
 
 @silence.command("list")
@@ -88,8 +96,29 @@ def _matched(pairs: tuple[str, ...], settings: Config) -> dict[str, tuple[str, .
             raise UsageError(f"{pair} is no label with a value: write {known[0]}=NAME")
         if label not in known:
             raise UsageError(f"{label} is not a label: {meant(label, known)}")
+        if label in found:
+            raise UsageError(f"{label} is there twice: write {label}={','.join(found[label])},{globs}")
         found[label] = tuple(globs.split(","))
+        if not all(found[label]):
+            raise UsageError(f"{pair} has an empty value: remove the comma")
+    _refuse_unknown("rule", found, {rule.name for rule in settings.rules})
+    _refuse_unknown("severity", found, set(Severity))
     return found
+
+
+def _refuse_unknown(word: str, found: Mapping[str, tuple[str, ...]], known: Collection[str]) -> None:
+    """A silence of what there is not would leave the page that it was meant for."""
+    globs = found.get(word, ())
+    own = any(glob.startswith(RESERVED) for glob in globs)
+    if globs and not own and not any(accepts(globs, value) for value in known):
+        raise UsageError(
+            f"no {word} is called {','.join(globs)}: {meant(globs[0], known) or 'see tocsin check'}"
+        )
+
+
+def _firing(conn: Connection, match: Match) -> int:
+    """How many incidents that fire now it holds for."""
+    return sum(match.accepts(one.words) for one in LedgerIncidents(conn).firing())
 
 
 def _length(text: str) -> int:

@@ -1,0 +1,125 @@
+"""`tocsin silence add|list|expire` on a real ledger, and the mistakes that one makes first."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+from stored import Stored
+
+from monitor import cli
+from monitor.errors import UsageError
+from monitor.ledger import silences
+from monitor.ledger.engine import connect
+from monitor.ledger.moments import millis
+
+ALERTS = """
+store: {url: "URL"}
+streams: {labels: [{match: {model: "chat-*"}, set: {team: chat}}]}
+rules: [{name: errors, signal: error, above: 2x}]
+receivers: {default: {log: {}}}
+"""
+Silence = Callable[..., Result]
+
+
+@pytest.fixture
+def engine(ledger_url: str) -> Iterator[Engine]:
+    made = connect(ledger_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def silence(ledger_url: str, tmp_path: Path) -> Silence:
+    """The command with its arguments."""
+    path = tmp_path / "alerts.yaml"
+    path.write_text(ALERTS.replace("URL", ledger_url))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(cli.cli, ["silence", *arguments, "-c", str(path)])
+
+    return run
+
+
+ADD = ("add", "team=chat", "rule=err*", "--for", "2h", "--reason", "we deploy", "--by", "ann")
+
+
+def test_a_silence_is_added_listed_and_expired(silence: Silence, engine: Engine) -> None:
+    added = silence(*ADD)
+    assert added.exit_code == 0
+    made = added.output.partition(":")[0]
+    [row] = silence("list").output.splitlines()[3:-1]
+    assert re.findall(r"[^│\s][^│]*[^│\s]", row)[:2] == [made, "rule=err* team=chat"]
+    assert "ann" in row
+    assert "we deploy" in row
+    assert silence("expire", made, "--by", "bob").output == f"{made} is over\n"
+    assert silence("list").output == "no silence is in force\n"
+    assert made in silence("list", "--all").output
+    with engine.begin() as conn:
+        said = conn.execute(text("SELECT author, reason, expired_by FROM tocsin.silences")).one()
+    assert tuple(said) == ("ann", "we deploy", "bob")
+
+
+def test_the_judge_hears_of_it_until_it_is_over(silence: Silence, engine: Engine) -> None:
+    silence(*ADD)
+    with engine.begin() as conn:
+        now_ms = millis(conn.execute(text("SELECT clock_timestamp()")).scalar_one())
+        [found] = silences.in_force(conn, now_ms)
+        assert found.match.accepts({"team": "chat", "rule": "errors", "severity": "warning"})
+        assert not found.match.accepts({"team": "search", "rule": "errors"})
+        assert silences.in_force(conn, now_ms + 2 * 3_600_000 + 60_000) == ()
+
+
+def test_it_says_how_many_incidents_that_fire_it_holds_for(silence: Silence, engine: Engine) -> None:
+    stored = Stored(engine)
+    stored.incident("i1", labels=json.dumps({"model": "chat-eu", "team": "chat"}))
+    stored.incident("i2", labels=json.dumps({"model": "search"}), stream="search")
+    stored.incident("i3", labels=json.dumps({"team": "chat"}), state="resolved", signal="timeout")
+    assert silence(*ADD).output.splitlines()[1] == "it holds for 1 incident that fires now"
+    none = silence("add", "model=vision", "--for", "1h", "--reason", "r")
+    assert none.output.splitlines()[1] == "it holds for 0 incidents that fire now"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["chat-eu", "--for", "2h"], "chat-eu is no label with a value: write model=NAME"),
+        (["modle=a", "--for", "2h"], "modle is not a label: did you mean model?"),
+        (["model=a", "model=b", "--for", "2h"], "model is there twice: write model=a,b"),
+        (["model=a,", "--for", "2h"], "model=a, has an empty value: remove the comma"),
+        (["rule=eror", "--for", "2h"], "no rule is called eror: did you mean errors?"),
+        (["severity=warn", "--for", "2h"], "no severity is called warn: did you mean warning?"),
+        (["model=a", "--for", "2"], "--for 2 is not a duration: write 30m, 2h or 3d"),
+        (["model=a", "--for", "90d"], "--for 90d is out of range: at most 30d, or a mute in alerts.yaml"),
+        (["model=a", "--for", "2h", "--reason", " "], "--reason is empty: say why, for those who look later"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_silences_nothing(
+    silence: Silence, engine: Engine, arguments: list[str], sentence: str
+) -> None:
+    given = arguments if "--reason" in arguments else [*arguments, "--reason", "r"]
+    result = silence("add", *given)
+    assert (type(result.exception), str(result.exception)) == (UsageError, sentence)
+    with engine.begin() as conn:
+        assert conn.execute(text("SELECT count(*) FROM tocsin.silences")).scalar() == 0
+
+
+def test_tocsins_own_incidents_can_be_silenced(silence: Silence) -> None:
+    assert silence("add", "rule=tocsin.late", "--for", "1h", "--reason", "r").exit_code == 0
+
+
+def test_without_a_reason_the_option_is_named(silence: Silence) -> None:
+    result = silence("add", "model=a", "--for", "2h")
+    assert result.exit_code == 2
+    assert "Missing option '--reason'" in result.output
+
+
+def test_what_is_over_or_was_never_there_cannot_be_expired(silence: Silence) -> None:
+    made = silence(*ADD).output.partition(":")[0]
+    silence("expire", made)
+    for gone in (made, "nope"):
+        said = f"there is no silence {gone} in force: `tocsin silence list` has them"
+        assert str(silence("expire", gone).exception) == said
