@@ -1,5 +1,6 @@
 """The ledger's list of partitions, at most 10 s behind the broker's (rules 3 and 11)."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Final
@@ -47,7 +48,7 @@ class Catalog:
         self._confirmed: dict[str, TopicListing] = {}
         self._confirmed_at: dict[str, float] = {}
         self._asked: set[str] = set()
-        self._missing_since: dict[str, float] = {}
+        self._missed: Counter[str] = Counter()
         self._looked_at = float("-inf")
 
     def topic_id(self, topic: str) -> str | None:
@@ -61,7 +62,7 @@ class Catalog:
             return
         self._looked_at = now
         listings = {listing.topic: listing for listing in self._reader.listings()}
-        self._check_missing(listings, now)
+        self._check_missing(listings)
         for listing in listings.values():
             self._check_same(listing)
         for listing in listings.values():
@@ -78,15 +79,16 @@ class Catalog:
             return True
         return now - self._confirmed_at[listing.topic] >= CONFIRM_S
 
-    def _check_missing(self, listings: Collection[str], now: float) -> None:
+    def _check_missing(self, listings: Collection[str]) -> None:
+        """Looks count, not seconds: a process that was frozen has asked once, and may hold an answer from before."""
         for topic in self._source.topics:
             if topic in listings:
-                self._missing_since.pop(topic, None)
+                self._missed.pop(topic, None)
                 continue
-            since = self._missing_since.setdefault(topic, now)
+            self._missed[topic] += 1
             self._reader.refresh_metadata()
             self._reader.check_topics_allowed()
-            if now - since >= MISSING_S and self._reader.metadata_age_s() < MISSING_S:
+            if self._missed[topic] * LOOK_S > MISSING_S and self._reader.metadata_age_s() < MISSING_S:
                 raise self._missing(topic)
 
     def _missing(self, topic: str) -> Exception:
