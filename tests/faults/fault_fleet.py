@@ -40,6 +40,11 @@ class Fleet:
             Kind.SCALE: self._scale,
         }
 
+    @property
+    def waits(self) -> bool:
+        """Whether there are steps at which nobody has died or stopped yet, though somebody was to."""
+        return bool(self._to_visit)
+
     def strike(self, fault: Fault) -> bool:
         """Let it happen, where it befalls replicas; whether it does."""
         blow = self._blows.get(fault.kind)

@@ -25,6 +25,15 @@ LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds, from and to: how long models are well, how long they fail, how long the switch is left alone."""
+
+    well_s: tuple[float, float] = (25.0, 45.0)
+    fails_s: tuple[float, float] = (14.0, 20.0)
+    kill_rest_s: tuple[float, float] = (15.0, 25.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """A model failed from `from_ms` to `until_ms`, with `records` plain records in that time."""
 
@@ -37,8 +46,11 @@ class Outage:
 class Story:
     """Runs in threads of its own until `stop`; what it missed is in `missed`."""
 
-    def __init__(self, seed: int, failing: Failing, receiver: Receiver, config: Callable[[], Path]) -> None:
+    def __init__(
+        self, seed: int, failing: Failing, receiver: Receiver, config: Callable[[], Path], pace: Pace
+    ) -> None:
         self._seed, self._failing, self._receiver, self._config = seed, failing, receiver, config
+        self._pace = pace
         self._stopping = threading.Event()
         self.outages: list[Outage] = []
         self.kills: list[Outage] = []
@@ -59,8 +71,8 @@ class Story:
 
     def _fail_again(self, model: str) -> None:
         rng = Random(f"story/{self._seed}/{model}")
-        while not self._stopping.wait(rng.uniform(25.0, 45.0)):
-            lasts_s = rng.uniform(14.0, 20.0)
+        while not self._stopping.wait(rng.uniform(*self._pace.well_s)):
+            lasts_s = rng.uniform(*self._pace.fails_s)
             self.outages.append(self._fail(model, lambda lasts_s=lasts_s: self._stopping.wait(lasts_s)))
 
     def _fail(self, model: str, wait: Callable[[], object]) -> Outage:
@@ -74,7 +86,7 @@ class Story:
     def _kill_again(self) -> None:
         rng = Random(f"story/{self._seed}/kill")
         sequence = 0
-        while not self._stopping.wait(rng.uniform(15.0, 25.0)):
+        while not self._stopping.wait(rng.uniform(*self._pace.kill_rest_s)):
             self.kills.append(
                 self._fail(KILLED, lambda after=sequence: self._await("tripped", after, TRIP_WITHIN_S))
             )

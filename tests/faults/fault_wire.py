@@ -124,3 +124,4 @@ def wires(*names: str) -> Iterator[dict[str, Wire]]:
             asyncio.run_coroutine_threadsafe(wire.close(), loop).result(WITHIN_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WITHIN_S)
+        loop.close()

@@ -22,7 +22,7 @@ from fault_deck import EVERY_S, Fault, Kind, faults
 from fault_fleet import STOPS, Fleet
 from fault_load import Failing, Load
 from fault_site import TOPIC, Site, site
-from fault_story import Story
+from fault_story import Pace, Story
 from fault_truth import truth_in
 from fault_watch import Watch
 from sqlalchemy import text
@@ -48,6 +48,7 @@ class Outcome:
     decisions: int
     lost: Sequence[str]
     worst_s: float
+    visited: Counter[str]
 
     @property
     def last_line(self) -> str:
@@ -66,22 +67,27 @@ class Outcome:
 class Run:
     """One run on one site."""
 
-    def __init__(self, where: Site, seed: int, rate: float) -> None:
+    def __init__(self, where: Site, seed: int, rate: float, pace: Pace = Pace()) -> None:  # noqa: B008
         self._site, self._seed = where, seed
         failing = Failing()
         self._load = Load(where.kafka.bootstrap_servers, TOPIC, seed, rate, failing)
         self._watch = Watch(where.engine, self._load.ends)
         self._fleet = Fleet(where, self._watch, seed, REPLICAS)
         self._around = Around(where, self._watch, self._load, self._fleet.tend)
-        self._story = Story(seed, failing, where.receiver, where.config)
+        self._story = Story(seed, failing, where.receiver, where.config, pace)
 
-    def through(self, schedule: Sequence[Fault], lasts_s: float) -> Outcome:
-        """Break things for `lasts_s`, let everything recover, and account for it."""
+    def through(self, schedule: Sequence[Fault], lasts_s: float, longer_s: float = 0.0) -> Outcome:
+        """Break things for `lasts_s`, let everything recover, and account for it.
+
+        It may last up to `longer_s` more, while nobody has died at some step of the schedule yet.
+        """
         for part in (self._load, self._watch, self._story):
             part.start()
         try:
             self._warm_up()
             self._strike_all(schedule, lasts_s)
+            until = time.monotonic() + longer_s
+            self._tend_while(lambda: self._fleet.waits and time.monotonic() < until)
             self._around.settle()
             self._fleet.settle()
             self._tend_while(_busy(self._story.stop))
@@ -160,6 +166,7 @@ class Run:
                 *lost,
             ],
             worst_s=max((one.seconds for one in done), default=0.0),
+            visited=self._fleet.visited,
         )
 
     def _tell(self, ledger: Ledger) -> None:
