@@ -33,7 +33,7 @@ SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 KAFKA, POSTGRES, RECEIVER = "Kafka", "Postgres", "receiver"
 ALERTS: Final = """
 name: faults
-source: {{bootstrap_servers: "{servers}", topic: {topic}, group: faults, start: earliest, lateness: 1s}}
+source: {{bootstrap_servers: "{servers}", topic: {topic}, group: {topic}, start: earliest, lateness: 1s}}
 store: {{url: "{url}"}}
 reference: {{learn: 20000, at_least: 1h}}
 http: {{port: {port}}}
