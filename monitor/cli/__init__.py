@@ -5,6 +5,7 @@ import sys
 import click
 
 from monitor import __version__
+from monitor.cli.printed import say
 from monitor.cli.registry import COMMANDS, Registry
 from monitor.errors import TocsinError
 
@@ -31,7 +32,7 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except TocsinError as error:
-        click.echo(f"tocsin: {error}", err=True)
+        say(f"tocsin: {error}", err=True)
         sys.exit(error.exit_code)
     if isinstance(code, int) and code:
         sys.exit(code)

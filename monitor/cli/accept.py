@@ -7,6 +7,7 @@ import click
 from sqlalchemy import Connection, select
 
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.config.model import Config
 from monitor.errors import UsageError
@@ -31,7 +32,7 @@ def accept(incident_id: str, by: str, path: str | None) -> None:
         reference_id, signal = _accepted(conn, settings, incident_id)
         acknowledge(conn, incident_id, by, "expected")
         note(conn, incident_id, "accepted", f"reference #{reference_id}")
-    click.echo(f"{incident_id} accepted: {signal} is judged by reference #{reference_id} from now on")
+    say(f"{incident_id} accepted: {signal} is judged by reference #{reference_id} from now on")
 
 
 def _accepted(conn: Connection, settings: Config, incident_id: str) -> tuple[int, str]:

@@ -5,6 +5,7 @@ import getpass
 import click
 
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
 from monitor.ledger import announcements
@@ -24,7 +25,7 @@ def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
         done = announcements.acknowledge(conn, incident, by, outcome)
         if done is Acknowledgement.UNKNOWN:
             raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
-    click.echo(_told(incident, done, by, outcome))
+    say(_told(incident, done, by, outcome))
 
 
 def _told(incident: str, done: Acknowledgement, by: str, outcome: str | None) -> str:

@@ -9,6 +9,7 @@ from monitor.cli import found, past
 from monitor.cli.found import Found
 from monitor.cli.options import config_option, ledger, loaded
 from monitor.cli.past import Stretch
+from monitor.cli.printed import say
 from monitor.cli.reference import MOMENT
 from monitor.config import LEDGER
 from monitor.config.model import Config
@@ -50,10 +51,10 @@ def backtest(since: datetime | None, until: datetime | None, as_json: bool, path
         lines = [found.as_json(i) if as_json else found.as_text(i) for i in outcome.incidents]
         notes = [*_began(state, stretch), *_left_out(settings, plan), *_paused(conn, stretch)]
     for line in lines:
-        click.echo(line)
-    click.echo(f"{panes:,} panes judged, {len(lines)} incidents", err=True)
+        say(line)
+    say(f"{panes:,} panes judged, {len(lines)} incidents", err=True)
     for note in notes:
-        click.echo(note, err=True)
+        say(note, err=True)
 
 
 def _utc(at: datetime | None) -> datetime | None:

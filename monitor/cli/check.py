@@ -8,6 +8,7 @@ import msgspec
 from monitor import config
 from monitor.cli import effect
 from monitor.cli.options import config_option
+from monitor.cli.printed import say
 from monitor.config import CHECK
 from monitor.config.model import Config, Labels
 from monitor.config.objectives import BurnRate, burn_rates
@@ -93,7 +94,7 @@ def check(
     connected to.
     """
     if schema_of is not None:
-        click.echo(msgspec.json.format(msgspec.json.encode(schema(schema_of)), indent=2).decode())
+        say(msgspec.json.format(msgspec.json.encode(schema(schema_of)), indent=2).decode())
         return
     settings = _good(context, path)
     warnings = [str(warning) for warning in config.warnings(settings.path)]
@@ -113,9 +114,9 @@ def check(
     if not found:
         found = _summary(settings) | {"warnings": warnings}
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        say(msgspec.json.encode(found).decode())
     else:
         _tell(found)
 
@@ -125,9 +126,9 @@ def _good(context: click.Context, path: str | None) -> Config:
     found = config.find(path)
     problems = config.problems(found, need=CHECK)
     for problem in problems:
-        click.echo(str(problem), err=True)
+        say(str(problem), err=True)
     if problems:
-        click.echo(f"{found}: {len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+        say(f"{found}: {len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
         context.exit(1)
     return config.load(found, need=CHECK)
 
@@ -159,7 +160,7 @@ def in_words(rate: BurnRate) -> str:
 
 def _tell(found: dict[str, Any]) -> None:
     if "rules" in found:
-        click.echo(_in_words(found))
+        say(_in_words(found))
     if "stream" in found:
         effect.show(found["stream"])
     if "false_alarms" in found:

@@ -3,6 +3,7 @@
 import click
 
 from monitor.cli.options import config_option, loaded
+from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.ledger.engine import redacted
 from monitor.ledger.migrate import upgrade as migrate
@@ -19,4 +20,4 @@ def upgrade(path: str | None) -> None:
     """Make or migrate Tocsin's schema in the database of `store.url`."""
     settings = loaded(path, LEDGER)
     migrate(settings.store_url)
-    click.echo(f"{redacted(settings.store_url)} is up to date")
+    say(f"{redacted(settings.store_url)} is up to date")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from monitor.cli.printed import Screen
 from monitor.config.model import Config, Streams
 from monitor.config.problem import listed, meant
 from monitor.config.rule import Bound, Rule, RuleKind, labelled
@@ -59,7 +59,7 @@ def _variant(variants: Sequence[Rule], labels: Mapping[str, str]) -> Rule:
 
 def show(stream: Stream) -> None:
     """Print it, 100 columns wide."""
-    console = Console(width=WIDTH, highlight=False, markup=False)
+    console = Screen(width=WIDTH, highlight=False)
     held = [rule for rule in stream.rules if not rule.idle]
     named = ", ".join(f"{label}={value}" for label, value in stream.labels.items())
     table = Table(

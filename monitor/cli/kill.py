@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from monitor.cli.options import Command, config_option, ledger, loaded
+from monitor.cli.printed import say
 from monitor.config import RUN
 from monitor.config.model import Config, KillSwitch
 from monitor.config.problem import meant
@@ -33,10 +34,10 @@ def kill_status(path: str | None) -> None:
         known = states.state(conn)
     changed = {name for name, _ in known}
     for name in sorted(settings.kill_switches.keys() - changed):
-        click.echo(f"{name}: serving, never tripped")
+        say(f"{name}: serving, never tripped")
     for key in sorted(known):
         configured = settings.kill_switches.get(key[0])
-        click.echo(_line(known[key], by_topic=configured is not None and configured.url is None))
+        say(_line(known[key], by_topic=configured is not None and configured.url is None))
 
 
 def _line(now: SwitchState, *, by_topic: bool) -> str:
@@ -44,7 +45,8 @@ def _line(now: SwitchState, *, by_topic: bool) -> str:
     since = datetime.fromtimestamp(now.since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     waits = "never confirmed: it has a topic and no webhook" if by_topic else "NOT confirmed yet"
     confirmed = "confirmed" if now.confirmed_ms else waits
-    return f"{name}: {_doing(now)} since {since} UTC, {confirmed} (sequence {now.sequence}; {now.reason})"
+    reason = " ".join(now.reason.split())
+    return f"{name}: {_doing(now)} since {since} UTC, {confirmed} (sequence {now.sequence}; {reason})"
 
 
 def _doing(now: SwitchState) -> str:
@@ -107,8 +109,6 @@ def _switch(settings: Config, name: str, stream: str | None) -> KillSwitch:
 
 def _tell(switch: str, outcome: KillOutcome, wanted: KillAction) -> None:
     if outcome.new:
-        click.echo(f"{switch} {wanted}, sequence {outcome.sequence}; a running `tocsin run` sends it")
+        say(f"{switch} {wanted}, sequence {outcome.sequence}; a running `tocsin run` sends it")
     else:
-        click.echo(
-            f"{switch} was {wanted} already" if wanted is KillAction.TRIPPED else f"{switch} is not tripped"
-        )
+        say(f"{switch} was {wanted} already" if wanted is KillAction.TRIPPED else f"{switch} is not tripped")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
+from monitor.cli.printed import plain
 from monitor.errors import UsageError
 
 FORMATS: Final = ("text", "json")
@@ -73,14 +74,20 @@ def _rendering(chosen: str, stream: TextIO) -> list[Processor]:
     if chosen == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     return [
+        _plainly,
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(),
             pad_event_to=0,
             pad_level=False,
             timestamp_key="at",
             exception_formatter=structlog.dev.plain_traceback,
-        )
+        ),
     ]
+
+
+def _plainly(logger: object, method: str, event: EventDict) -> EventDict:
+    """Texts from outside do not steer the terminal that shows the log."""
+    return {key: plain(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 class Conditions:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
 from monitor.cli.importing import Imported, import_references, rows_of
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.printed import Screen, say
 from monitor.config import LEDGER
 from monitor.config.model import Config
 from monitor.errors import UsageError
@@ -39,9 +39,9 @@ def list_(stream: str | None, path: str | None) -> None:
     with ledger(settings) as conn:
         found = list(references.listed(conn, stream))
     if not found:
-        click.echo("no reference yet: `tocsin status` says how far each stream has come")
+        say("no reference yet: `tocsin status` says how far each stream has come")
         return
-    Console(width=120).print(_table(settings, found))
+    Screen(width=120).print(_table(settings, found))
 
 
 def _table(settings: Config, found: list[Listed]) -> Table:
@@ -72,7 +72,7 @@ def import_(file: Path, model: str | None, path: str | None) -> None:
     finally:
         engine.dispose()
     for one in found:
-        click.echo(_told(one))
+        say(_told(one))
 
 
 def _told(one: Imported) -> str:
@@ -104,7 +104,7 @@ def promote_(
     settings = loaded(path, LEDGER)
     with ledger(settings) as conn:
         if reference_id is not None:
-            click.echo(_again(conn, reference_id))
+            say(_again(conn, reference_id))
         elif stream is None or since is None:
             raise UsageError("name --stream and --since (and --until), or --id of an earlier reference")
         else:
@@ -112,7 +112,7 @@ def promote_(
             if by is not None and end - begin < WEEK:
                 raise UsageError("by hour of the week every hour must have come once: name 7 days or more")
             for line in _promoted(conn, settings, stream, name, begin, end, by is not None):
-                click.echo(line)
+                say(line)
 
 
 def _again(conn: Connection, reference_id: int) -> str:

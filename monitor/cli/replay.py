@@ -4,6 +4,7 @@ import click
 
 from monitor.cli import found, lines
 from monitor.cli.options import config_option, loaded
+from monitor.cli.printed import say
 from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
 from monitor.config.problem import listed
@@ -38,7 +39,7 @@ def replay(
             machine.feed(part)
     outcome = machine.finish()
     for incident in outcome.found.incidents:
-        click.echo(found.as_json(incident) if as_json else found.as_text(incident))
+        say(found.as_json(incident) if as_json else found.as_text(incident))
     _tell(outcome)
     if fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents):
         context.exit(1)
@@ -46,21 +47,19 @@ def replay(
 
 def _tell(outcome: Outcome) -> None:
     """What was read, on stderr: silence must not look like health."""
-    click.echo(f"{outcome.counted:,} records counted, {len(outcome.found.incidents)} incidents", err=True)
+    say(f"{outcome.counted:,} records counted, {len(outcome.found.incidents)} incidents", err=True)
     for trip in outcome.kills[:1]:
-        click.echo(
-            f"would have killed {trip.switch} at {found.iso(trip.detected_ms)} by {trip.rule}", err=True
-        )
+        say(f"would have killed {trip.switch} at {found.iso(trip.detected_ms)} by {trip.rule}", err=True)
     if outcome.late:
-        click.echo(f"{outcome.late:,} records came late (their pane had closed): try --sort", err=True)
+        say(f"{outcome.late:,} records came late (their pane had closed): try --sort", err=True)
     for notice in outcome.notices:
-        click.echo(notice, err=True)
+        say(notice, err=True)
     for reason, n in sorted(outcome.skipped.items()):
-        click.echo(f"{n:,} lines skipped: {reason}", err=True)
+        say(f"{n:,} lines skipped: {reason}", err=True)
     for stream, learning in sorted(outcome.learning.items()):
-        click.echo(f"{stream}: {_how_far(learning)}", err=True)
+        say(f"{stream}: {_how_far(learning)}", err=True)
     if outcome.counted and outcome.unseen:
-        click.echo(f"not one record had what is counted by {listed(outcome.unseen)}", err=True)
+        say(f"not one record had what is counted by {listed(outcome.unseen)}", err=True)
 
 
 def _how_far(learning: Learning) -> str:

@@ -9,6 +9,7 @@ import click
 
 from monitor.cli.log import configure_log
 from monitor.cli.options import config_option, loaded
+from monitor.cli.printed import say
 from monitor.config.model import Config, Receiver
 from monitor.config.problem import meant
 from monitor.errors import DeliveryError, UsageError
@@ -35,11 +36,11 @@ def send_test(context: click.Context, receiver: str, event: str, path: str | Non
     try:
         taken = senders.send(trial(settings.name, chosen, event, time.time_ns() // 1_000_000))
     except DeliveryError as refused:
-        click.echo(f"{receiver} ({chosen.kind}) did not take it: {refused}", err=True)
+        say(f"{receiver} ({chosen.kind}) did not take it: {refused}", err=True)
         context.exit(1 if refused.response or refused.permanent else 3)
     finally:
         senders.close()
-    click.echo(f"{receiver} ({chosen.kind}) took it: {taken.response}")
+    say(f"{receiver} ({chosen.kind}) took it: {taken.response}")
 
 
 def _chosen(path: str | None, name: str) -> tuple[Config, Receiver]:

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, select
 
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.printed import Screen, say
 from monitor.config import LEDGER
 from monitor.config.model import Config
 from monitor.config.mutes import OF_INCIDENT
@@ -50,8 +50,8 @@ def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | N
     with ledger(settings) as conn:
         made = silences.add(conn, found, for_ms=for_ms, author=by, reason=reason)
         now = _firing(conn, Match(found))
-    click.echo(f"{made}: {' '.join(match)} is silent for {length}; to end it: tocsin silence expire {made}")
-    click.echo(f"it holds for {now} incident{'' if now == 1 else 's'} that fire{'s' if now == 1 else ''} now")
+    say(f"{made}: {' '.join(match)} is silent for {length}; to end it: tocsin silence expire {made}")
+    say(f"it holds for {now} incident{'' if now == 1 else 's'} that fire{'s' if now == 1 else ''} now")
 
 
 @silence.command("list")
@@ -64,14 +64,14 @@ def list_(whole: bool, path: str | None) -> None:
     now = datetime.now(UTC)
     shown = [row for row in rows if whole or row.expires_at > now]
     if not shown:
-        click.echo("no silence is in force")
+        say("no silence is in force")
         return
     grid = Table("id", "match", "until (UTC)", "by", "reason")
     for row in shown:
         match = " ".join(f"{label}={','.join(globs)}" for label, globs in row.match.items())
         until = row.expires_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         grid.add_row(row.silence_id, match, until, row.author, row.reason)
-    Console(width=None if Console().is_terminal else 200).print(grid)
+    Screen(width=None if Screen().is_terminal else 200).print(grid)
 
 
 @silence.command()
@@ -84,7 +84,7 @@ def expire(silence_id: str, by: str, path: str | None) -> None:
         ended = silences.expire(conn, silence_id, by)
     if not ended:
         raise UsageError(f"there is no silence {silence_id} in force: `tocsin silence list` has them")
-    click.echo(f"{silence_id} is over")
+    say(f"{silence_id} is over")
 
 
 def _matched(pairs: tuple[str, ...], settings: Config) -> dict[str, tuple[str, ...]]:

@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, text
 
 from monitor.cli.marked import LONGEST_LIST, FalselyAlarmed, falsely_alarmed
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.printed import Screen
 from monitor.config import LEDGER
 
 NEED: Final = LEDGER | {"false_alarms", "streams"}
@@ -44,7 +44,7 @@ _SECTIONS: Final = (
 @config_option
 def status(path: str | None) -> None:
     """What is watched, how far it has come, what fires, what could not be told, and what was a false alarm."""
-    console = Console(width=None if Console().is_terminal else 200)
+    console = Screen(width=None if Screen().is_terminal else 200)
     settings = loaded(path, NEED)
     with ledger(settings) as conn:
         for title, query in _SECTIONS:
@@ -53,11 +53,11 @@ def status(path: str | None) -> None:
     _tell(console, found)
 
 
-def _tell(console: Console, found: FalselyAlarmed) -> None:
+def _tell(console: Screen, found: FalselyAlarmed) -> None:
     """The promise against what people marked; silence about outcomes must not look like their absence."""
     console.print("False alarms", style="bold")
     for tally in found.tallies:
-        console.print(str(tally), highlight=False, markup=False)
+        console.print(str(tally), highlight=False)
     shown = found.unmarked[:LONGEST_LIST]
     if not shown:
         return

@@ -10,6 +10,8 @@ NAME_BYTES: Final = 200
 KEY_BYTES: Final = 800
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_CONTROLS: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MARK: Final = "~"
 _HASH_CHARS: Final = 8
 
@@ -17,6 +19,8 @@ _HASH_CHARS: Final = 8
 @lru_cache(maxsize=16_384)
 def clean_name(raw: str) -> str:
     """`raw` as NFC without control characters and lone surrogates, at most 200 bytes of UTF-8.
+
+    Line separators and what turns the direction of a line count as control characters.
 
     What is longer becomes its beginning, `~` and a short hash. Empty if nothing visible is left.
 
@@ -28,7 +32,7 @@ def clean_name(raw: str) -> str:
 
 
 def _normal(raw: str) -> str:
-    kept = "".join(c for c in raw if unicodedata.category(c) not in ("Cc", "Cs"))
+    kept = "".join(c for c in raw if unicodedata.category(c) not in _CONTROLS and c not in _TURNING)
     return unicodedata.normalize("NFC", kept)
 
 

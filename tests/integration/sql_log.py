@@ -30,11 +30,11 @@ AT = {"topic_id": "00000000-0000-0000-0000-000000000001", "partition": 0}
 
 
 class Log:
-    """A ledger, and what measures and judges records for it; `alerts` goes on from `BASE`."""
+    """A ledger, and what measures and judges records for it; `alerts` goes on from `base`."""
 
-    def __init__(self, url: str, folder: Path, alerts: str) -> None:
+    def __init__(self, url: str, folder: Path, alerts: str, base: str = BASE) -> None:
         path = folder / "alerts.yaml"
-        path.write_text(BASE + alerts)
+        path.write_text(base + alerts)
         self.settings = config.load(path, environ={})
         self.engine: Engine = connect(url)
         self.clock_ms = time.time_ns() // 1_000_000

@@ -114,6 +114,22 @@ def test_rule_8_a_record_of_5_mb_is_skipped(bench: Bench, topic: Topic) -> None:
     assert bench.skipped() == [(0, 1, 1, "too_large")]
 
 
+@pytest.mark.parametrize(
+    ("limit", "compression"),
+    [(64 << 20, None), (1 << 20, "zstd")],
+)
+def test_rule_8_a_record_of_50_mb_is_skipped_also_where_it_is_small_on_the_wire(
+    bench: Bench, topic: Topic, limit: int, compression: str | None
+) -> None:
+    """A broker's limit is on the compressed batch, so that a record may be as large as it likes."""
+    name = topic(max_message_bytes=limit)
+    values = [record(0), record(1, output="x" * (50 << 20)), record(2)]
+    bench.produce(name, values, max_request_size=64 << 20, compression_type=compression)
+    with bench.ingesting(name):
+        until(lambda: bench.accounted() == 3)
+    assert bench.skipped() == [(0, 1, 1, "too_large")]
+
+
 def test_rule_15_a_broken_producer_makes_one_range_and_the_view_shows_every_offset(
     bench: Bench, topic: Topic
 ) -> None:

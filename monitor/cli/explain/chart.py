@@ -1,9 +1,11 @@
 """Evidence as a chart in a file: a page that holds all it needs, or a picture."""
 
+import json
 from datetime import UTC, datetime
 from math import isfinite, log
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from monitor.cli.explain.evidence import Trace
 from monitor.cli.explain.plots import levels, rates
@@ -30,11 +32,20 @@ def check(path: Path) -> None:
 
 def write(path: Path, trace: Trace, title: str, subtitle: str) -> None:
     """Write the chart of an incident's evidence; nothing in it is fetched from elsewhere when it is opened."""
-    spec, library = described(trace, title, subtitle), _library()
+    library = _library()
     if path.suffix.lower() == ".html":
-        path.write_text(library.vegalite_to_html(spec, bundle=True, renderer="svg"), "utf-8")
+        path.write_text(_page(library, trace, title, subtitle), "utf-8")
     else:
-        path.write_bytes(library.vegalite_to_png(spec, scale=SCALE))
+        path.write_bytes(library.vegalite_to_png(described(trace, title, subtitle), scale=SCALE))
+
+
+def _page(library: Any, trace: Trace, *texts: str) -> str:
+    """The page; vl-convert writes the chart into a script as it is, so texts that could end that come in afterwards."""
+    places = [uuid4().hex for _ in texts]
+    page: str = library.vegalite_to_html(described(trace, *places), bundle=True, renderer="svg")
+    for place, text in zip(places, texts, strict=True):
+        page = page.replace(place, json.dumps(text)[1:-1].replace("<", "\\u003c"))
+    return page
 
 
 def _library() -> Any:

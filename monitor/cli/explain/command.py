@@ -6,7 +6,6 @@ from typing import Final
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from monitor.cli.explain import chart
@@ -15,6 +14,7 @@ from monitor.cli.explain.evidence import Recomputed, keeps_evidence, recomputed
 from monitor.cli.explain.plots import drawn
 from monitor.cli.explain.words import paragraphs, share_limit, told
 from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.printed import Screen, say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
 from monitor.ledger.wording import duration, percent
@@ -56,7 +56,7 @@ def explain(incident: str, rows: int, chart_path: Path | None, path: str | None)
         if case is None:
             raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
         found = recomputed(conn, settings, case.row) if keeps_evidence(case.facts) else None
-    console = Console(width=width(), highlight=False, markup=False)
+    console = Screen(width=width(), highlight=False)
     console.print(_words(case))
     if case.spans:
         console.print(_plotted(case))
@@ -66,7 +66,7 @@ def explain(incident: str, rows: int, chart_path: Path | None, path: str | None)
         _show_evidence(console, found)
     if chart_path is not None:
         _write_chart(chart_path, case, found)
-        click.echo(f"wrote {chart_path}", err=True)
+        say(f"wrote {chart_path}", err=True)
 
 
 def width() -> int:
@@ -74,7 +74,7 @@ def width() -> int:
     return min(max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROWEST), WIDEST)
 
 
-def _show_evidence(console: Console, found: Recomputed) -> None:
+def _show_evidence(console: Screen, found: Recomputed) -> None:
     console.print()
     for line in told(found):
         console.print(line)

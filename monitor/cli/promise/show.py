@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from monitor.cli.printed import Screen
 from monitor.cli.promise.foresight import Foreseen, Volume
 from monitor.cli.promise.parts import Part
 from monitor.cli.promise.population import P99_TO_MEDIAN
@@ -18,7 +18,7 @@ WIDTH: Final = 100
 
 def show(report: Report) -> None:
     """Print it."""
-    console = Console(width=WIDTH, highlight=False, markup=False)
+    console = Screen(width=WIDTH, highlight=False)
     console.print(_promise(report))
     console.print(_shared(report.parts))
     console.print(_kills(report))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from monitor.cli.printed import say
 from monitor.cli.testing.expecting import differences
 from monitor.cli.testing.play import played
 from monitor.cli.testing.reading import read_suite
@@ -26,9 +27,7 @@ def test(context: click.Context, files: tuple[str, ...], verbose: bool, only: st
     suites = [read_suite(file) for file in files]
     failed = sum(_run(suite, only, verbose=verbose) for suite in suites)
     ran = sum(only in case.name for suite in suites for case in suite.cases)
-    click.echo(
-        f"{ran} test{'s' if ran != 1 else ''}, {failed} failed" if failed else f"{ran} passed", err=True
-    )
+    say(f"{ran} test{'s' if ran != 1 else ''}, {failed} failed" if failed else f"{ran} passed", err=True)
     if failed:
         context.exit(1)
 
@@ -40,9 +39,9 @@ def _run(suite: Suite, only: str, *, verbose: bool) -> int:
         story, start_ms = played(case, suite.config)
         wrong = differences(case, story, start_ms)
         failed += bool(wrong)
-        click.echo(f"{'FAIL' if wrong else 'ok  '} {case.name}")
+        say(f"{'FAIL' if wrong else 'ok  '} {case.name}")
         for why in wrong:
-            click.echo(f"     {suite.path}:{why}")
+            say(f"     {suite.path}:{why}")
         if verbose:
             _tell(story)
     return failed
@@ -50,4 +49,4 @@ def _run(suite: Suite, only: str, *, verbose: bool) -> int:
 
 def _tell(story: Story) -> None:
     for at_ms, what in story.lines():
-        click.echo(f"     {datetime.fromtimestamp(at_ms / 1000, UTC):%a %H:%M:%S} {what}")
+        say(f"     {datetime.fromtimestamp(at_ms / 1000, UTC):%a %H:%M:%S} {what}")
