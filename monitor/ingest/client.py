@@ -20,7 +20,7 @@ from monitor.config.model import Source
 from monitor.errors import KafkaUnavailable, UsageError
 from monitor.ingest.knock import knock
 
-BOOTSTRAP_MS: Final = 30_000
+BOOTSTRAP_MS: Final = 15_000
 CONNECT_S: Final = 2.0
 RETRY_S: Final = 1.0
 
@@ -99,45 +99,42 @@ def connect(
 ) -> Any:
     """A KafkaConsumer that has reached its cluster, or None when `stopping` was set before.
 
-    While nobody answers at the addresses it keeps trying and calls `unreachable` with the reason. Where a broker
-    refuses us twice, or TCP connects but bootstrap fails for 30 s, it raises KafkaUnavailable, unless `patient`.
+    While nobody answers at the addresses it keeps trying and calls `unreachable` with the reason. Where a broker that
+    takes TCP connections does not let us in twice, it raises KafkaUnavailable, unless `patient`. Once is not enough:
+    a process that was frozen for longer than bootstrap may take finds it failed.
     """
-    settings, before = consumer_settings(source, instance), ""
+    settings, refusals = consumer_settings(source, instance), 0
     while not stopping.is_set():
         reason = _no_answer(source.bootstrap_servers)
         if reason is None:
             try:
                 return _let_in(source, settings)
             except _NotLetInError as refused:
-                reason = str(refused)
-                lasting = refused.lasting or reason == before
-                if lasting and not patient and _no_answer(source.bootstrap_servers) is None:
+                reason, refusals = str(refused), refusals + 1
+                if refusals > 1 and not patient and _no_answer(source.bootstrap_servers) is None:
                     raise KafkaUnavailable(reason) from refused
-        before = reason
+        else:
+            refusals = 0
         unreachable(reason)
         stopping.wait(RETRY_S)
     return None
 
 
 class _NotLetInError(Exception):
-    """No client of ours is taken; `lasting` if that has been so for a while."""
-
-    def __init__(self, reason: str, *, lasting: bool) -> None:
-        self.lasting = lasting
-        super().__init__(reason)
+    """No client of ours is taken."""
 
 
 def _let_in(source: Source, settings: dict[str, Any]) -> Any:
     refusal = knock(source, settings)
     if refusal is not None and refusal.certain:
-        raise _NotLetInError(refusal.sentence, lasting=False)
+        raise _NotLetInError(refusal.sentence)
     try:
         return _bootstrapped(settings)
     except KafkaConfigurationError as error:
         raise UsageError(f"source: kafka-python refuses the settings: {error}.") from error
     except (KafkaError, OSError, ValueError) as error:
         sentence = refusal.sentence if refusal else _refusal(source, error)
-        raise _NotLetInError(sentence, lasting=True) from error
+        raise _NotLetInError(sentence) from error
 
 
 def _bootstrapped(settings: dict[str, Any]) -> Any:
@@ -171,7 +168,7 @@ def _refusal(source: Source, error: BaseException) -> str:
     protocol = source.client.get("security_protocol") or "PLAINTEXT"
     mechanism = source.client.get("sasl_mechanism") or "none"
     return (
-        f"Kafka at {source.bootstrap_servers} takes connections, but for {BOOTSTRAP_MS // 1000} s no client "
+        f"Kafka at {source.bootstrap_servers} takes connections, but for {2 * BOOTSTRAP_MS // 1000} s no client "
         "of ours: check credentials (sasl_plain_username, sasl_plain_password), mechanism (sasl_mechanism "
         f"is {mechanism}) and TLS (security_protocol is {protocol}, ssl_cafile); the client says: {error}"
     )
