@@ -50,8 +50,8 @@ class Fault:
 
 
 # One deck has every kind and every crash point; a long run goes through several.
-KILLS: Final = 30
-EVERY_S: Final = 3.5
+KILLS: Final = 34
+EVERY_S: Final = 4.0
 SCALES: Final = (4, 1, 3, 2)
 # In seconds; what is not here lasts up to `LASTS_S`.
 LASTS_S: Final = (0.0, 6.0)

@@ -32,6 +32,7 @@ from monitor.notify.worker import Notifier
 SEED: Final = 5
 WITHIN_S: Final = 30.0
 JUDGED_S: Final = 6.0
+_BEHIND: Final = "SELECT count(*) FROM tocsin.progress WHERE judged_offset IS DISTINCT FROM next_offset"
 
 
 class Hold:
@@ -85,12 +86,15 @@ class Scene:
         path.write_text(ALERTS.format(port=9844, killed=KILLED, switch=SWITCH, secret=SECRET, **named))
         return load(path, environ={})
 
-    def produce(self, n: int, partition: int = 0, at_ms: int | None = None) -> None:
-        """The next `n` plain records, in one batch; their producer's clock says `at_ms` throughout."""
+    def produce(self, n: int, partition: int = 0, at_ms: int | None = None, *, fails: bool = False) -> None:
+        """The next `n` plain records, in one batch; their producer's clock says `at_ms` throughout.
+
+        `fails` says whether all requests of the model behind the kill switch do.
+        """
         at_ms = now_ms() if at_ms is None else at_ms
         with closing(KafkaProducer(bootstrap_servers=self._servers, linger_ms=5)) as producer:
             for one in itertools.islice(self._plain, n):
-                body, key = value(one, at_ms, fails=False), b"%d" % one.number
+                body, key = value(one, at_ms, fails=fails and one.model == KILLED), b"%d" % one.number
                 producer.send(self._topic, body, key, partition=partition, timestamp_ms=at_ms)
                 self._acked.extend(bytes(one.number - len(self._acked)) + b"\1")
             producer.flush()
@@ -126,6 +130,11 @@ class Scene:
     def until_told(self) -> None:
         """Wait until no message waits any more."""
         self.until(lambda: not self.one("SELECT count(*) FROM tocsin.deliveries WHERE state = 'pending'"))
+
+    def until_judged(self) -> None:
+        """Wait until rows tell all that was counted."""
+        self.until_read()
+        self.until(lambda: not self.one(_BEHIND))
 
     def feed(self, n: int, at_ms: int | None = None) -> None:
         """Produce `n` records for an ingest that runs, and wait until it has counted them."""
@@ -170,12 +179,11 @@ class Scene:
 
     def judged(self, judge: Session) -> None:
         """Let `judge` lead, and judge all there is until rows tell it."""
-        behind = "SELECT count(*) FROM tocsin.progress WHERE judged_offset IS DISTINCT FROM next_offset"
         self.tick(judge)
         if not judge.leads:
             self.expire_lease()
         until = time.monotonic() + JUDGED_S
-        while self.one(behind) and time.monotonic() < until:
+        while self.one(_BEHIND) and time.monotonic() < until:
             self.tick(judge, times=1)
             time.sleep(0.05)
 

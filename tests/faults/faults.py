@@ -74,7 +74,7 @@ class Run:
         self._watch = Watch(where.engine, self._load.ends)
         self._fleet = Fleet(where, self._watch, seed, REPLICAS)
         self._around = Around(where, self._watch, self._load, self._fleet.tend)
-        self._story = Story(seed, failing, where.receiver, where.config, pace)
+        self._story = Story(seed, failing, where.receiver, where.config, lambda: self._watch.over, pace)
 
     def through(self, schedule: Sequence[Fault], lasts_s: float, longer_s: float = 0.0) -> Outcome:
         """Break things for `lasts_s`, let everything recover, and account for it.
