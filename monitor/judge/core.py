@@ -22,7 +22,7 @@ from monitor.judge.plan import Plan, TotalWatch, Watch, key_of
 from monitor.judge.reference import REQUESTS
 from monitor.judge.state import IncidentKey, JudgeState, StreamState
 from monitor.judge.total import TotalState
-from monitor.judge.verdicts import Decision, Open, Quarantined, Verdict, What
+from monitor.judge.verdicts import NO_TIER, Decision, Open, Quarantined, Verdict, What
 from monitor.judge.window import WindowState
 from monitor.records.delta import PANE_MS
 
@@ -117,7 +117,8 @@ def _look(
     incidents = dict(state.incidents)
     for alarm in sorted(alarms, key=lambda a: (-watch.tiers[a.tier].severity.rank, -a.tier, -a.level)):
         if not _already(after, alarm):
-            decisions.append(_risen(watch, incidents, alarm, block, state))
+            other = evidence.is_first_of_side(watch, after, alarm)
+            decisions.append(_risen(watch, incidents, alarm, block, state, turns=other))
         after = evidence.after_alarm(watch, after, alarm)
     after = _recover(watch, after, incidents, block, decisions, state.pending)
     if watch.each is not None:
@@ -132,7 +133,13 @@ def _already(state: WatchState, alarm: Alarm) -> bool:
 
 
 def _risen(
-    watch: Watch, incidents: dict[tuple[str, int], Open], alarm: Alarm, block: PaneBlock, state: JudgeState
+    watch: Watch,
+    incidents: dict[tuple[str, int], Open],
+    alarm: Alarm,
+    block: PaneBlock,
+    state: JudgeState,
+    *,
+    turns: bool,
 ) -> Verdict:
     key, severity = (watch.key, alarm.stream), watch.tiers[alarm.tier].severity
     now = incidents.get(key)
@@ -140,7 +147,8 @@ def _risen(
     if now is None:
         incidents[key] = Open(severity, alarm.onset_ms, block.end_ms, block.end_ms, alarm.tier)
     else:
-        what = "escalated" if severity.rank > now.severity.rank else "worsened"
+        turned = turns and now.tier != NO_TIER and watch.kind != "category"
+        what = "escalated" if severity.rank > now.severity.rank else "turned" if turned else "worsened"
         grown = severity if severity.rank > now.severity.rank else now.severity
         incidents[key] = replace(now, severity=grown, changed_ms=block.end_ms, tier=alarm.tier)
     reference = hourly.reference(state, (stream_of(alarm.stream), watch.signal.code), block.start_ms)

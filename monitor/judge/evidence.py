@@ -189,6 +189,14 @@ def after_alarm(watch: Watch, state: WatchState, alarm: Alarm) -> WatchState:
     return replace(state, rows=rw.muted(rows, within))
 
 
+def is_first_of_side(watch: Watch, state: WatchState, alarm: Alarm) -> bool:
+    """Whether no tier of its side has alarmed since the stream began afresh."""
+    side = watch.tiers[alarm.tier].side
+    alike = [i for i, tier in enumerate(watch.tiers) if tier.side is side]
+    rows = state.rows
+    return not rows.muted[(rows.stream == alarm.stream) & np.isin(rows.tier, alike)].any()
+
+
 def recovered(state: WatchState) -> dict[int, bool]:
     """For each stream that waits for recovery, whether all its alarmed rows have recovered."""
     rows = state.rows

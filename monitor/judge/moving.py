@@ -58,6 +58,13 @@ class News:
         [one] = self._scene.incidents.standing([incident_id])
         self._scene.incidents.write(telling.escalated(view_of(self._scene), one))
 
+    def turned(self, incident_id: str) -> None:
+        """It has turned to the other side; where it has just opened, that is one message."""
+        if incident_id in self._opened:
+            return
+        [one] = self._scene.incidents.standing([incident_id])
+        self._scene.incidents.write(telling.turned(view_of(self._scene), one))
+
     def ended(self, incident_id: str, key: _Key) -> None:
         """It has ended."""
         self._ended[key] = incident_id
@@ -89,7 +96,7 @@ def move(scene: Scene, verdict: Verdict, news: News) -> list[Happened]:
     match verdict.what:
         case "opened" if firing is None:
             return [_opened(scene, verdict, news)]
-        case "opened" | "escalated" | "worsened" if firing is not None:
+        case "opened" | "escalated" | "turned" | "worsened" if firing is not None:
             return [_grown(scene, verdict, firing, news)]
         case "resolved" | "expired" if firing is not None:
             return [_ended(scene, verdict, firing, news)]
@@ -164,9 +171,12 @@ def _grown(scene: Scene, verdict: Verdict, firing: str, news: News) -> Happened:
         if not facts.historical and not rule_of(scene, verdict.watch).dry_run:
             news.escalated(firing)
         return _happened(scene, "incident escalated", verdict, firing)
+    how = "turned" if verdict.what == "turned" else "worsened"
     scene.incidents.refresh(firing, facts)
-    scene.incidents.write([Note(firing, "worsened", facts.tolerance or "")])
-    return _happened(scene, "incident worsened", verdict, firing)
+    scene.incidents.write([Note(firing, how, facts.tolerance or "")])
+    if how == "turned" and not facts.historical and not rule_of(scene, verdict.watch).dry_run:
+        news.turned(firing)
+    return _happened(scene, f"incident {how}", verdict, firing)
 
 
 def _ended(scene: Scene, verdict: Verdict, firing: str, news: News) -> Happened:

@@ -23,6 +23,7 @@ from monitor.ledger.announcements import groups_itself
 from monitor.ledger.outbox import Addressee, addressees
 
 TOGETHER_MS: Final = 120_000
+TURNED: Final = "turned"
 MOST_LISTED: Final = 50
 
 Extra = Mapping[str, Any]
@@ -131,6 +132,16 @@ def escalated(view: View, one: Standing) -> list[Step]:
     if one.held_back == FLAPPING:
         return back(view, one)
     return [_told(view, one), *message(one, "escalated", knowing(view, one), one.key(one.severity))]
+
+
+def turned(view: View, one: Standing) -> list[Step]:
+    """Tell those who know of an incident that it has turned to the other side: what they were told is so no more."""
+    why = view.quiet.reason(one.words)
+    if why is not None:
+        return hold_back(view, one, why, "opened", TURNED)
+    if one.held_back == FLAPPING:
+        return back(view, one)
+    return [_told(view, one), *message(one, "opened", knowing(view, one), one.key(TURNED), {TURNED: True})]
 
 
 def back(view: View, one: Standing) -> list[Step]:

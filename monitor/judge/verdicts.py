@@ -11,7 +11,8 @@ from monitor.judge.reference import Correlation, Reference
 NO_TIER: Final = -1
 """The tier of an incident that rests on no limit: seen while the stream was learning."""
 
-What = Literal["opened", "escalated", "worsened", "resolved", "expired"]
+What = Literal["opened", "escalated", "turned", "worsened", "resolved", "expired"]
+"""A drift has `turned` where its other side alarms for the first time, as severe as it was."""
 
 
 @dataclass(frozen=True, slots=True)

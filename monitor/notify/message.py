@@ -86,7 +86,7 @@ def _how(payload: Mapping[str, Any]) -> str:
     """How an incident comes to be told now."""
     if payload.get("digest"):
         return "FOUND LATE "
-    ways = {"back": "BACK ", "again": "STILL FIRING ", "joined": "ALSO "}
+    ways = {"back": "BACK ", "again": "STILL FIRING ", "joined": "ALSO ", "turned": "TURNED "}
     return next((word for way, word in ways.items() if payload.get(way)), "")
 
 

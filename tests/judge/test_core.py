@@ -90,6 +90,20 @@ def test_a_change_opens_one_incident_that_escalates_and_resolves(plan: Plan) -> 
     assert moves[-1].severity is Severity.CRITICAL
 
 
+def test_a_drift_that_goes_to_its_other_side_has_turned_once(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        RULES.replace("above: {warning: 2x, critical: 30%}", "drift: both, tolerance: 2x, clear_for: 1h"),
+    )
+    phases = [(0, 320, 0.4), (320, 400, 0.01), (400, 480, 0.99), (480, 560, 0.01), (560, 640, 0.99)]
+    story = [block for a, b, rate in phases for block in stationary(range(a, b), 100, rate)]
+    moves = [
+        (v.what, v.detected_ms // 10_000) for v in verdicts(judged(plan, story)[1]) if v.what != "worsened"
+    ]
+    assert [what for what, _ in moves] == ["opened", "turned"]
+    assert 320 < moves[0][1] < 400 < moves[1][1] < 480
+
+
 def test_a_provisional_reference_alarms_without_guarantee(tmp_path: Path) -> None:
     slow = plan_of(tmp_path, RULES.replace("at_least: 0s", "at_least: 24h"))
     story = stationary(range(150), 100, 0.01) + stationary(range(150, 250), 100, 0.4)

@@ -249,3 +249,21 @@ def test_wrong_use_ends_in_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SystemExit) as exited:
         main()
     assert exited.value.code == 2
+
+
+def test_a_drift_that_turns_to_its_other_side_is_told_once_more(tmp_path: Path) -> None:
+    """Who was told that answers are short would look for that, while they are long by now."""
+    alerts = """
+reference: {learn: 5000, at_least: 0s}
+rules: [{name: length, signal: output_tokens, drift: both, tolerance: 1.5x}]
+receivers: {default: {log: {}}}
+"""
+    told = [
+        '{receiver: default, event: opened, text: "chat: *"}',
+        '{receiver: default, event: opened, text: "TURNED chat: *"}',
+    ]
+    story = [CALM, "{for: 20m, output_tokens: 50 +- 40%}", "{for: 15m, output_tokens: 900 +- 40%}"]
+    wanted = one(
+        story, [f"{{at: 40m, firing: [length], told: [{told[0]}]}}", f"{{at: 55m, told: [{told[1]}]}}"]
+    )
+    assert run(tmp_path, wanted, alerts).stdout == "ok   it\n"
