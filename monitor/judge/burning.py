@@ -167,10 +167,17 @@ def _crossing(watch: ObjectiveWatch, stream: int, burn: Burn, at_ms: int) -> Cro
 
 
 def _onset_ms(burn: Burn, window_ms: int, limit: float, at_ms: int) -> int:
-    """Since when in the window more than `limit` is bad: where the sum of bad - limit x all was lowest (CUSUM)."""
+    """Since when in the window more than `limit` is bad; to the minute where minutes are kept."""
     series, size = burn.series(window_ms)
-    now = at_ms // size
-    ends = np.arange(now - window_ms // size, now)
+    onset_ms = _lowest_ms(series, size, at_ms - window_ms, limit, at_ms)
+    if size > MINUTE_MS and at_ms - onset_ms < LONGEST_OF_MINUTES_MS:
+        onset_ms = max(onset_ms, _lowest_ms(burn.minutes, MINUTE_MS, onset_ms - MINUTE_MS, limit, at_ms))
+    return onset_ms
+
+
+def _lowest_ms(series: Series, size: int, from_ms: int, limit: float, at_ms: int) -> int:
+    """Where, in stretches of `size` after `from_ms`, the sum of bad - limit x all was lowest (CUSUM)."""
+    ends = np.arange(from_ms // size, at_ms // size)
     sums = series.until(ends)
     excess = sums[:, 0] - limit * sums[:, 1]
     lowest = len(ends) - 1 - int(np.argmin(excess[::-1]))
