@@ -23,10 +23,12 @@ from monitor.ledger.outbox import KILL, OF_TOPIC
 from monitor.notify import lanes, outcome, repeats
 from monitor.notify.backoff import INCIDENTS, KILLS, Backoff
 from monitor.notify.delivery import Delivery, Taken
+from monitor.notify.orphans import Announced
 from monitor.notify.senders import Senders
 
 POLL_S: Final = 1.0
 MOST_EACH: Final = 4
+LOST_EVERY_S: Final = 5.0
 MIRROR_EVERY: Final = timedelta(minutes=5)
 
 _log = get_logger("tocsin.notify")
@@ -63,6 +65,7 @@ class Notifier:
         self._due = threading.Event()
         self._stopping = threading.Event()
         self._mirror_every, self._mirror_at, self._mirror_due = mirror_every, 0.0, True
+        self._announced, self._lost_at = Announced(), 0.0
         self._unreachable = False
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
 
@@ -136,8 +139,18 @@ class Notifier:
             raise
         self._mirror_at = time.monotonic() + self._mirror_every.total_seconds()
 
+    def _end_lost(self) -> None:
+        """End incidents that receivers know of and the ledger does not any more, now and then."""
+        if time.monotonic() < self._lost_at:
+            return
+        with self._engine.begin() as conn:
+            for incident_id in self._announced.end_lost(conn):
+                _log.warning("the ledger has lost an incident, its receivers are told", incident=incident_id)
+        self._lost_at = time.monotonic() + LOST_EVERY_S
+
     def _claim(self) -> float:
         self._mirror()
+        self._end_lost()
         with self._engine.begin() as conn:
             for row in lanes.overdue(conn):
                 outcome.expired(conn, self._config, row)
@@ -193,6 +206,7 @@ class Notifier:
         crash_points.reached("notify.before_send")
         try:
             taken = self._senders.send(delivery)
+            self._announced.note(delivery)
         except DeliveryError as refused:
             error = refused
         except Exception as bug:
