@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint faults demo bench bench-detection bench-alerts peers lock clean
+.PHONY: help setup test test-parties lint faults demo bench bench-detection bench-alerts soak peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +53,9 @@ peers: setup ## Install the tools that bench-detection compares with, each on it
 
 PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --quiet
+
+soak: setup ## Run for an hour at 5,000 records/s with a rebalance each minute, and see what grows
+	$(BIN)/python -m benchmarks.soak
 
 bench-alerts: setup ## Measure alerts: receivers that misbehave, kills while others hang
 	$(BIN)/python -m benchmarks.alerts
