@@ -347,6 +347,7 @@ CREATE TABLE tocsin_ledger.skipped_range (
     reason text NOT NULL,
     detail text NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
+    which bytea,
     CONSTRAINT pk_skipped_range PRIMARY KEY (topic_id, partition, first_offset)
 );
 

@@ -128,7 +128,8 @@ FROM tocsin_ledger.slo o JOIN tocsin_ledger.stream s USING (stream_id);
 CREATE VIEW tocsin.skipped_records AS
 SELECT r.topic, r.partition, o.kafka_offset, r.reason, r.detail, r.at
 FROM tocsin_ledger.skipped_range r
-CROSS JOIN LATERAL generate_series(r.first_offset, r.last_offset) AS o (kafka_offset);
+CROSS JOIN LATERAL generate_series(r.first_offset, r.last_offset) AS o (kafka_offset)
+WHERE r.which IS NULL OR get_bit(r.which, o.kafka_offset - r.first_offset) = 1;
 
 CREATE VIEW tocsin.samples AS
 SELECT s.key AS stream, x.at, x.topic, x.partition, x.kafka_offset, x.record_id, x.trace_id, x.version,

@@ -9,16 +9,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import crash_points
 from monitor.errors import CheckpointRefused, OwnershipLost
+from monitor.ingest.skips import Place, insert_skipped
 from monitor.ledger import counted
 from monitor.ledger.counted import topic_partition
 from monitor.ledger.engine import missing_partition, refused
 from monitor.ledger.moments import moment
 from monitor.ledger.tables import ensure_partitions
 from monitor.records.codec import encode
-from monitor.records.delta import Intake, Sample, SkippedRange
-
-# A run of skipped records longer than this is told in several rows, so that their times stay true.
-MERGE_S = 60
+from monitor.records.delta import Intake, Sample
 
 Translate = Callable[[Intake], Intake]
 Announce = Callable[[Connection], None]
@@ -152,48 +150,11 @@ def _insert(
             deltas=blob,
         )
     )
-    _insert_skipped(connection, checkpoint, intake.skipped)
+    place = Place(checkpoint.topic_id, checkpoint.partition, checkpoint.topic)
+    insert_skipped(connection, place, intake.skipped)
     if intake.samples:
         rows = [_sample_row(checkpoint, sample) for sample in intake.samples]
         connection.execute(insert(counted.sample), rows)
-
-
-def _insert_skipped(connection: Connection, checkpoint: Checkpoint, ranges: Sequence[SkippedRange]) -> None:
-    if ranges and _lengthened(connection, checkpoint, ranges[0]):
-        ranges = ranges[1:]
-    if ranges:
-        rows = [_skipped_row(checkpoint, skipped) for skipped in ranges]
-        connection.execute(insert(counted.skipped_range), rows)
-
-
-def _lengthened(connection: Connection, checkpoint: Checkpoint, skipped: SkippedRange) -> bool:
-    """Whether `skipped` goes on from the newest stored range, which is now so much longer (rule 15)."""
-    table = counted.skipped_range
-    here = (table.c.topic_id == checkpoint.topic_id) & (table.c.partition == checkpoint.partition)
-    newest = select(func.max(table.c.first_offset)).where(here).scalar_subquery()
-    same = (
-        here
-        & (table.c.first_offset == newest)
-        & (table.c.last_offset == skipped.first - 1)
-        & (table.c.reason == skipped.reason)
-        & (table.c.at > moment(skipped.at_ms - MERGE_S * 1000))
-    )
-    longer = {"last_offset": skipped.last, "n": table.c.n + skipped.count}
-    return connection.execute(update(table).where(same).values(longer)).rowcount == 1
-
-
-def _skipped_row(checkpoint: Checkpoint, skipped: SkippedRange) -> dict[str, object]:
-    return {
-        "topic_id": checkpoint.topic_id,
-        "partition": checkpoint.partition,
-        "topic": checkpoint.topic,
-        "first_offset": skipped.first,
-        "last_offset": skipped.last,
-        "n": skipped.count,
-        "reason": skipped.reason,
-        "detail": skipped.detail.replace("\0", "\ufffd"),
-        "at": moment(skipped.at_ms),
-    }
 
 
 def _sample_row(checkpoint: Checkpoint, sample: Sample) -> dict[str, object]:

@@ -234,6 +234,7 @@ sample = Table(
     postgresql_partition_by="RANGE (kept_at)",
 )
 
+# With `which` not all from first to last were skipped: it has a bit for each offset, the lowest first.
 skipped_range = Table(
     "skipped_range",
     metadata,
@@ -246,6 +247,7 @@ skipped_range = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("at", Time, nullable=False, server_default=func.now()),
+    Column("which", LargeBinary),
 )
 
 lag = Table(

@@ -312,3 +312,48 @@ def test_postgres_not_there_at_start_is_waited_for(
             assert ingest.status().ready
     postgres.drop_database("late")
     postgres.drop_database("template_for_late")
+
+
+def stored_bytes(bench: Bench) -> int:
+    """What checkpoints and skipped ranges take on disk, with their indexes."""
+    return bench.one(
+        "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace = 'tocsin_ledger'::regnamespace AND relname ~ '^(checkpoint|skipped_range)'"
+    )
+
+
+def skipping(bench: Bench, owner: object, n: int, ranges: list[tuple[int, int]], at_ms: int) -> None:
+    """A checkpoint of `n` records, of which those of `ranges` are no JSON."""
+    first = ranges[0][0] // n * n
+    skipped = tuple(SkippedRange(a, b, b - a + 1, "not_json", f"line {a}", at_ms) for a, b in ranges)
+    counted = n - sum(r.count for r in skipped)
+    intake = Intake(first, first + n, counted, None, None, Delta(), skipped=skipped)
+    store(bench.engine, checkpoint(owner, first, first + n, intake=intake, clock_ms=at_ms), same)
+
+
+def test_rule_15_ten_million_records_in_a_row_that_are_none_take_less_than_ten_megabytes(
+    bench: Bench,
+) -> None:
+    owner, start_ms = owned(bench), clock_ms()
+    for i in range(200):
+        skipping(bench, owner, 50_000, [(i * 50_000, (i + 1) * 50_000 - 1)], start_ms + i * 5_000)
+    assert bench.totals() == (0, 10_000_000)
+    assert bench.one("SELECT sum(n)::int FROM tocsin_ledger.skipped_range") == 10_000_000
+    assert stored_bytes(bench) < 1_000_000
+
+
+def test_rule_15_every_second_record_that_is_none_takes_a_bit_and_each_can_still_be_named(
+    bench: Bench,
+) -> None:
+    owner, start_ms = owned(bench), clock_ms()
+    empty = stored_bytes(bench)
+    for i in range(20):
+        first = i * 5_000
+        every_second = [(o, o) for o in range(first + i % 2, first + 5_000, 2)]
+        skipping(bench, owner, 5_000, every_second, start_ms + i * 500)
+    assert bench.totals() == (50_000, 50_000)
+    named = bench.rows("SELECT kafka_offset FROM tocsin.skipped_records ORDER BY 1")
+    assert [o for (o,) in named] == [
+        o for i in range(20) for o in range(i * 5_000 + i % 2, (i + 1) * 5_000, 2)
+    ]
+    assert stored_bytes(bench) - empty < 100_000

@@ -214,6 +214,14 @@ def test_rule_15_skipped_ranges_read_as_one_row_a_record(rows):
     ]
 
 
+def test_rule_15_one_row_with_a_bit_an_offset_reads_as_those_offsets(rows):
+    run = {"first_offset": 5, "last_offset": 15, "n": 3, "which": bytes([0b00000101, 0b00000100])}
+    rows.add(
+        "skipped_range", topic_id="t", partition=3, topic="p", **run, reason="not_json", detail="x", at=T0
+    )
+    assert rows.read("SELECT kafka_offset FROM tocsin.skipped_records") == [(5,), (7,), (15,)]
+
+
 def test_samples_and_versions_name_their_stream(rows):
     ensure_partitions(rows.ledger)
     rows.add("version", stream_id=1, version="v42", slice_id=2, first_seen=T0, last_seen=T0 + PANE, n=7)
