@@ -20,8 +20,11 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: setup ## Run all tests, on a real Kafka and a real Postgres
-	$(BIN)/pytest
+# Many tests wait for a broker or a process, so one worker more than two cores keeps them busy.
+WORKERS := 3
+
+test: setup ## Run all tests, on a real Kafka and a real Postgres for each of WORKERS=3
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 test-parties: setup ## Test against Debian's Alertmanager too, installing it where it is missing (needs root and apt)
 	command -v prometheus-alertmanager >/dev/null || apt-get install -y --no-install-recommends prometheus-alertmanager

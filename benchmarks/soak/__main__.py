@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import structlog
 from sqlalchemy import Engine
 
 from benchmarks.bench_config import BenchConfig
@@ -39,8 +38,6 @@ SAMPLE_EVERY_S: Final = 10.0
 REBALANCE_EVERY_S: Final = 60.0
 DRAIN_S: Final = 120.0
 PICTURE: Final = Path(__file__).parents[2] / "docs" / "soak.png"
-
-log = structlog.get_logger("soak")
 
 
 class Guest:
@@ -115,7 +112,10 @@ def _run(minutes: float, rate: int, streams: int, out: Path | None) -> tuple[lis
         for sample in _soak(config, engine, load, host, minutes * 60):
             samples.append(sample)
             _keep(out, sample)
-            log.info("soak", **{k: v for k, v in asdict(sample).items() if k != "tables_mb"})
+            click.echo(
+                f"{sample.at_s:6.0f} s  {sample.judged:,} of {sample.sent:,} judged, {sample.rss_mib} MiB",
+                err=True,
+            )
         load.stop()
         samples.append(_drained(engine, host, load, began, samples[-1].rebalances))
     return samples, growths(samples)
