@@ -296,6 +296,7 @@ CREATE TABLE tocsin_ledger.kill_switch (
     incident_id text,
     confirmed_at timestamptz,
     share double precision,
+    per text[],
     CONSTRAINT pk_kill_switch PRIMARY KEY (switch, value)
 );
 

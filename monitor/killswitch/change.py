@@ -138,6 +138,7 @@ class Change:
             "incident_id": self.incident_id,
             "confirmed_at": None,
             "share": share,
+            "per": list(self.switch.per),
         }
         if self.seen is None:
             changed = self.conn.execute(upsert(kill_switch).values(row).on_conflict_do_nothing()).rowcount

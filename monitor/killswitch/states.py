@@ -48,8 +48,9 @@ class SwitchState:
 
 
 def state(conn: Connection) -> dict[SwitchKey, SwitchState]:
-    """Every switch that ever changed, oldest change first."""
-    rows = conn.execute(select(kill_switch).order_by(kill_switch.c.sequence)).all()
+    """Every switch that ever changed, oldest change first; without states that are retired."""
+    known = select(kill_switch).where(kill_switch.c.per.is_not(None))
+    rows = conn.execute(known.order_by(kill_switch.c.sequence)).all()
     return {(row.switch, row.value): _switch_state(row) for row in rows}
 
 

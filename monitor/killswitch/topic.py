@@ -17,9 +17,9 @@ from monitor.ledger.moments import rfc3339
 from monitor.ledger.outbox import MIRROR, enqueue, lock_switches, topic_lane, topic_of
 
 
-def record_key(switch: KillSwitch, body: Mapping[str, Any]) -> str:
-    """The key under which a state stands: the switch, and with `per` the value of its labels."""
-    return f"{switch.name}/{body['stream']}" if switch.per else switch.name
+def record_key(lane: str) -> str:
+    """The key under which the state of a `topic_lane` stands: the switch, and with `per` the value of its labels."""
+    return lane.removeprefix(topic_lane(""))
 
 
 def mirror(conn: Connection, switches: Mapping[str, KillSwitch], within: timedelta = timedelta()) -> int:
@@ -31,7 +31,7 @@ def mirror(conn: Connection, switches: Mapping[str, KillSwitch], within: timedel
     if not with_topic:
         return 0
     lock_switches(conn)
-    found = [row for row in _states(conn, with_topic) if _fits(with_topic[row.switch], row.value)]
+    found = [row for row in _states(conn, with_topic) if _fits(with_topic[row.switch], row.per)]
     missing = [row for row in found if not _is_told(conn, topic_lane(row.switch, row.value), within)]
     for row in missing:
         _forget_last(conn, topic_lane(row.switch, row.value))
@@ -57,9 +57,9 @@ def _states(conn: Connection, switches: Mapping[str, KillSwitch]) -> list[Row[An
     return list(conn.execute(known.order_by(kill_switch.c.sequence)))
 
 
-def _fits(switch: KillSwitch, value: str) -> bool:
+def _fits(switch: KillSwitch, per: list[str] | None) -> bool:
     """Whether alerts.yaml still gives the switch states of this kind."""
-    return bool(switch.per) == bool(value)
+    return per is not None and tuple(per) == switch.per
 
 
 def _is_told(conn: Connection, lane: str, within: timedelta) -> bool:

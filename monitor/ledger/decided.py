@@ -13,7 +13,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from monitor.ledger.schema import Time, metadata
 
@@ -137,6 +137,7 @@ repetition = Table(
 )
 
 # `value` tells the states of a switch that has one for each value of its labels; '' where it has one for all.
+# `per` are those labels as they were when it last changed; null once alerts.yaml has others and it is retired.
 kill_switch = Table(
     "kill_switch",
     metadata,
@@ -152,6 +153,7 @@ kill_switch = Table(
     Column("incident_id", Text),
     Column("confirmed_at", Time),
     Column("share", Double),
+    Column("per", ARRAY(Text)),
 )
 
 kill_event = Table(

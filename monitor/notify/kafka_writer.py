@@ -39,7 +39,7 @@ class KafkaWriter:
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
 
-    def write(self, key: str, value: bytes, headers: Mapping[str, str]) -> Taken:
+    def write(self, key: str, value: bytes | None, headers: Mapping[str, str]) -> Taken:
         """Write one record and return where it stands; raises DeliveryError."""
         producer = self.connected()
         encoded = [(name, text.encode()) for name, text in headers.items()]

@@ -48,7 +48,7 @@ class Senders:
             if switch.url is not None:
                 self._senders[True, name] = _made(f"kill_switches.{name}", KillWebhook, switch)
             if switch.topic is not None:
-                self._senders[False, topic_of(name)] = SwitchTopic(switch, switch.topic)
+                self._senders[False, topic_of(name)] = SwitchTopic(switch.topic)
 
     def send(self, delivery: Delivery) -> Taken:
         """Send it and return what the receiver answered; raises DeliveryError.

@@ -10,8 +10,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
 from structlog import get_logger
 
-from monitor.config.model import KillSwitch
 from monitor.errors import DeliveryError
+from monitor.killswitch.retiring import EMPTIED
 from monitor.killswitch.topic import record_key
 from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.kafka_writer import KafkaWriter
@@ -26,13 +26,13 @@ _log = get_logger("tocsin.notify")
 
 
 class SwitchTopic:
-    """Writes the states of one switch under its key; no error is final, since the newest state is always owed.
+    """Writes the states of one switch under their keys; no error is final, since the newest state is always owed.
 
     The topic is never created. It is looked at before the first message and again after each that failed.
     """
 
-    def __init__(self, switch: KillSwitch, settings: Mapping[str, Any]) -> None:
-        self._switch, self._settings = switch, settings
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
         never_made = {**settings, "allow_auto_create_topics": False}
         self._writer = KafkaWriter(never_made, connect_s=CONNECT_S, write_s=WRITE_S)
         self._remark: str | None = None
@@ -42,7 +42,8 @@ class SwitchTopic:
     def send(self, delivery: Delivery) -> Taken:
         """Write the state and return where it stands; raises DeliveryError, never a permanent one."""
         headers = {"webhook-id": delivery.delivery_id, "type": f"kill_switch.{delivery.event}"}
-        key, value = record_key(self._switch, delivery.payload), msgspec.json.encode(delivery.payload)
+        key, emptied = record_key(delivery.lane), delivery.payload.get(EMPTIED)
+        value = None if emptied else msgspec.json.encode(delivery.payload)
         try:
             remark = self._looked()
             at = self._writer.write(key, value, headers)

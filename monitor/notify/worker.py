@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 from monitor import crash_points
 from monitor.config.model import Config
 from monitor.errors import DeliveryError
+from monitor.killswitch.retiring import retire
 from monitor.killswitch.topic import mirror
 from monitor.ledger.engine import retryable
 from monitor.ledger.outbox import KILL, OF_TOPIC
@@ -133,6 +134,8 @@ class Notifier:
             return
         try:
             with self._engine.begin() as conn:
+                if due:
+                    self._retire(conn)
                 mirror(conn, self._config.kill_switches, timedelta() if due else self._mirror_every)
         except BaseException:
             self._mirror_due = due
@@ -147,6 +150,11 @@ class Notifier:
             for incident_id in self._announced.end_lost(conn):
                 _log.warning("the ledger has lost an incident, its receivers are told", incident=incident_id)
         self._lost_at = time.monotonic() + LOST_EVERY_S
+
+    def _retire(self, conn: Connection) -> None:
+        """Release what nobody could any more, since its switch has another `per` than before."""
+        for switch, value in retire(conn, self._config.kill_switches):
+            _log.warning("kill switch retired: its per has changed", switch=switch, value=value)
 
     def _claim(self) -> float:
         self._mirror()

@@ -3,6 +3,7 @@
 import json
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from monitor.config.loading import load
 from monitor.killswitch.states import state
 from monitor.killswitch.switches import release, trip
-from monitor.ledger.decided import delivery
+from monitor.ledger.decided import delivery, kill_event
 from monitor.local.kafka import local_kafka
 from monitor.notify.switch_topic import SwitchTopic
 
@@ -64,7 +65,7 @@ def records(servers, name):
         found = []
         while any(c.position(p) < ends[p] for p in partitions):
             found += [r for batch in c.poll(timeout_ms=500).values() for r in batch]
-    return [(r.key.decode(), json.loads(r.value)) for r in found]
+    return [(r.key.decode(), r.value and json.loads(r.value)) for r in found]
 
 
 def changed(ledger, change, switch, stream="", **more):
@@ -259,3 +260,53 @@ def test_rule_6_a_worker_that_stood_still_while_writing_does_not_have_the_last_w
     found = [value for _, value in records(kafka.bootstrap_servers, switches_topic)]
     assert [value["state"] for value in found] == ["released", "tripped", "released"]
     assert found[-1]["sequence"] == last.sequence
+
+
+@pytest.mark.parametrize(
+    ("before", "key", "stream"),
+    [((), "chat", "chat-eu"), (("version",), "chat/v42", "v42")],
+    ids=["none", "other"],
+)
+def test_a_changed_per_releases_what_nobody_could_any_more_and_empties_its_key(
+    ledger, by_topic, kafka, switches_topic, party, before, key, stream
+):
+    """A switch that a model was stopped by was lost with its old `per`: the service stayed stopped for ever."""
+    chat = replace(by_topic.kill_switches["chat"], per=("model",))
+    now = replace(by_topic, kill_switches={**by_topic.kill_switches, "chat": chat})
+    changed(ledger, trip, replace(chat, per=before), stream=stream)
+    changed(ledger, trip, chat, stream="chat-us")
+    for _ in range(2):
+        with notifying(ledger, now):
+            until(lambda: all_done(ledger))
+            until(lambda: not mirrors_wait(ledger))
+    found = records(kafka.bootstrap_servers, switches_topic)
+    mine = [value and value["state"] for name, value in found if name == key]
+    assert mine == ["released", None]
+    assert {v["state"] for name, v in found if name == "chat/chat-us"} == {"tripped"}
+    with ledger.begin() as conn:
+        assert [name for name in state(conn) if name[0] == "chat"] == [("chat", "chat-us")]
+        reason = conn.execute(
+            select(kill_event.c.reason).where(kill_event.c.action == "released")
+        ).scalar_one()
+    assert reason == f"alerts.yaml has per: [model] now, it was per: [{', '.join(before)}]"
+    assert len([t for t in texts(party) if t.startswith("RELEASED")]) == 1
+
+
+def test_a_released_state_of_another_per_is_emptied_too_and_comes_back_with_its_per(
+    ledger, by_topic, kafka, switches_topic
+):
+    each = by_topic.kill_switches["each"]
+    shared = replace(by_topic, kill_switches={**by_topic.kill_switches, "each": replace(each, per=())})
+    for change in (trip, release):
+        changed(ledger, change, each, stream="chat-eu")
+    for config in (shared, by_topic):
+        with notifying(ledger, config):
+            until(lambda: all_done(ledger))
+            until(lambda: not mirrors_wait(ledger))
+    assert [v and v["state"] for _, v in records(kafka.bootstrap_servers, switches_topic)] == [
+        "released",
+        None,
+    ]
+    changed(ledger, trip, each, stream="chat-eu")
+    with ledger.begin() as conn:
+        assert state(conn)["each", "chat-eu"].tripped
