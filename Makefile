@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint faults demo bench bench-detection bench-alerts soak peers lock clean
+.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts soak peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +41,9 @@ FAULTS = --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 faults: setup ## Kill, freeze, cut and scale under load, and account for every record (MINUTES=5 SEED=17)
 	$(BIN)/python tests/faults/faults.py $(FAULTS)
+
+fuzz: setup ## Give the record decoder and the loader of alerts.yaml a million damaged inputs each (INPUTS=1000 SEED=17)
+	$(BIN)/python tests/fuzz/fuzz.py $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
 demo: setup ## Watch four drifts and an outage being found, in about 90 seconds
 	$(BIN)/tocsin demo

@@ -196,7 +196,7 @@ def _plain(node: YamlNode) -> bool:
 
 
 class _TooLargeError(Exception):
-    """Aliases would make more of the file than `MAX_NODES` or `MAX_DEPTH` allow."""
+    """Aliases would make more of the file than `MAX_NODES`, `MAX_DEPTH` or `MAX_CHARACTERS` allow."""
 
 
 class _Copier:
@@ -205,6 +205,7 @@ class _Copier:
     def __init__(self, report: Report) -> None:
         self.report = report
         self.left = MAX_NODES
+        self.characters_left = MAX_CHARACTERS
 
     def node(self, node: YamlNode, path: str, depth: int) -> Node:
         self.left -= 1
@@ -215,6 +216,9 @@ class _Copier:
         if isinstance(node, SequenceNode):
             items = (self.node(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(node.value))
             return Sequence(self.place(node), path, tuple(items))
+        self.characters_left -= len(node.value)
+        if self.characters_left < 0:
+            raise _TooLargeError
         return Scalar(self.place(node), path, node.value, node.value, _plain(node))
 
     def place(self, node: YamlNode) -> Place:

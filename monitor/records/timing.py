@@ -65,7 +65,9 @@ def _stated(ts: Sequence[str | float | None]) -> F64 | None:
 
 def _from_numbers(x: F64) -> F64:
     units = [x > _NS_ABOVE, x > _US_ABOVE, x > _MS_ABOVE]
-    return np.floor(np.select(units, [x / 1e6, x / 1e3, x], x * 1e3))
+    with np.errstate(over="ignore"):
+        # Each number is taken as seconds too, also one that is far too large for that.
+        return np.floor(np.select(units, [x / 1e6, x / 1e3, x], x * 1e3))
 
 
 def _from_texts(ts: Sequence[str]) -> F64:
