@@ -31,7 +31,7 @@ from monitor.notify.worker import Notifier
 
 SEED: Final = 5
 WITHIN_S: Final = 30.0
-JUDGED_S: Final = 6.0
+JUDGED_S: Final = 3.0
 _BEHIND: Final = "SELECT count(*) FROM tocsin.progress WHERE judged_offset IS DISTINCT FROM next_offset"
 
 

@@ -144,7 +144,7 @@ class Site:
 
 
 @contextmanager
-def site(logs: Path | None, partitions: int = PARTITIONS) -> Iterator[Site]:
+def site(logs: Path | None) -> Iterator[Site]:
     """Servers with an empty ledger and an empty topic, for the length of the block."""
     with (
         wires(KAFKA, POSTGRES, RECEIVER) as between,
@@ -159,7 +159,7 @@ def site(logs: Path | None, partitions: int = PARTITIONS) -> Iterator[Site]:
         between[RECEIVER].to_port = urlsplit(receiver.url("/")).port or 0
         url = postgres.create_database("faults")
         upgrade(url)
-        _make_topic(kafka, partitions)
+        _make_topic(kafka)
         engine = connect(url, name="faults", statement_ms=60_000)
         try:
             yield Site(kafka, postgres, disk, receiver, between, url, engine, Path(folder), logs)
@@ -167,9 +167,9 @@ def site(logs: Path | None, partitions: int = PARTITIONS) -> Iterator[Site]:
             engine.dispose()
 
 
-def _make_topic(kafka: WiredKafka, partitions: int) -> None:
+def _make_topic(kafka: WiredKafka) -> None:
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     admin.create_topics(
-        {TOPIC: {"num_partitions": partitions, "replication_factor": 1}}, wait_for_metadata=True
+        {TOPIC: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True
     )
     admin.close()

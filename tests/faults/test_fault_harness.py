@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from fault_account import layer
 from fault_deck import EVERY_S, Kind, faults
-from fault_load import Sort, record, value
-from fault_truth import Logged, truth_of
+from fault_load import ABORTED, Sort, record, value
+from fault_truth import Logged, Truth, truth_of
 from fault_watch import Recoveries, Strike
 
 from monitor.crash_points import STEPS
@@ -88,6 +88,19 @@ def test_a_record_that_is_not_what_was_written_ends_the_account() -> None:
     other = Logged(0, 0, AT_MS, number, msgspec.json.encode({"model": "m-0", "id": "r-1", "status": "ok"}))
     with pytest.raises(AssertionError, match="is not what was written"):
         truth_of(SEED, iter([other]))
+
+
+def test_a_record_of_a_batch_that_nobody_can_read_is_to_be_skipped_with_what_is_wrong_with_it() -> None:
+    truth = Truth(SEED, {(0, 0): "bad_batch"})
+    truth.add(logged(first_of(Sort.PLAIN), 0))
+    assert truth.skipped == {(0, 0): "bad_batch"}
+    assert truth.totals() == {0: (1, 0, 1)}
+
+
+def test_a_record_of_an_aborted_transaction_ends_the_account() -> None:
+    aborted = Logged(0, 0, AT_MS, first_of(Sort.PLAIN), msgspec.json.encode({"model": ABORTED}))
+    with pytest.raises(AssertionError, match="aborted"):
+        truth_of(SEED, iter([aborted]))
 
 
 def test_a_loss_in_one_pane_is_not_made_up_for_by_a_double_in_another() -> None:

@@ -3,7 +3,6 @@
 A scenario holds one room of a replica at the step in question; the harness's own account says what came of it.
 """
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,6 @@ import fault_mutants as mutants
 import pytest
 from fault_account import Layer
 from fault_scene import Hold, Scene
-from fault_site import SECRET
 
 from monitor import crash_points
 from monitor.ingest import holdings
@@ -21,18 +19,14 @@ from monitor.ledger import engine
 from monitor.ledger.announcements import open_internal, resolve_internal
 from monitor.local.feed import now_ms
 from monitor.local.kafka import KafkaServer
-from monitor.local.receiver import Received, Receiver, local_receiver
+from monitor.local.receiver import Received, Receiver
 from monitor.notify.senders import Senders
 
 Topic = Callable[..., str]
 Mutant = Callable[[pytest.MonkeyPatch], None]
 PANE_MS: Final = 10_000
 
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with local_receiver(SECRET) as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("no_socket_left")
 
 
 @pytest.fixture
@@ -51,7 +45,6 @@ def scene(
     made = Scene(kafka, topic(), ledger_url, receiver, tmp_path)
     yield made
     made.engine.dispose()
-    gc.collect()
 
 
 def lost(layers: list[Layer]) -> int:

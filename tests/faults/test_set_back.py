@@ -1,6 +1,5 @@
 """Rule 7: Postgres is set back to an older copy of its data directory, after a kill of which that knows nothing."""
 
-import gc
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ import pytest
 from fault_decisions import HOOK_PATH
 from fault_scene import Scene
 from fault_servers import SETTINGS
-from fault_site import SECRET
 from fault_story import SWITCH, kill_messages
 from sqlalchemy import text
 
@@ -21,7 +19,7 @@ from monitor.killswitch.switches import release
 from monitor.ledger.migrate import upgrade
 from monitor.local.kafka import KafkaServer
 from monitor.local.postgres import PostgresServer, local_postgres
-from monitor.local.receiver import Receiver, local_receiver
+from monitor.local.receiver import Receiver
 from monitor.notify import orphans, worker
 
 Topic = Callable[..., str]
@@ -31,12 +29,6 @@ Topic = Callable[..., str]
 def own_postgres() -> Iterator[PostgresServer]:
     with local_postgres(settings=SETTINGS) as server:
         yield server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with local_receiver(SECRET) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +47,6 @@ def scene(
     made = Scene(kafka, topic(), url, receiver, tmp_path)
     yield made
     made.engine.dispose()
-    gc.collect()
 
 
 @contextmanager
@@ -90,6 +81,7 @@ def incidents_known(scene: Scene) -> set[str]:
         return set(conn.execute(text("SELECT incident_id FROM tocsin.incidents")).scalars())
 
 
+@pytest.mark.usefixtures("no_socket_left")
 def test_rule_7_after_a_set_back_nothing_is_orphaned_and_the_release_is_newer_than_the_lost_kill(
     scene: Scene, own_postgres: PostgresServer, receiver: Receiver
 ) -> None:
