@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -81,6 +82,7 @@ def began(hours: Hours, ms: int) -> int | None:
     return 0
 
 
+@lru_cache(256)
 def longest_ms(hours: Hours) -> int | None:
     """How long the hours last at most without a break, in ms; None where they never end. Summer time is left out."""
     week = [False] * (7 * _MINUTES)

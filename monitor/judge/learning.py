@@ -126,7 +126,7 @@ def _applies(watch: Watch | KillWatch, stream: int, block: PaneBlock | SlotBlock
 
 
 def _wanted(state: JudgeState, block: PaneBlock, plan: Plan) -> dict[int, set[int]]:
-    """Signal codes and the streams that still learn them; a stream with an open incident does not learn."""
+    """Signal codes and the streams that still learn them; not with an open incident, nor while a switch is tripped."""
     firing = {(stream_of(part), key) for (key, part), now in state.incidents.items() if now.tier != NO_TIER}
     wanted: dict[int, set[int]] = {}
     for watch in plan.watches:
@@ -137,7 +137,10 @@ def _wanted(state: JudgeState, block: PaneBlock, plan: Plan) -> dict[int, set[in
     for watch in plan.watches:
         code = watch.signal.code
         wanted[code] = {s for s in wanted.get(code, set()) if (s, watch.key) not in firing}
-    return {code: {s for s in streams if _still(state, (s, code))} for code, streams in wanted.items()}
+    return {
+        code: {s for s in streams - block.paused if _still(state, (s, code))}
+        for code, streams in wanted.items()
+    }
 
 
 def _is_referenced(watch: Watch, plan: Plan) -> bool:

@@ -48,7 +48,7 @@ def watch(state: JudgeState, block: PaneBlock, plan: Plan, decisions: list[Decis
         if signal.kind not in (Kind.RATE, Kind.DISTRIBUTION) or counts is None:
             continue
         learning = [k for k in state.learners if k[1] == signal.code and k not in state.references]
-        for one in learning:
+        for one in (key for key in learning if key[0] not in block.paused):
             change = _fed(young, one, signal, counts)
             if change is not None:
                 state = _opened(state, change, block, plan, decisions)

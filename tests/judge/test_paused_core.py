@@ -1,5 +1,6 @@
 """What a tripped switch pauses for its streams: what says they are not as usual. What users pay and get counts on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from judging import LABELS, counts_of, errors, plan_of
 from monitor.judge import core
 from monitor.judge.block import PaneBlock, SlotBlock
 from monitor.judge.state import JudgeState
-from monitor.judge.verdicts import Verdict
+from monitor.judge.verdicts import Learned, Verdict
 from monitor.records.signals import BY_NAME
 
 PAUSED = frozenset({1})
@@ -68,3 +69,41 @@ def test_evidence_and_silence_pause_and_totals_and_budgets_do_not(
 
     assert fired(frozenset())
     assert fired(PAUSED) is told
+
+
+def test_what_comes_while_a_switch_is_tripped_is_not_learned_as_usual(tmp_path: Path) -> None:
+    """A service that is slow to obey, or a probe, must not make failing the reference."""
+    plan = plan_of(
+        tmp_path, "reference: {learn: 2000, at_least: 0s}\nrules: [{name: r, signal: error, above: 2x}]"
+    )
+
+    def learned(paused: frozenset[int]) -> list[float]:
+        state, found = JudgeState(), []
+        for number in range(40):
+            stopped = number >= 10 and number < 30
+            block = errors(number, 100, 90 if stopped else 1)
+            state, decisions = core.pane_step(
+                state, replace(block, paused=paused if stopped else frozenset()), plan
+            )
+            found += [d.reference for d in decisions if isinstance(d, Learned)]
+        return [float(r.counts[r.buckets == 1].sum() / r.n) for r in found if not r.provisional]
+
+    assert learned(PAUSED) == [pytest.approx(0.01)]
+    assert learned(frozenset()) != learned(PAUSED)
+
+
+def test_what_is_seen_before_a_reference_pauses_too(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "rules: [{name: r, signal: error, above: 2x}]")
+
+    def seen(paused: frozenset[int]) -> bool:
+        state, found = JudgeState(), []
+        for number in range(400):
+            stopped = number >= 200
+            block = errors(number, 20, 18 if stopped else 0)
+            state, decisions = core.pane_step(
+                state, replace(block, paused=paused if stopped else frozenset()), plan
+            )
+            found += decisions
+        return any(isinstance(d, Verdict) for d in found)
+
+    assert (seen(frozenset()), seen(PAUSED)) == (True, False)
