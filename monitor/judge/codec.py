@@ -20,7 +20,6 @@ from monitor.judge.total import TotalState
 from monitor.judge.traffic import Week
 from monitor.judge.trial import Trial
 from monitor.judge.watermark import Progress
-from monitor.ledger.schema import STATE_VERSION
 
 
 class Core(msgspec.Struct, frozen=True):
@@ -92,15 +91,11 @@ def next_pane(core: bytes) -> int | None:
     return _standing_decoder.decode(zstandard.ZstdDecompressor().decompress(core)).core.next_pane
 
 
-def decode(version: int, core: bytes, evidence: bytes, hours: bytes = b"") -> Core:
+def decode(core: bytes, evidence: bytes, hours: bytes = b"") -> Core:
     """The whole state from its blobs, `hours` empty where there are none.
 
-    Raises SchemaMismatch for another version or grid than this program's.
+    They are of this program's version (`state_versions`). Raises SchemaMismatch for another grid.
     """
-    if version != STATE_VERSION:
-        raise SchemaMismatch(
-            f"the judge's state has version {version}, this program knows {STATE_VERSION}: run the newer tocsin"
-        )
     stored = _core_decoder.decode(zstandard.ZstdDecompressor().decompress(core))
     if stored.components != COMPONENTS:
         raise SchemaMismatch(

@@ -22,6 +22,7 @@ _TAKE: Final = text("""
     WHERE id = 1 AND (owner IS NULL OR expires_at < clock_timestamp()) AND min_state_version <= :state_version
     RETURNING version, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 """)
+_NEWEST: Final = text("SELECT min_state_version FROM tocsin_ledger.judge_lease WHERE id = 1")
 _GIVE_UP: Final = text("""
     UPDATE tocsin_ledger.judge_lease SET owner = NULL, version = version + 1, expires_at = clock_timestamp()
     WHERE id = 1 AND owner = :owner AND version = :version
@@ -41,6 +42,11 @@ def take(conn: Connection, owner: UUID) -> Lease | None:
     """Take the lease if nobody holds it; None if somebody does, or knows newer state than this program."""
     row = conn.execute(_TAKE, {"owner": owner, "state_version": STATE_VERSION}).first()
     return None if row is None else Lease(owner, row[0], row[1])
+
+
+def newest_state(conn: Connection) -> int:
+    """The newest version of the judge's state that anybody who led has known."""
+    return int(conn.execute(_NEWEST).scalar_one())
 
 
 def renew(conn: Connection, lease: Lease) -> Lease:

@@ -29,6 +29,7 @@ from monitor.killswitch.deciding import State
 from monitor.killswitch.states import SwitchState
 from monitor.ledger import announcements, tables
 from monitor.ledger.counted import topic_partition
+from monitor.ledger.schema import STATE_VERSION
 from monitor.records.delta import SLOT_MS, Delta
 
 MOST_BYTES: Final = 64 << 20
@@ -69,6 +70,7 @@ class Session:
         self._most = MOST_CHECKPOINTS
         self._days: set[int] = set()
         self._rows_at = -ROWS_EVERY_S
+        self._left_to_newer = False
 
     @property
     def leads(self) -> bool:
@@ -113,6 +115,7 @@ class Session:
         with self._engine.begin() as conn:
             taken = lease.take(conn, self._owner)
             if taken is None:
+                self._note_newer(lease.newest_state(conn))
                 return False
             memory = store.load(conn) or Memory(Progress(self._plan.lateness_ms))
             memory = replace(memory, progress=replace(memory.progress, lateness_ms=self._plan.lateness_ms))
@@ -128,6 +131,16 @@ class Session:
         self._held = held
         log.info("leading", owner=str(self._owner))
         return True
+
+    def _note_newer(self, version: int) -> None:
+        """In a rolling restart older replicas leave judging to the newer ones; after a way back nobody would judge."""
+        if version > STATE_VERSION and not self._left_to_newer:
+            self._left_to_newer = True
+            log.warning(
+                "a newer Tocsin has judged here: this replica leaves it to those, so run the newer Tocsin everywhere",
+                state_version=version,
+                known=STATE_VERSION,
+            )
 
     def _require(self) -> Held:
         if self._held is None:

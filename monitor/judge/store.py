@@ -15,6 +15,7 @@ from monitor.judge import codec
 from monitor.judge.hour_rows import hours_of, rows_of
 from monitor.judge.memory import GROUP, Consumed, Memory
 from monitor.judge.reference import LEARNED, Correlation, Reference
+from monitor.judge.state_versions import brought_up
 from monitor.judge.verdicts import Chosen, Learned
 from monitor.judge.watermark import Mark, PartitionKey
 from monitor.ledger import references
@@ -138,14 +139,18 @@ def move_cursors(
 
 
 def load(conn: Connection) -> Memory | None:
-    """The judge's memory as last stored; None in a new ledger. Raises SchemaMismatch for a newer one."""
-    parts = {row.part: row for row in conn.execute(select(judge_state))}
+    """The judge's memory as last stored; None in a new ledger.
+
+    Raises SchemaMismatch for a version that this program does not know. Each part has the version that stored it.
+    """
+    parts = {
+        row.part: brought_up(row.part, row.state_version, bytes(row.state))
+        for row in conn.execute(select(judge_state))
+    }
     if CORE_PART not in parts:
         return None
-    version, core = parts[CORE_PART].state_version, bytes(parts[CORE_PART].state)
-    hours = bytes(parts[HOURS_PART].state) if HOURS_PART in parts else b""
-    stored = codec.decode(version, core, bytes(parts[EVIDENCE_PART].state), hours)
-    opened = delta_codec.decode(bytes(parts[OPEN_PART].state))
+    stored = codec.decode(parts[CORE_PART], parts[EVIDENCE_PART], parts.get(HOURS_PART, b""))
+    opened = delta_codec.decode(parts[OPEN_PART])
     return Memory(stored.progress, stored.core, opened, stored.recent, unwritten=opened.cells)
 
 

@@ -113,7 +113,7 @@ def test_only_what_is_needed_is_kept() -> None:
 
 def test_weeks_are_stored_with_the_evidence(plan: Plan) -> None:
     state = JudgeState(weeks={1: last_week(5, 6)})
-    restored = decode(1, encode_core(state, Progress(0), ()), encode_evidence(state)).core
+    restored = decode(encode_core(state, Progress(0), ()), encode_evidence(state)).core
     assert restored.weeks[1].at(NOW) == 6
     assert replace(restored, weeks={}) == replace(state, weeks={})
 

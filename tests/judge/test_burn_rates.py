@@ -15,7 +15,6 @@ from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Verdict
 from monitor.judge.watermark import Progress
-from monitor.ledger.schema import STATE_VERSION
 from monitor.records.signals import BY_NAME
 
 N = 2_000
@@ -127,7 +126,7 @@ def test_a_judge_that_takes_over_pages_as_the_first_would_have(plan: Plan, warm:
     blocks = list(steady(WARM, 2 * MINUTE, N))
     _, without = judged(plan, blocks, warm)
     half, _ = judged(plan, blocks[:3], warm)
-    stored = decode(STATE_VERSION, encode_core(half, Progress(3_000), ()), encode_evidence(half))
+    stored = decode(encode_core(half, Progress(3_000), ()), encode_evidence(half))
     _, moves = judged(plan, blocks[3:], stored.core)
     assert [(v.what, v.detected_ms) for v in moves] == [(v.what, v.detected_ms) for v in without]
 

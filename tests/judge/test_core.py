@@ -163,6 +163,6 @@ def test_the_core_does_not_change_the_state_it_was_given(plan: Plan) -> None:
 
 def test_the_stored_state_judges_on_as_the_one_in_memory(plan: Plan) -> None:
     state, _ = judged(plan, stationary(range(320), 100, 0.01) + stationary(range(320, 325), 100, 0.2))
-    restored = decode(1, *stored(state)).core
+    restored = decode(*stored(state)).core
     rest = stationary(range(325, 400), 100, 0.2)
     assert repr(judged(plan, rest, restored)[1]) == repr(judged(plan, rest, state)[1])

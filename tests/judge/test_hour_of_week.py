@@ -17,7 +17,6 @@ from monitor.judge.reference import Correlation, Reference
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Learned, Verdict
 from monitor.judge.watermark import Progress
-from monitor.ledger.schema import STATE_VERSION
 from monitor.records.signals import BY_NAME
 
 ERROR = BY_NAME["error"].code
@@ -166,7 +165,7 @@ def test_a_judge_restarted_in_mid_hour_goes_on_with_the_same_state(tmp_path: Pat
     start = MONDAY + WEEK + 7 * PANES_OF_HOUR + 100
     state, _ = judged(plan, begun(plan), drawn(start, 200, 9))
     blobs = encode_core(state, Progress(3_000), ()), encode_evidence(state), encode_hours(state)
-    again = decode(STATE_VERSION, *blobs).core
+    again = decode(*blobs).core
     one = judged(plan, state, drawn(start + 200, 400, 10, times=3))
     other = judged(plan, again, drawn(start + 200, 400, 10, times=3))
     assert repr(one[1]) == repr(other[1])

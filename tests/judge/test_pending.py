@@ -65,7 +65,7 @@ def judged(plan: Plan, story: list[tuple[int, int]], restart_at: int | None = No
     for pane, k in story:
         if pane == restart_at:
             blobs = encode_core(state, Progress(3_000), ()), encode_evidence(state)
-            state = decode(1, *blobs).core
+            state = decode(*blobs).core
         state, decisions = core.pane_step(state, errors(pane, 100, k), plan)
         found += [(d.what, d.detected_ms) for d in decisions if isinstance(d, Verdict)]
     return found

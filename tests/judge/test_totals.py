@@ -14,7 +14,6 @@ from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Verdict
 from monitor.judge.watermark import Progress
-from monitor.ledger.schema import STATE_VERSION
 from monitor.records.signals import BY_NAME
 
 COST = BY_NAME["cost_usd"].code
@@ -68,7 +67,7 @@ def test_it_is_over_once_the_day_has_moved_on(plan: Plan) -> None:
 def test_a_judge_that_takes_over_goes_on_adding(plan: Plan) -> None:
     blocks = [spent(p, 0.25) for p in range(400)]
     state, _ = judged(plan, blocks[:200])
-    stored = decode(STATE_VERSION, encode_core(state, Progress(3_000), ()), encode_evidence(state))
+    stored = decode(encode_core(state, Progress(3_000), ()), encode_evidence(state))
     _, moves = judged(plan, blocks[200:], stored.core)
     assert [v.detected_ms for v in moves] == [321 * 10_000]
 

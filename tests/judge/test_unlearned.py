@@ -95,5 +95,5 @@ def test_it_is_told_once_and_ends_when_the_reference_is_there(plan: Plan) -> Non
 
 def test_a_stored_watch_goes_on(plan: Plan) -> None:
     before, _ = told(plan, panes(calm(60)))
-    stored = decode(1, encode_core(before, Progress(0), ()), encode_evidence(before)).core
+    stored = decode(encode_core(before, Progress(0), ()), encode_evidence(before)).core
     assert [v.what for v in told(plan, panes([40] * 15, first=60), stored)[1]] == ["opened"]
