@@ -1,6 +1,7 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts soak peers lock clean
+.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts bench-keeping soak peers lock \
+	clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,6 +60,9 @@ peers: setup ## Install the tools that bench-detection compares with, each on it
 
 PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --quiet
+
+bench-keeping: setup ## Let 45 days of panes go by, and see how large the ledger gets
+	$(BIN)/python -m benchmarks.keeping
 
 soak: setup ## Run for an hour at 5,000 records/s with a rebalance each minute, and see what grows
 	$(BIN)/python -m benchmarks.soak

@@ -214,8 +214,9 @@ class Session:
         return happened
 
     def _health(self, conn: Connection, now_ms: int, held: Held) -> frozenset[tuple[str, str]]:
-        topics = {r.topic_id: r.topic for r in conn.execute(select(topic_partition))}
-        now = health.conditions(held.memory, topics)
+        rows = conn.execute(select(topic_partition)).all()
+        lag = sum(max((r.end_offset or 0) - (r.next_offset or 0), 0) for r in rows)
+        now = health.conditions(held.memory, {r.topic_id: r.topic for r in rows}, lag)
         for begun in now.keys() - held.troubles:
             condition = now[begun]
             announcements.open_internal(
