@@ -247,7 +247,9 @@ def slot_step(state: JudgeState, block: SlotBlock, plan: Plan) -> tuple[JudgeSta
     """Close one second of event time: plain windows slide."""
     decisions: list[Decision] = []
     for watch in plan.windows:
-        before = state.windows.get(watch.key) or WindowState(watch.identity)
+        before = state.windows.get(watch.key)
+        if before is None or before.identity != watch.identity:
+            before = WindowState(watch.identity)
         if before.entries or watch.signal.code in block.counts:
             after, crossings = window.step(watch, before, block)
             state = replace(state, windows={**state.windows, watch.key: after})

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.config.rule import LimitKind
+from monitor.config.rule import LimitKind, Severity
 from monitor.judge import choosing, hourly, making, trial
 from monitor.judge import rows as rw
 from monitor.judge.block import PaneBlock, SlotBlock, totals
@@ -58,6 +58,8 @@ def learn(state: JudgeState, block: PaneBlock, plan: Plan) -> tuple[JudgeState, 
 def _take_up(state: JudgeState, block: PaneBlock, plan: Plan) -> JudgeState:
     """Rows rest on the newest reference: at first sight on absolute limits only, and during an incident on the old one.
 
+    What has no rows gets them also during an incident, which would never end without.
+
     At most `MOST_RESTED` a pane, so that no tick takes long where many streams begin together; all of those that only
     take up another hour.
     """
@@ -89,7 +91,7 @@ def _judged_parts(state: JudgeState, now: WatchState, watch: Watch, block: PaneB
 
 def _is_stale(state: JudgeState, now: WatchState, watch: Watch, stream: int, block: PaneBlock) -> bool:
     if now.resting.get(stream) != _newest(state, watch, stream):
-        return (watch.key, stream) not in state.incidents
+        return stream not in now.resting or (watch.key, stream) not in state.incidents
     reference = state.references.get((stream_of(stream), watch.signal.code))
     return reference is not None and reference.hourly and now.hour.get(stream) != hour_of(block.start_ms)
 
@@ -111,9 +113,19 @@ def _rested(
         share = alpha / HOURS if reference is not None and reference.hourly else alpha
         fresh = rw.made(making.events_of(watch, stream, Ground(reference, share)), panes, guaranteed)
         known = np.array(making.known_categories(watch, reference), np.int64)
-        newest = reference.reference_id if reference else ABSOLUTE_ONLY
+        newest, is_first = reference.reference_id if reference else ABSOLUTE_ONLY, stream not in now.resting
         now = rested(now, stream, fresh, newest, known, hour_of(block.start_ms))
+        incident = state.incidents.get((watch.key, stream))
+        if is_first and incident is not None and incident.tier != NO_TIER:
+            now = _waiting(watch, now, stream, incident.severity)
     return now
+
+
+def _waiting(watch: Watch, state: WatchState, stream: int, severity: Severity) -> WatchState:
+    """An incident that is older than the rows waits for their recovery: a kill came first, or the limits changed."""
+    mild = [i for i, tier in enumerate(watch.tiers) if tier.severity.rank <= severity.rank]
+    mine = (state.rows.stream == stream) & np.isin(state.rows.tier, mild)
+    return replace(state, rows=rw.muted(rw.alarmed(state.rows, mine), mine))
 
 
 def _requests_per_s(state: JudgeState, stream: int) -> float:
