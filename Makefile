@@ -27,9 +27,10 @@ WORKERS := 3
 test: setup ## Run all tests, on a real Kafka and a real Postgres for each of WORKERS=3
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-test-parties: setup ## Test against Debian's Alertmanager too, installing it where it is missing (needs root and apt)
+test-parties: setup ## Test against Debian's Alertmanager and promtool too, installing them where they are missing (needs root and apt)
 	command -v prometheus-alertmanager >/dev/null || apt-get install -y --no-install-recommends prometheus-alertmanager
-	$(BIN)/pytest tests/notify/test_real_alertmanager.py -rs
+	command -v promtool >/dev/null || apt-get install -y --no-install-recommends prometheus
+	$(BIN)/pytest tests/notify/test_real_alertmanager.py tests/judge/test_promtool_agrees.py -rs
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from monitor.judge.plan import TotalWatch, TrafficWatch, WindowWatch
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Open, What
 from monitor.judge.window import Crossing
+from monitor.records.delta import SLOT_MS
 from monitor.records.signals import Side
 
 PlainWatch = WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch
@@ -34,7 +35,7 @@ def crossed(
         now, severity = incidents.get(key), crossing.severity
         if severity is None:
             clear_for_ms = 0 if key in state.pending else watch.rule.clear_for_ms
-            if now and block.end_ms - now.quiet_ms >= clear_for_ms:
+            if now and _quiet_ms(now, block) >= clear_for_ms:
                 decisions.append(
                     verdict_of("resolved", watch, crossing.stream, incidents.pop(key), block.end_ms)
                 )
@@ -44,6 +45,12 @@ def crossed(
             alarm = _alarm(watch, crossing)
             decisions.append(verdict_of(what, watch, crossing.stream, incidents[key], block.end_ms, alarm))
     return replace(state, incidents=incidents)
+
+
+def _quiet_ms(now: Open, block: SlotBlock | PaneBlock) -> int:
+    """How long nothing was crossed; of windows from the first such second on, as Prometheus keeps alerts firing."""
+    since_ms = now.quiet_ms + (SLOT_MS if isinstance(block, SlotBlock) else 0)
+    return block.end_ms - since_ms
 
 
 def _grown(
