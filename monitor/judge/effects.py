@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from monitor.judge import store
-from monitor.judge.moving import News, move, pulling, rule_of, trip_reason
+from monitor.judge.moving import News, make_known, move, pulling, rule_of, trip_reason
 from monitor.judge.reference import Reference
 from monitor.judge.scene import Happened, Scene
 from monitor.judge.verdicts import Chosen, Decision, Learned, Mended, Quarantined, Trip, Verdict
@@ -55,6 +55,7 @@ def _trip(conn: Connection, scene: Scene, trip: Trip) -> list[Happened]:
         incident_id=firing,
         evidence_until_ms=trip.evidence_until_ms,
         dry_run=rule_of(scene, trip.watch).dry_run,
+        before=lambda: make_known(scene, firing),
     )
     if not outcome.new:
         return []

@@ -7,9 +7,10 @@ from monitor.judge import reminding, telling
 from monitor.judge.describe import Described, describe, rules_by_watch
 from monitor.judge.quiet import Quiet
 from monitor.judge.scene import Happened, Scene
-from monitor.judge.standing import FLAPPING, Mark, Note, View
+from monitor.judge.standing import Mark, Note, View
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.ledger import incidents
+from monitor.ledger.incidents import FLAPPING
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import WHOLE
 
@@ -113,6 +114,12 @@ def pulling(scene: Scene, trip: Trip) -> str | None:
     """The open incident that a trip belongs to."""
     stream = scene.history.stream_key(trip.stream)
     return scene.incidents.find(trip.rule, stream, trip.signal, WHOLE)
+
+
+def make_known(scene: Scene, incident_id: str) -> None:
+    """Before its switch is news: that the incident came back, if it did so quietly."""
+    [one] = scene.incidents.standing([incident_id])
+    scene.incidents.write(telling.pulling(view_of(scene), one))
 
 
 def _described(scene: Scene, verdict: Verdict) -> Described:

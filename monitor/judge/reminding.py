@@ -6,8 +6,9 @@ Pure.
 from collections.abc import Sequence
 from typing import Final
 
-from monitor.judge.standing import FLAPPING, Digested, Mark, Note, Standing, Step, View, message
-from monitor.judge.telling import audience, back, hold_back, knowing, listed, opened, rule_of
+from monitor.judge.standing import Digested, Mark, Note, Standing, Step, View, message
+from monitor.judge.telling import audience, back, hold_back, is_dry_run, knowing, listed, opened, rule_of
+from monitor.ledger.incidents import FLAPPING
 from monitor.ledger.moments import moment, rfc3339
 from monitor.ledger.outbox import Addressee, addressees
 
@@ -19,7 +20,9 @@ def released(view: View) -> list[Step]:
     """Tell of what still fires once nothing holds it back any more."""
     steps: list[Step] = []
     fresh: list[Standing] = []
-    for one in (one for one in view.firing if one.held_back is not None and not one.dry_run):
+    for one in view.firing:
+        if one.held_back is None or is_dry_run(view, one):
+            continue
         if one.held_back == FLAPPING and not _is_back(view, one):
             continue
         why = view.quiet.reason(one.words)
@@ -64,12 +67,12 @@ def again(view: View) -> list[Step]:
 
 def _is_open_page(one: Standing) -> bool:
     told = one.notified_ms is not None and one.held_back is None and one.group_id is None
-    return told and not (one.acknowledged or one.historical or one.dry_run)
+    return told and not (one.acknowledged or one.historical)
 
 
 def _is_due(view: View, one: Standing) -> bool:
     rule = rule_of(view, one)
-    if rule is None or rule.renotify_ms is None or one.notified_ms is None:
+    if rule is None or rule.renotify_ms is None or one.notified_ms is None or is_dry_run(view, one):
         return False
     return view.now_ms - one.notified_ms >= rule.renotify_ms
 

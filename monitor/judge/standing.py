@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from monitor.config.model import Config
 from monitor.config.receiver_kinds import hears
@@ -11,9 +11,6 @@ from monitor.judge.quiet import Quiet
 from monitor.ledger.facts import Facts
 from monitor.ledger.outbox import Addressee
 from monitor.ledger.silences import Silence
-
-FLAPPING: Final = "flapping"
-"""Why nobody is told of an incident that resolved and came back soon."""
 
 
 @dataclass(frozen=True, slots=True)

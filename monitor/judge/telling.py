@@ -9,7 +9,6 @@ from typing import Any, Final
 from monitor.config.rule import Rule
 from monitor.config.templates import receivers
 from monitor.judge.standing import (
-    FLAPPING,
     Mark,
     Message,
     Note,
@@ -20,6 +19,7 @@ from monitor.judge.standing import (
     severest_first,
 )
 from monitor.ledger.announcements import groups_itself
+from monitor.ledger.incidents import FLAPPING
 from monitor.ledger.outbox import Addressee, addressees
 
 TOGETHER_MS: Final = 120_000
@@ -33,6 +33,12 @@ def rule_of(view: View, one: Standing) -> Rule | None:
     """The rule that judges the incident's stream by now; None where it is gone."""
     rules = view.rules.values()
     return next((r for r in rules if r.name == one.rule and r.match.accepts(one.labels)), None)
+
+
+def is_dry_run(view: View, one: Standing) -> bool:
+    """Whether nobody is to hear of it: it opened as a dry run, or its rule is one by now."""
+    rule = rule_of(view, one)
+    return one.dry_run or (rule is not None and rule.dry_run)
 
 
 def audience(view: View, one: Standing) -> list[Addressee]:
@@ -149,6 +155,14 @@ def back(view: View, one: Standing) -> list[Step]:
     return [_told(view, one), *message(one, "opened", knowing(view, one), one.key(), {"back": True})]
 
 
+def pulling(view: View, one: Standing) -> list[Step]:
+    """A return that nobody was told of pulls a switch, of which people hear: so they hear of the return and its end."""
+    if one.held_back != FLAPPING or is_dry_run(view, one):
+        return []
+    why = view.quiet.reason(one.words)
+    return back(view, one) if why is None else [Mark(one.incident_id, {"held_back": why})]
+
+
 def knowing(view: View, one: Standing) -> list[Addressee]:
     """Those who were told before, and whom the rule names by now."""
     return [*view.told(one.page), *audience(view, one)]
@@ -168,7 +182,7 @@ def ended(view: View, over: Iterable[Standing]) -> list[Step]:
 
 
 def _page_ended(view: View, page: str, found: Sequence[Standing]) -> list[Step]:
-    left = sum(one.page == page for one in view.firing)
+    left = sum(one.page == page and one.held_back != FLAPPING for one in view.firing)
     extra = {**listed(found[1:]), **({"left": left} if left else {})}
     to, steps = view.told(page), list[Step]()
     for one in found:

@@ -1,5 +1,6 @@
 """What a rule asked for and was not done: held back by the guard, or a dry run. Each is said once an incident."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection, Row, func, select
@@ -21,11 +22,12 @@ def tripped_by_rules(conn: Connection) -> list[tuple[SwitchKey, int]]:
     return [((name, value), millis(at)) for name, value, at in rows]
 
 
-def only_say(change: Change, incident_id: str, action: KillAction) -> KillOutcome:
-    """Leave the switch as it is; an event, and news to those who know of the incident."""
+def only_say(change: Change, incident_id: str, action: KillAction, before: Callable[[], None]) -> KillOutcome:
+    """Leave the switch as it is; an event, and, `before` having been called, news to those who know of the incident."""
     last = _last(change)
     if last is not None and is_said((last.action, last.incident_id), action, incident_id):
         return KillOutcome(action, last.sequence, last.kill_id, new=False)
+    before()
     change = replace(change, last=max(change.last, last.sequence if last else 0))
     sequence, at_ms = change.next_sequence, millis(change.at)
     kill_id = change.event(action, sequence)

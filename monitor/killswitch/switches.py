@@ -5,7 +5,7 @@ each value of those labels, and `stream` is that value. Its sequence number grow
 ledger that went back (rule 7): a receiver can ignore what comes too late.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -40,24 +40,27 @@ def trip(
     incident_id: str | None = None,
     evidence_until_ms: int | None = None,
     dry_run: bool = False,
+    before: Callable[[], None] = lambda: None,
 ) -> KillOutcome:
     """Trip `switch` unless it is tripped; with an incident it is a trip by rule, which the guard may hold.
 
     A held trip and one that is a dry run leave one event and one line in the incident's timeline, however often they
-    are asked for. Enqueue the incident's own messages first: who was told of it is told of the kill.
+    are asked for. Enqueue the incident's own messages first, or in `before`, which is called where this is news: who
+    was told of it is told of the kill.
     """
     at = _lock(conn)
     value, by_rule = value_in(switch, stream), incident_id is not None
     now = seen(conn, switch, value)
     late = tripped_by_rules(conn) if by_rule else ()
     others = others_of_late(late, (switch.name, value), switch.guard, millis(at))
-    before = None if now is None else State(now.state)
-    action = asked(switch, before, by_rule=by_rule, dry_run=dry_run, others=others)
+    was = None if now is None else State(now.state)
+    action = asked(switch, was, by_rule=by_rule, dry_run=dry_run, others=others)
     if now is not None and action is KillAction.ALREADY:
         return KillOutcome(action, now.sequence, None, new=False)
     change = _change(conn, switch, stream, reason, actor, incident_id, evidence_until_ms, at, now)
     if incident_id is not None and action in ONLY_SAID:
-        return only_say(change, incident_id, action)
+        return only_say(change, incident_id, action, before)
+    before()
     return change.apply(KillAction.TRIPPED, not_after_ms=_not_after_ms(switch, at))
 
 

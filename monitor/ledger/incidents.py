@@ -15,6 +15,8 @@ from monitor.ledger.moments import millis, moment
 from monitor.ledger.outbox import short_hash
 
 PANE_MS: Final = 10_000
+FLAPPING: Final = "flapping"
+"""Why nobody is told of an incident that resolved and came back soon."""
 
 
 class Acknowledgement(StrEnum):
@@ -108,6 +110,7 @@ def reopen(conn: Connection, row: Mapping[str, Any], ended_after_ms: int) -> str
     same = (incident.c.rule == row["rule"]) & (incident.c.stream == row["stream"])
     same &= incident.c.signal.is_not_distinct_from(row["signal"]) & (incident.c.slice_id == row["slice_id"])
     same &= (incident.c.state == "resolved") & (incident.c.ended_at >= moment(ended_after_ms))
+    same &= incident.c.dry_run == row["dry_run"]
     newest = select(incident.c.incident_id).where(same).order_by(incident.c.ended_at.desc()).limit(1)
     found: str | None = conn.execute(newest).scalar()
     if found is None:
@@ -202,8 +205,9 @@ def acknowledge(conn: Connection, incident_id: str, by: str, outcome: str | None
 
 
 def fires(conn: Connection, incident_id: str | None) -> bool:
-    """Whether there is such an incident and it has not ended."""
+    """Whether there is such an incident and it has not ended, as far as people know."""
     firing = (incident.c.incident_id == incident_id) & (incident.c.state == "firing")
+    firing &= incident.c.held_back.is_distinct_from(FLAPPING)
     return conn.execute(select(incident.c.incident_id).where(firing)).first() is not None
 
 

@@ -14,8 +14,9 @@ from monitor.config.rule import Severity
 from monitor.judge import reminding, telling
 from monitor.judge.plan import compile_plan
 from monitor.judge.quiet import Quiet
-from monitor.judge.standing import FLAPPING, Mark, Message, Standing, View
+from monitor.judge.standing import Mark, Message, Standing, View
 from monitor.ledger.engine import connect
+from monitor.ledger.incidents import FLAPPING, fires
 from monitor.ledger.outbox import Addressee
 
 SLACK = Addressee("default", "slack")
@@ -98,3 +99,34 @@ def test_what_is_told_again_after_a_return_is_another_message_too(tmp_path: Path
     held = replace(BACK, held_back="mute night")
     steps = reminding.released(view_of(tmp_path, held))
     assert [s.key for s in steps if isinstance(s, Message)] == ["reopened/1/critical/late/3600000"]
+
+
+def test_a_quiet_return_that_pulls_a_switch_is_told_and_so_is_its_end(tmp_path: Path) -> None:
+    quiet = replace(BACK, held_back=FLAPPING, notified_ms=0)
+    view = view_of(tmp_path, quiet)
+    [mark, told] = telling.pulling(view, quiet)
+    assert (told.event, told.extra) == ("opened", {"back": True})
+    known = view.after([mark]).firing
+    assert [s.event for s in telling.ended(view, known)] == ["resolved"]
+    assert telling.ended(view, [quiet]) == []
+
+
+def test_what_came_back_quietly_does_not_keep_its_page_open(tmp_path: Path) -> None:
+    leader = replace(BACK, incident_id="leader", reopened=0, fires=False)
+    member = replace(BACK, group_id="leader", held_back=FLAPPING)
+    [told] = telling.ended(view_of(tmp_path, member), [leader])
+    assert (told.event, told.extra) == ("resolved", {})
+
+
+def test_news_of_a_switch_is_no_news_of_a_return_that_nobody_was_told_of(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ledger = prepared(engine, settings_of(tmp_path, SLOW_TO_CLEAR, PATIENT), age_s=3_000)
+    ledger.store_errors(0, CALM)
+    ledger.store_errors(60, FIRING[:40])
+    ledger.store_errors(100, [(100, 0)] * 70)
+    ledger.store_errors(170, FIRING[:30])
+    drained(ledger.session())
+    with engine.begin() as conn:
+        [(found,)] = ledger.rows("SELECT incident_id FROM tocsin_ledger.incident WHERE reopened = 1")
+        assert not fires(conn, str(found))

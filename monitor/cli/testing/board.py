@@ -10,7 +10,7 @@ from monitor.cli.testing.played import PlayedIncidents
 from monitor.cli.testing.story import Story
 from monitor.config.model import Config, KillSwitch, SwitchKey
 from monitor.judge.kill import Switch, Switches
-from monitor.judge.moving import pulling, rule_of, trip_reason
+from monitor.judge.moving import make_known, pulling, rule_of, trip_reason
 from monitor.judge.scene import Scene
 from monitor.judge.standing import message
 from monitor.judge.verdicts import Trip
@@ -49,6 +49,7 @@ class Board:
         action = self._asked(switch, key, scene, trip)
         if action is KillAction.ALREADY or deciding.is_said(self.events.get(key), action, incident_id):
             return
+        make_known(scene, incident_id)
         self.events[key] = (action.value, incident_id)
         self.story.kills.append((scene.now_ms, key, action.value))
         if action is KillAction.TRIPPED:
