@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from monitor.web.answers import answer
+from monitor.web.answers import answer, refusal
 from monitor.web.board import Switchboard
 from monitor.web.kills import kill_routes
 from monitor.web.metrics import registry
@@ -49,7 +50,18 @@ def web_app(
         document = openapi()
         routes.append(Route("/openapi.json", lambda _: answer(document), methods=["GET"]))
         routes += ofrep_routes(board) + kill_routes(board, token=token is not None)
-    return Starlette(routes=routes, middleware=[Middleware(Protected, token=token, rate=rate)])
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Protected, token=token, rate=rate)],
+        exception_handlers={HTTPException: _refused},
+    )
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    """Unknown pages and methods are told in the form of all other errors."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return refusal(error.detail, error.status_code, dict(error.headers or {}))
 
 
 def _verdict(name: str, parts: Mapping[str, str | None]) -> Response:

@@ -86,6 +86,10 @@ def openapi() -> dict[str, Any]:
         "paths": {
             "/healthz": {"get": _probe("alive")},
             "/readyz": {"get": _probe("ready")},
+            "/metrics": {"get": _page("metrics", _METRICS, {"500": "The status cannot be read."})},
+            "/openapi.json": {
+                "get": _page("document", {"application/json": {"schema": {"type": "object"}}}, {})
+            },
             flags: {"post": bulk},
             f"{flags}/{{key}}": {"post": one},
             **changes,
@@ -94,6 +98,9 @@ def openapi() -> dict[str, Any]:
 
 
 _UNREAD: Final = "The ledger cannot be read, so the state is not known."
+_METRICS: Final = {
+    kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")
+}
 _MORE: Final = {"404": "There is no such switch.", "503": "The ledger cannot be written."}
 
 
@@ -107,7 +114,7 @@ def _post(
             {"name": p, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             for p in parameters
         ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "requestBody": {"required": "required" in body, "content": {"application/json": {"schema": body}}},
         "responses": {"200": _described("Done.", good), **refused},
     }
 
@@ -118,6 +125,17 @@ def _probe(name: str) -> dict[str, Any]:
         "operationId": name,
         "security": [],
         "responses": {"200": _described("Yes.", schema), "503": _described("No, and why.", schema)},
+    }
+
+
+def _page(name: str, content: dict[str, Any], also: dict[str, str]) -> dict[str, Any]:
+    refused = {code: _REFUSED[code] for code in ("401", "429")} | also
+    return {
+        "operationId": name,
+        "responses": {
+            "200": {"description": "The page.", "content": content},
+            **{code: _described(words, _ERROR) for code, words in refused.items()},
+        },
     }
 
 
