@@ -1,7 +1,7 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts bench-keeping soak peers lock \
-	clean
+.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts bench-keeping bench-catching-up soak \
+	peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,6 +64,9 @@ PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-h
 
 bench-keeping: setup ## Let 45 days of panes go by, and see how large the ledger gets
 	$(BIN)/python -m benchmarks.keeping
+
+bench-catching-up: setup ## Take the judges away, then Postgres, for ten minutes of records: memory, and time to catch up
+	$(BIN)/python -m benchmarks.catching_up
 
 soak: setup ## Run for an hour at 5,000 records/s with a rebalance each minute, and see what grows
 	$(BIN)/python -m benchmarks.soak
