@@ -29,13 +29,14 @@ REFERENCE_ODDS: Final = 5.0
 class Switch:
     """What the ledger says of a kill switch; each change has a higher `sequence`.
 
-    While `probing`, what is let through is judged, until `probed_ms` at least.
+    While `probing`, what is let through is judged, until `probed_ms` at least. It is as it is since `since_ms`.
     """
 
     tripped: bool
     sequence: int
     probing: bool = False
     probed_ms: int = 0
+    since_ms: int = 0
 
 
 SERVING: Final = Switch(tripped=False, sequence=0)
@@ -82,19 +83,22 @@ def step(
 ) -> tuple[KillState, list[Trip]]:
     """The evidence after one closed slot, and the trips whose condition holds while the switch is not tripped.
 
-    A release or a probe (a new sequence) resets the evidence. Nothing is collected while the switch is tripped.
+    A release or a probe (a new sequence) resets the evidence. Nothing is collected while the switch is tripped, nor of
+    seconds that began before the release: a judge that is behind reads them after it.
     """
     now = _pulled(watch, state.rows, block, switches)
     state = _restarted(state, now)
     counts = block.counts.get(watch.signal.code)
-    live = ~np.isin(state.rows.stream, [s for s, switch in now.items() if switch.tripped])
+    start_ms = block.slot * 1000
+    past = [s for s, switch in now.items() if switch.tripped or switch.since_ms > start_ms]
+    live = ~np.isin(state.rows.stream, past)
     if counts is None or not live.any():
         return state, []
     rows = state.rows
     k, n = (x * live for x in count_rows(rows, counts, {}))
     log_l = bets.pane_bet_log_components(k, n, rows.m, rows.rho)
     log_m = esr.update(rows.log_m, log_l, np.full(len(rows), log_w), n)
-    onset = cusum.update(rows.onset, cusum.increment(k, n, rows.m), block.slot * 1000, k, n)
+    onset = cusum.update(rows.onset, cusum.increment(k, n, rows.m), start_ms, k, n)
     rows = replace(rows, log_m=log_m, onset=onset, log_r=_recovery(rows, k, n, now))
     holds = (esr.level(log_m) >= np.log(threshold)) & live
     found = [_trip(watch, rows, int(i), block, references) for i in np.flatnonzero(holds)]

@@ -168,7 +168,8 @@ class Session:
     def _switch(self, now: SwitchState) -> Switch:
         known = self._config.kill_switches.get(now.switch)
         probe_ms = known.release.probe_ms if known is not None and known.release is not None else 0
-        return Switch(now.tripped, now.sequence, now.state is State.PROBING, now.since_ms + probe_ms)
+        probing = now.state is State.PROBING
+        return Switch(now.tripped, now.sequence, probing, now.since_ms + probe_ms, now.since_ms)
 
     def _slices(self, conn: Connection, held: Held, fresh: Read) -> Mapping[int, str]:
         if not self._plan.sliced:

@@ -95,6 +95,17 @@ def test_rule_5_a_release_resets_the_evidence(plan: Plan) -> None:
     assert again == []
 
 
+def test_rule_5_seconds_before_a_release_never_kill_however_late_they_are_judged(plan: Plan) -> None:
+    """A judge that is behind sees the release before the failures that led to the kill."""
+    released = Switch(False, 2, since_ms=30_000)
+    state, late = fed(plan, [(i, 20, 20) for i in range(30)], JudgeState(), released)
+    assert late == []
+    _, decisions = fed(plan, [(30 + i, 20, 20) for i in range(12)], state, released)
+    first = next(d for d in decisions if isinstance(d, Trip))
+    assert 38 <= first.detected_ms // 1000 <= 41
+    assert first.onset_ms >= 30_000
+
+
 def test_ten_spikes_in_an_hour_of_retries_never_kill(plan: Plan) -> None:
     """Clusters of five failures within a second on a healthy service."""
     slots = [(i, 7, 5) if i % 300 == 0 else (i, 2, 0) for i in range(3600)]
