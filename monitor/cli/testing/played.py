@@ -97,7 +97,9 @@ class PlayedIncidents:
 
     def told(self, page: str) -> Sequence[Addressee]:
         """Who has been told anything about the incidents of a page."""
-        return sorted(self.heard.get(page, ()))
+        leader = self.rows[page]["group_id"] or page
+        about = [i for i, row in self.rows.items() if i in (page, leader) or row["group_id"] == leader]
+        return sorted({receiver for found in about for receiver in self.heard.get(found, ())})
 
     def silences(self, now_ms: int) -> tuple[Silence, ...]:
         """Nobody silences anything."""
@@ -116,7 +118,7 @@ class PlayedIncidents:
         row = self.rows[message.incident_id]
         text = compose(message.event, {**_json(row), **message.extra}).text
         for receiver in message.to:
-            self.heard.setdefault(row["group_id"] or row["incident_id"], {})[receiver] = None
+            self.heard.setdefault(message.incident_id, {})[receiver] = None
             for about in (row, *message.extra.get("also", ())):
                 news = News(self.now_ms, receiver.name, message.event, about["rule"], text)
                 self.story.news.append(news)
