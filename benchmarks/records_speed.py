@@ -108,7 +108,7 @@ class Stages:
     def columns(self) -> Iterator[None]:
         self.columned = []
         for decoded in self.decoded:
-            self.columned.append(Columns(decoded.records, self.dropped))
+            self.columned.append(Columns(decoded.table, self.dropped))
             yield
 
     def timing(self) -> Iterator[None]:

@@ -34,7 +34,7 @@ def test_the_record_is_one_and_loses_no_field() -> None:
     (example,) = blocks("json")
     dropped: Counter[str] = Counter()
     decoded = RecordDecoder(MeasureSettings(), dropped).decode_all([json.dumps(json.loads(example)).encode()])
-    assert (len(decoded.records), decoded.refused, dropped) == (1, {}, Counter())
+    assert (len(decoded.rows), decoded.refused, dropped) == (1, {}, Counter())
 
 
 def test_the_five_queries_run(ledger_url: str) -> None:

@@ -79,7 +79,7 @@ def import_references(
     conn: Connection, engine: Engine, config: Config, rows: Iterable[bytes], note: str, now_ms: int
 ) -> list[Imported]:
     """Store a reference for every stream and signal that `rows` measure; raises UsageError where none is a record."""
-    intake = _measured(Measuring(config, engine), list(rows), now_ms)
+    intake = _measured(Measuring(config.of_records(), engine), list(rows), now_ms)
     cells = fold.concat([intake.delta.cells, sample_cells(intake.delta.languages)], Cells)
     whole = cells.slice == WHOLE
     found = []

@@ -4,7 +4,7 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,9 +13,16 @@ from typing import IO, Final
 import click
 import numpy as np
 
+from monitor.config.model import Config
 from monitor.errors import UsageError
+from monitor.ingest.settings import measure_settings
 from monitor.records.decode import stated_times
 from monitor.records.delta import I64
+from monitor.records.formats.decode import MessageTimes
+from monitor.records.lenient import Refused
+
+Times = Callable[[Sequence[bytes]], tuple[I64, dict[int, Refused]]]
+"""The times that lines state, in ms, int64[n]; why there is none, by row."""
 
 LINES_AT_ONCE: Final = 5_000
 _GZIP: Final = b"\x1f\x8b"
@@ -45,13 +52,19 @@ def opened(path: str) -> Iterator[IO[bytes]]:
             ) from error
 
 
-def read(raw: Iterable[bytes], skipped: Counter[str]) -> Iterator[Lines]:
+def times_of(config: Config) -> Times:
+    """How the lines of a log state their times, by the format that `config` says they have."""
+    form = config.source.format
+    return stated_times if form is None else MessageTimes(form, measure_settings(config))
+
+
+def read(raw: Iterable[bytes], skipped: Counter[str], times_of: Times = stated_times) -> Iterator[Lines]:
     """All lines that state a time, some thousand at once; the others are counted by reason, blank ones are nothing."""
     numbered = ((number, line.strip()) for number, line in enumerate(raw))
     filled = (pair for pair in numbered if pair[1])
     while some := list(islice(filled, LINES_AT_ONCE)):
         numbers, values = (list(column) for column in zip(*some, strict=True))
-        times, refused = stated_times(values)
+        times, refused = times_of(values)
         skipped.update(r.reason for r in refused.values())
         kept = [i for i in range(len(values)) if i not in refused] if refused else range(len(values))
         if kept:

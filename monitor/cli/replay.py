@@ -32,9 +32,10 @@ def replay(
 
     Incidents go to stdout, everything else to stderr.
     """
-    machine = Replay(loaded(path, REPLAY))
+    config = loaded(path, REPLAY)
+    machine = Replay(config)
     with lines.opened(file) as raw:
-        some = lines.read(raw, machine.outcome.skipped)
+        some = lines.read(raw, machine.outcome.skipped, lines.times_of(config))
         for part in lines.in_order(some) if in_order else some:
             machine.feed(part)
     outcome = machine.finish()
@@ -54,6 +55,8 @@ def _tell(outcome: Outcome) -> None:
         say(f"{outcome.late:,} records came late (their pane had closed): try --sort", err=True)
     for notice in outcome.notices:
         say(notice, err=True)
+    if outcome.ignored:
+        say(f"{outcome.ignored:,} lines ignored: they are none that source.where names", err=True)
     for reason, n in sorted(outcome.skipped.items()):
         say(f"{n:,} lines skipped: {reason}", err=True)
     for stream, learning in sorted(outcome.learning.items()):

@@ -55,6 +55,7 @@ class Outcome:
     kills: list[Trip] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     counted: int = 0
+    ignored: int = 0
     late: int = 0
     learning: dict[str, Learning] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
@@ -91,7 +92,8 @@ class Replay:
             self._aggregator.add(batch, clock_ms)
         self._clock_ms = max(self._clock_ms, int(lines.ts_ms.max()))
         intake = self._aggregator.take()
-        self.outcome.counted += intake.counted
+        self.outcome.counted += intake.counted - intake.ignored
+        self.outcome.ignored += intake.ignored
         self.outcome.notices += intake.notices
         for skipped in intake.skipped:
             self.outcome.skipped[skipped.reason] += skipped.count

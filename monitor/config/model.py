@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor.config.rule import Mute, Naming, Rule
+from monitor.records.formats.language import Format
 from monitor.records.names import stream_key
 from monitor.records.signals import BY_CODE, BY_NAME, Signal
 from monitor.records.user_signals import UserSignal
@@ -16,6 +17,7 @@ class Source:
     """`start` is "latest", "earliest", or ms since the epoch; a relative start is negative ms.
 
     `client` holds security_*, sasl_* and ssl_* as kafka-python names them, secrets read from their files.
+    `format` says how the messages are read; None: they are prediction records.
     """
 
     bootstrap_servers: str
@@ -25,6 +27,7 @@ class Source:
     lateness_ms: int
     max_record_bytes: int
     client: Mapping[str, str | bool] = field(repr=False)
+    format: Format | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,10 @@ class Config:
     mutes: tuple[Mute, ...] = ()
     heartbeat: Heartbeat | None = None
     store_max_bytes: int | None = None
+
+    def of_records(self) -> "Config":
+        """The same for prediction records, whatever the topic's format."""
+        return replace(self, source=replace(self.source, format=None))
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

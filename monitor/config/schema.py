@@ -25,6 +25,7 @@ from monitor.config.forms import (
 )
 from monitor.config.general import FIELDS, SLICED
 from monitor.config.rule import Severity
+from monitor.config.schema_mapping import mapping
 from monitor.config.schema_receivers import connection, receiver, switch
 from monitor.config.schema_rules import HOURS, MATCH, rule
 from monitor.config.user_signals import KINDS as SIGNAL_KINDS
@@ -84,6 +85,7 @@ def _source() -> Form:
         "start": told(TEXT, "the first time: latest, earliest, -24h, or a time such as 2026-01-31T08:00:00Z"),
         "lateness": told(DURATION, "how long a pane waits for records that come late (3s)"),
         "max_record_bytes": told(WHOLE, "larger records are skipped (1048576)"),
+        **mapping(),
     }
     must = [at_least_one("topic", "topics")]
     form = keys(here | connection(), required=["bootstrap_servers"], blank=True, allOf=must)

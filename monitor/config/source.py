@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from monitor.config.mapping import read_format
 from monitor.config.model import Source
 from monitor.config.problem import WrongError
 from monitor.config.secrets import any_text, read_secret
@@ -24,7 +25,7 @@ from monitor.config.values import (
     written,
 )
 
-PLANNED: Final = frozenset({"format", "map", "where", "root", "type"})
+PLANNED: Final = frozenset({"type"})
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
 NAMES: Final = (
@@ -66,6 +67,7 @@ def read_source(root: Section, *, needed: bool) -> Source:
             "max_record_bytes", whole(1_000, 100_000_000), NOTHING.max_record_bytes
         ),
         client=read_client(section, needed=needed),
+        format=read_format(section),
     )
     section.close(PLANNED)
     return source

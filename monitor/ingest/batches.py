@@ -34,10 +34,12 @@ class BadBatchError(KafkaError):  # type: ignore[misc]
 
 
 class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """What one fetch brought of one partition: `take` gives its records as (offset, timestamp in ms, value).
+    """What one fetch brought of one partition: `take` gives its records as tuples.
 
     Of the class that it stands in for it keeps the bookkeeping: position, transactions, metrics, end.
     """
+
+    enveloped = False
 
     def __init__(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> None:
         super().__init__(fetch_offset, tp, records, **options)
@@ -98,7 +100,7 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             self.leader_epoch = batch.leader_epoch
             if self._is_aborted(batch) or batch.is_control_batch:
                 return []
-        polled = unpacked(batch)
+        polled = unpacked(batch, enveloped=self.enveloped)
         if polled and polled[0][0] < self.fetch_offset:
             # The fetch began in the middle of a batch.
             return [record for record in polled if record[0] >= self.fetch_offset]
@@ -115,9 +117,17 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         return bool(self._is_batch_aborted(batch))
 
 
-def unpacked(batch: Any) -> list[Polled]:
+class EnvelopedRecords(FetchedRecords):
+    """The same with keys and headers."""
+
+    enveloped = True
+
+
+def unpacked(batch: Any, *, enveloped: bool = False) -> list[Polled]:
     """The records of any batch. Raises kafka-python's errors, and those of the codecs, for a bad one."""
     if batch.magic != _V2:
+        if enveloped:
+            return [(r.offset, r.timestamp, r.value, r.key, r.headers) for r in batch]
         return [(record.offset, record.timestamp, record.value) for record in batch]
     batch._maybe_uncompress()
     fixed_ms = batch.max_timestamp if batch.timestamp_type == batch.LOG_APPEND_TIME else None
@@ -128,9 +138,10 @@ def unpacked(batch: Any) -> list[Polled]:
         batch.base_offset,
         batch.first_timestamp,
         fixed_ms,
+        enveloped=enveloped,
     )
 
 
-def guard(consumer: Any) -> None:
+def guard(consumer: Any, *, enveloped: bool = False) -> None:
     """Make `consumer.poll` return tuples, raise BadBatchError once for each bad batch, and stay usable."""
-    consumer._fetcher.PartitionRecords = FetchedRecords
+    consumer._fetcher.PartitionRecords = EnvelopedRecords if enveloped else FetchedRecords

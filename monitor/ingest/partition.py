@@ -125,8 +125,7 @@ class OwnedPartition:
         if records[0][0] < low or records[-1][0] >= high:
             records = [record for record in records if low <= record[0] < high]
         if records:
-            offsets, timestamps_ms, values = zip(*records, strict=True)
-            self.aggregator.add(RawBatch(offsets, timestamps_ms, values), clock_ms)
+            self.aggregator.add(RawBatch(*zip(*records, strict=True)), clock_ms)
             self.last_record_ms = clock_ms
             self.dirty = True
 

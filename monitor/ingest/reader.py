@@ -104,7 +104,8 @@ class Reader:
         consumer = connect(self._source, self._instance, self._stopping, self._unreachable, patient=patient)
         if consumer is None:
             return False
-        guard(consumer)
+        form = self._source.format
+        guard(consumer, enveloped=form is not None and form.enveloped)
         consumer.subscribe(list(self._source.topics), listener=_Hold(consumer))
         self._consumer = consumer
         self.membership = Membership(consumer)

@@ -41,6 +41,7 @@ def measure_settings(config: Config) -> MeasureSettings:
         user_signals=config.signals,
         join_ms=config.labels.join_ms if config.labels else None,
         join_most=config.labels.most if config.labels else 0,
+        format=config.source.format,
     )
 
 

@@ -87,7 +87,9 @@ class StatusBoard:
     def count(self, topic: str, intake: Intake) -> None:
         """Add a stored checkpoint to what this process has done."""
         with self._lock:
-            self._records[topic, "counted"] += intake.counted
+            self._records[topic, "counted"] += intake.counted - intake.ignored
+            if intake.ignored:
+                self._records[topic, "ignored"] += intake.ignored
             for skipped in intake.skipped:
                 self._records[topic, skipped.reason] += skipped.count
             judged, lost = labels_in(intake.delta.cells)

@@ -16,6 +16,8 @@ from monitor.records.columns import ABSENT, Columns
 from monitor.records.decode import Decoded, RecordDecoder
 from monitor.records.decode import RawBatch as RawBatch
 from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake, Sums
+from monitor.records.formats.decode import MappedDecoder
+from monitor.records.formats.evaluate import Envelope
 from monitor.records.labels import join, unmatched
 from monitor.records.lenient import Refused
 from monitor.records.measure import Measured, measure
@@ -24,7 +26,7 @@ from monitor.records.pending import Arrived, Pending
 from monitor.records.placing import BANDED, bands, slice_codes, stream_codes
 from monitor.records.predictions import Predictions
 from monitor.records.sample_rates import SampleRates
-from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper
+from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper, as_record
 from monitor.records.sampling import LanguageSampler, record_hashes
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
 from monitor.records.signals import BY_NAME, Of
@@ -35,6 +37,8 @@ from monitor.records.users import USER, users
 
 _OUTPUT_LANGUAGE: Final = BY_NAME["output_language"].code
 _INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
+_ITEM_BITS: Final = 44
+"""Offsets stay below this; above it is the place of a record in its message."""
 _TOO_OLD: Final = Refused("too_old", "the record is more than a year older than the clock")
 
 
@@ -51,6 +55,16 @@ class _Timed:
     @property
     def clock_ms(self) -> I64:
         return self.arrived.clock_ms[self.rows]
+
+    @property
+    def numbers(self) -> I64:
+        """Offsets, which differ between the records of one message too."""
+        repeated = np.diff(self.rows, prepend=-1) == 0
+        if not repeated.any():
+            return self.arrived.offsets[self.rows]
+        at = np.arange(self.rows.size)
+        within = at - np.maximum.accumulate(np.where(repeated, 0, at))
+        return self.arrived.offsets[self.rows] + (within << _ITEM_BITS)
 
 
 class PartitionAggregator:
@@ -81,7 +95,7 @@ class PartitionAggregator:
         self._sampler = sampler
         self._topic, self._partition = topic, partition
         self._predictions = predictions
-        self._decoder = RecordDecoder(settings, self.dropped)
+        self._decoder = _decoder(settings, self.dropped)
         self._asked = Asked(settings, self.dropped)
         self._rates = SampleRates(names, self.dropped)
         self._from_offset = self._next_offset = from_offset
@@ -91,7 +105,7 @@ class PartitionAggregator:
         self._begin()
 
     def _begin(self) -> None:
-        self._counted = 0
+        self._counted = self._ignored = 0
         self._tables = Accumulator()
         self._skips = Skips()
         self._samples = SampleKeeper()
@@ -103,7 +117,7 @@ class PartitionAggregator:
         What makes a stream or a slice, lateness and the memory for labels are those of the beginning.
         """
         self._settings = settings
-        self._decoder = RecordDecoder(settings, self.dropped)
+        self._decoder = _decoder(settings, self.dropped)
         self._asked = Asked(settings, self.dropped, self._asked.repeats)
 
     @property
@@ -130,6 +144,7 @@ class PartitionAggregator:
             skipped=self._skips.ranges,
             samples=self._samples.samples(),
             notices=(*self._rates.take(), *(self._predictions.take() if self._predictions else ())),
+            ignored=self._ignored,
         )
         self._from_offset = self._next_offset
         self._begin()
@@ -147,33 +162,46 @@ class PartitionAggregator:
         arrived = self._pending.take()
         if arrived is None:
             return
-        decoded = self._decoder.decode_all(arrived.values)
+        decoded = self._decoded(arrived)
         kafka_ms = broker_times(arrived.timestamps_ms, arrived.clock_ms)
         timed = self._timed(arrived, decoded, kafka_ms)
         for row in sorted(decoded.refused):
             self._skips.add(int(arrived.offsets[row]), decoded.refused[row], int(arrived.clock_ms[row]))
         self._next_offset = int(arrived.offsets[-1]) + 1
         self._max_kafka_ms = max(int(kafka_ms.max()), self._max_kafka_ms or 0)
+        self._ignored += len(decoded.ignored)
+        self._counted += len(decoded.ignored)
         if timed is not None:
-            self._counted += timed.columns.n
+            self._counted += 1 + int(np.count_nonzero(np.diff(timed.rows)))
             self._count(timed)
+
+    def _decoded(self, arrived: Arrived) -> Decoded:
+        if isinstance(self._decoder, RecordDecoder):
+            return self._decoder.decode_all(arrived.values)
+        times = arrived.timestamps_ms.tolist()
+        return self._decoder.decode_all(
+            arrived.values, Envelope(self._topic, times, arrived.keys, arrived.headers)
+        )
 
     def _timed(self, arrived: Arrived, decoded: Decoded, kafka_ms: I64) -> _Timed | None:
         """The records with their times; what is too old goes to `decoded.refused`."""
-        records, rows = decoded.records, np.fromiter(decoded.rows, np.int64, len(decoded.rows))
-        if not records:
+        table, rows = decoded.table, np.fromiter(decoded.rows, np.int64, len(decoded.rows))
+        if not rows.size:
             return None
-        columns = Columns(records, self.dropped)
+        columns = Columns(table, self.dropped)
         times = event_times(columns.raw("ts"), kafka_ms[rows])
         if times.unreadable:
             self.dropped["ts"] += times.unreadable
         event_ms = times.event_ms
         young = event_ms >= arrived.clock_ms[rows] - YEAR_MS
         if not young.all():
+            # A message counts when all its records do.
+            young = ~np.isin(rows, rows[~young])
             decoded.refused.update(dict.fromkeys(rows[~young].tolist(), _TOO_OLD))
             if not young.any():
                 return None
-            columns = Columns(list(compress(records, young)), self.dropped)
+            table = {name: list(compress(column, young)) for name, column in table.items()}
+            columns = Columns(table, self.dropped)
             rows, event_ms = rows[young], event_ms[young]
         return _Timed(columns, arrived, rows, kafka_ms[rows], event_ms)
 
@@ -196,7 +224,7 @@ class PartitionAggregator:
         )
         if columns.has(USER):
             self._tables.add_further(users(batch, stream, order.pane, order.evidence), Sums())
-        hashes = record_hashes(self._topic, self._partition, timed.arrived.offsets[timed.rows])
+        hashes = record_hashes(self._topic, self._partition, timed.numbers)
         places = Places(stream, version_slice, order.pane, order.evidence, hashes)
         self._further(measured, columns, places)
         self._slots(measured, batch, stream, timed, order.slot)
@@ -236,4 +264,12 @@ class PartitionAggregator:
             for row in self._samples.offer(why, quota, rows, places.stream[rows]).tolist():
                 at = int(timed.rows[row])
                 offset, value = int(timed.arrived.offsets[at]), timed.arrived.values[at] or b""
+                if self._settings.format is not None:
+                    value = as_record(timed.columns, row)
                 self._samples.keep(why, int(places.stream[row]), int(timed.event_ms[row]), offset, value)
+
+
+def _decoder(settings: MeasureSettings, dropped: Counter[str]) -> RecordDecoder | MappedDecoder:
+    if settings.format is None:
+        return RecordDecoder(settings, dropped)
+    return MappedDecoder(settings.format, settings, dropped)

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records.delta import F64, I64
-from monitor.records.record import LARGEST, SEGMENT, Record, Text
+from monitor.records.record import LARGEST, MODEL, SEGMENT, Record, Text
 from monitor.records.text import clean_name
 
 Bools = NDArray[np.bool_]
 Column = list[Any]
+Table = dict[str, Column]
+"""Fields of records by name, all of one length, None where a record has none."""
 
 _PROBABILITY: Final = (0.0, 1.0)
 _ANY: Final = (-float(LARGEST), float(LARGEST))
@@ -48,15 +50,20 @@ class Distinct:
         return self.codes >= 0
 
 
+def table_of(records: Sequence[Record]) -> Table:
+    """One or more records as columns."""
+    fields = type(records[0]).__struct_encode_fields__
+    # Strides of one flat list: unlike zip(*rows) it keeps no tuples for the collector to visit.
+    flat = list(chain.from_iterable(map(msgspec.structs.astuple, records)))
+    return {f: flat[i :: len(fields)] for i, f in enumerate(fields)}
+
+
 class Columns:
     """`n` > 0 records by column; values out of range are dropped and counted in `dropped` by field."""
 
-    def __init__(self, records: Sequence[Record], dropped: Counter[str]) -> None:
-        self.n = len(records)
-        fields = type(records[0]).__struct_encode_fields__
-        # Strides of one flat list: unlike zip(*rows) it keeps no tuples for the collector to visit.
-        flat = list(chain.from_iterable(map(msgspec.structs.astuple, records)))
-        self._raw: dict[str, Column] = {f: flat[i :: len(fields)] for i, f in enumerate(fields)}
+    def __init__(self, table: Table, dropped: Counter[str]) -> None:
+        self.n = len(table[MODEL])
+        self._raw = dict(table)
         self._dropped = dropped
         self._has: dict[str, bool] = {}
         self._given: dict[str, Bools | None] = {}
@@ -64,6 +71,11 @@ class Columns:
         self._lengths: dict[str, F64 | None] = {}
         self._names: dict[tuple[str, str | None], Distinct] = {}
         self._classes: dict[str, Distinct] = {}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return tuple(self._raw)
 
     def raw(self, field: str) -> Column:
         """The values as decoded, None where absent."""

@@ -11,36 +11,46 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from monitor.records.columns import Table, table_of
 from monitor.records.delta import I64
-from monitor.records.lenient import Mender, Refused, parse
+from monitor.records.lenient import BINARY, Mender, Refused, parse, unframed
 from monitor.records.record import Record, record_type
 from monitor.records.settings import MeasureSettings
 from monitor.records.text import clean_name
 from monitor.records.timing import instants_ms
 
+Headers = Sequence[tuple[str, bytes | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """Records of one partition in the order of their offsets, all three of one length.
+    """Records of one partition in the order of their offsets, all of one length.
 
-    `timestamps_ms` are Kafka's, below 0 where there is none; a value of None is a tombstone.
+    `timestamps_ms` are Kafka's, below 0 where there is none; a value of None is a tombstone. `keys` and `headers`
+    are empty where the format of the log reads none.
     """
 
     offsets: Sequence[int]
     timestamps_ms: Sequence[int]
     values: Sequence[bytes | None]
+    keys: Sequence[bytes | None] = ()
+    headers: Sequence[Headers] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A batch: `records[i]` came from value `rows[i]`; what is no record is in `refused` by its row."""
+    """A batch: row i of `table` came from value `rows[i]`; a value of several records has neighbouring rows.
 
-    records: list[Record]
+    What is no record is in `refused` by its number; values that are none of ours are in `ignored`.
+    """
+
+    table: Table
     rows: Sequence[int]
     refused: dict[int, Refused] = field(default_factory=dict)
+    ignored: Sequence[int] = ()
 
 
-_REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _model_of: Final = attrgetter("model")
 
 
@@ -55,7 +65,7 @@ class RecordDecoder:
 
     def decode_all(self, values: Sequence[bytes | None]) -> Decoded:
         """Each of `values`, as one of `records` or of `refused`. Raises nothing for bad data."""
-        refused = {} if self._plain(values) else self._screened(values)
+        refused = screened(values, self._max_bytes)
         rows: Sequence[int] = range(len(values))
         if refused:
             rows = [i for i in rows if i not in refused]
@@ -63,9 +73,9 @@ class RecordDecoder:
         if not all(map(clean_name, set(map(_model_of, filter(None, records))))):
             unreadable |= _nameless(records, rows)
         if not unreadable:
-            return Decoded(records, rows, refused)  # type: ignore[arg-type]
+            return Decoded(_table(records), rows, refused)  # type: ignore[arg-type]
         kept = [(r, i) for r, i in zip(records, rows, strict=True) if r is not None and i not in unreadable]
-        return Decoded([r for r, _ in kept], [i for _, i in kept], refused | unreadable)
+        return Decoded(_table([r for r, _ in kept]), [i for _, i in kept], refused | unreadable)
 
     def _records(
         self, values: Sequence[bytes | None], rows: Sequence[int]
@@ -77,7 +87,7 @@ class RecordDecoder:
             try:
                 # `extend` keeps what came before an exception, and `rest` has taken the value that raised it.
                 records.extend(map(self._decode, rest))
-            except _REFUSALS:
+            except REFUSALS:
                 row = rows[len(records)]
                 outcome = self._mender.mend(values[row] or b"")
                 if isinstance(outcome, Refused):
@@ -87,32 +97,40 @@ class RecordDecoder:
                     records.append(outcome)
         return records, refused
 
-    def _plain(self, values: Sequence[bytes | None]) -> bool:
-        """Whether no value is a tombstone, too large or invalid UTF-8."""
-        if None in values or max(map(len, values), default=0) > self._max_bytes:  # type: ignore[arg-type]
-            return False
-        try:
-            deque(map(bytes.decode, filterfalse(bytes.isascii, values)), maxlen=0)  # type: ignore[arg-type]
-        except UnicodeDecodeError:
-            return False
-        return True
 
-    def _screened(self, values: Sequence[bytes | None]) -> dict[int, Refused]:
-        outcomes = ((i, self._screen(value)) for i, value in enumerate(values))
-        return {i: refused for i, refused in outcomes if refused is not None}
+def _table(records: Sequence[Record]) -> Table:
+    return table_of(records) if records else {}
 
-    def _screen(self, value: bytes | None) -> Refused | None:
-        if value is None:
-            return Refused("tombstone", "the value is null")
-        if len(value) > self._max_bytes:
-            return Refused(
-                "too_large", f"{len(value)} bytes, over source.max_record_bytes of {self._max_bytes}"
-            )
-        try:
-            value.decode()
-        except UnicodeDecodeError as e:
-            return Refused("invalid_utf8", f"byte {e.start}: {e.reason}")
-        return None
+
+def screened(values: Sequence[bytes | None], max_bytes: int) -> dict[int, Refused]:
+    """The tombstones, what is too large, and what is no UTF-8, by number."""
+    if _plain(values, max_bytes):
+        return {}
+    outcomes = ((i, _screen(value, max_bytes)) for i, value in enumerate(values))
+    return {i: refused for i, refused in outcomes if refused is not None}
+
+
+def _plain(values: Sequence[bytes | None], max_bytes: int) -> bool:
+    if None in values or max(map(len, values), default=0) > max_bytes:  # type: ignore[arg-type]
+        return False
+    try:
+        deque(map(bytes.decode, filterfalse(bytes.isascii, values)), maxlen=0)  # type: ignore[arg-type]
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _screen(value: bytes | None, max_bytes: int) -> Refused | None:
+    if value is None:
+        return Refused("tombstone", "the value is null")
+    if len(value) > max_bytes:
+        return Refused("too_large", f"{len(value)} bytes, over source.max_record_bytes of {max_bytes}")
+    text = unframed(value)
+    try:
+        text.decode()
+    except UnicodeDecodeError as e:
+        return Refused("invalid_utf8", f"byte {e.start}: {e.reason}") if text is value else BINARY
+    return None
 
 
 def _nameless(records: Sequence[Record | None], rows: Sequence[int]) -> dict[int, Refused]:
@@ -151,7 +169,7 @@ def stated_times(values: Sequence[bytes]) -> tuple[I64, dict[int, Refused]]:
 def _stated(value: bytes) -> str | float | Refused:
     try:
         ts: Any = _stamped(value).ts
-    except _REFUSALS:
+    except REFUSALS:
         parsed = parse(value)
         if isinstance(parsed, Refused):
             return parsed

@@ -144,6 +144,7 @@ class Sample:
 class Intake:
     """What one partition added since the last checkpoint, ids still local to the process.
 
+    `counted` are Kafka's records; `ignored` says how many of these are none that `source.where` names.
     `notices` are sentences for the operator on what is wrong with the log as a whole.
     """
 
@@ -156,6 +157,7 @@ class Intake:
     skipped: tuple[SkippedRange, ...] = ()
     samples: tuple[Sample, ...] = ()
     notices: tuple[str, ...] = ()
+    ignored: int = 0
 
     @property
     def skipped_count(self) -> int:

@@ -32,6 +32,17 @@ class Refused:
     detail: str
 
 
+FRAME_BYTES: Final = 5
+BINARY: Final = Refused(
+    "binary", "a schema registry's frame with no JSON in it: Avro and Protobuf cannot be read"
+)
+
+
+def unframed(value: bytes) -> bytes:
+    """The value without a schema registry's frame, a zero byte and the four of the schema's id."""
+    return value[FRAME_BYTES:] if value[:1] == b"\0" else value
+
+
 class Mender(Generic[R]):
     """Reads one value as a struct of `kind`, counting dropped fields by name in `dropped`."""
 
@@ -119,19 +130,44 @@ _KINDS: Final = {
 
 def parse(value: bytes) -> tuple[dict[str, Any], list[str]] | Refused:
     """The object's members and the names of those too deep to read, or why there is no object."""
-    try:
-        text = value.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        return Refused("invalid_utf8", f"byte {e.start}: {e.reason}")
+    text = _text_of(value)
+    if isinstance(text, Refused):
+        return text
     try:
         parsed = _loads(text)
     except RecursionError:
         return _parse_members(text)
     except ValueError as e:
-        return Refused("not_json", str(e)[:DETAIL_CHARS])
+        return _not_json(value, e)
     if not isinstance(parsed, dict):
         return Refused("not_an_object", f"the value is {_KINDS.get(type(parsed), 'a text')}")
     return parsed, []
+
+
+def parse_any(value: bytes) -> Any | Refused:
+    """A value of any form, without what no name or number can be made of; of one nested too deeply what can be read."""
+    text = _text_of(value)
+    if isinstance(text, Refused):
+        return text
+    try:
+        return _mended(_loads(text), _LEVELS)
+    except RecursionError:
+        members = _parse_members(text)
+        return members if isinstance(members, Refused) else _mended(members[0], _LEVELS)
+    except ValueError as e:
+        return _not_json(value, e)
+
+
+def _text_of(value: bytes) -> str | Refused:
+    text = unframed(value)
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        return Refused("invalid_utf8", f"byte {e.start}: {e.reason}") if text is value else BINARY
+
+
+def _not_json(value: bytes, error: ValueError) -> Refused:
+    return BINARY if unframed(value) is not value else Refused("not_json", str(error)[:DETAIL_CHARS])
 
 
 def _loads(text: str) -> Any:

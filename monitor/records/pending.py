@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from monitor.records.decode import RawBatch
+from monitor.records.decode import Headers, RawBatch
 from monitor.records.delta import I64
 
 ENOUGH_RECORDS: Final = 5_000
 ENOUGH_BYTES: Final = 8 << 20
 _BYTES_A_RECORD: Final = 150
+_BYTES_A_HEADER: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Arrived:
     timestamps_ms: I64
     clock_ms: I64
     values: Sequence[bytes | None]
+    keys: Sequence[bytes | None]
+    headers: Sequence[Headers]
 
 
 class Pending:
@@ -43,6 +46,7 @@ class Pending:
         self._clocks_ms.append(clock_ms)
         self._records += len(batch.values)
         self.weight += sum(map(len, filter(None, batch.values))) + _BYTES_A_RECORD * len(batch.values)
+        self.weight += _BYTES_A_HEADER * sum(map(len, batch.headers))
 
     @property
     def enough(self) -> bool:
@@ -59,6 +63,8 @@ class Pending:
             timestamps_ms=_joined([b.timestamps_ms for b in batches]),
             clock_ms=np.repeat(np.array(self._clocks_ms, np.int64), sizes),
             values=batches[0].values if len(batches) == 1 else list(chain(*(b.values for b in batches))),
+            keys=list(chain(*(b.keys for b in batches))),
+            headers=list(chain(*(b.headers for b in batches))),
         )
         self._clear()
         return arrived

@@ -12,7 +12,9 @@ LARGEST: Final = 2**53
 
 SEGMENT: Final = "segment"
 FEATURES: Final = "features"
+MODEL: Final = "model"
 ID: Final = "id"
+TRACE_ID: Final = "trace_id"
 
 Bounded = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Scalar = str | bool | Bounded | float | None
@@ -20,7 +22,7 @@ Number = float | None
 Flag = bool | None
 Text = str | None
 
-_OBJECTS: Final = {SEGMENT: dict[str, Scalar] | None, FEATURES: dict[str, Any] | None}
+OBJECTS: Final = {SEGMENT: dict[str, Scalar] | None, FEATURES: dict[str, Any] | None}
 _INCONSISTENT: Final = BY_NAME["inconsistent"].code
 _FIELDS: Final = frozenset(s.field for s in SIGNALS if s.name.startswith(MISSING))
 
@@ -72,7 +74,7 @@ def record_type(settings: MeasureSettings) -> type[Record]:
     attributes = {f"extra_{i}": name for i, name in enumerate(extra)}
     of_users = {s.path[0] for s in settings.user_signals} - _FIELDS - {*_sliced(settings)}
     fields = [
-        (attribute, Any if name in of_users else _OBJECTS.get(name, Scalar), None)
+        (attribute, Any if name in of_users else OBJECTS.get(name, Scalar), None)
         for attribute, name in attributes.items()
     ]
     made = msgspec.defstruct("WiderRecord", fields, bases=(Record,), rename=attributes, gc=False, frozen=True)

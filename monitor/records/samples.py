@@ -9,8 +9,10 @@ from itertools import islice
 from math import isfinite
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
+from monitor.records.columns import Columns
 from monitor.records.delta import I64, Sample
 from monitor.records.lenient import Refused, parse
 from monitor.records.record import LARGEST
@@ -64,7 +66,9 @@ class SampleKeeper:
 
     def keep(self, why: str, stream: int, at_ms: int, offset: int, value: bytes) -> None:
         """Keep one record until the next checkpoint, if the budget allows."""
-        if self._bytes + len(value) > BUDGET_BYTES:
+        # Of a message of several records one sample is enough: the ledger knows them by their offsets.
+        known = any(kept.offset == offset and kept.why == why for kept in self._kept)
+        if known or self._bytes + len(value) > BUDGET_BYTES:
             return
         self._kept.append(_Kept(stream, at_ms, offset, why, value))
         self._taken[stream, why] += 1
@@ -74,6 +78,12 @@ class SampleKeeper:
         """All records kept, cleaned."""
         made = map(_sample, self._kept)
         return tuple(sample for sample in made if sample is not None)
+
+
+def as_record(columns: Columns, row: int) -> bytes:
+    """A record that a mapping made, as JSON without its long texts."""
+    fields = {name: columns.raw(name)[row] for name in columns.fields if name not in _LEFT_OUT}
+    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
 def _sample(kept: _Kept) -> Sample | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from monitor.records.formats.language import Format
 from monitor.records.signals import BY_CODE, Of
 from monitor.records.user_signals import UserSignal
 
@@ -20,6 +21,7 @@ class MeasureSettings:
     the language of inputs too. `asked` are the codes that rules read: of `ASKED_ONLY` these alone are counted.
     `user_signals` are counted whether or not a rule reads them.
     `join_ms` is how long predictions are remembered for their labels, at most `join_most` of them; None: not at all.
+    `format` says how the messages are read; None: they are prediction records.
     Raises ValueError for a signal that has no slots, because it is sampled.
     """
 
@@ -37,6 +39,7 @@ class MeasureSettings:
     user_signals: tuple[UserSignal, ...] = ()
     join_ms: int | None = None
     join_most: int = 1_000_000
+    format: Format | None = None
 
     def __post_init__(self) -> None:
         _refuse_sampled(self.window_signals | self.kill_signals)

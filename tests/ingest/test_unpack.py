@@ -51,6 +51,16 @@ def test_a_batch_holds_what_kafka_python_says(rows: list[Record], codec: int, ba
     assert unpacked(DefaultRecordBatch(batch)) == read(DefaultRecordBatch(batch))
 
 
+@given(records, st.sampled_from([NONE, ZSTD]), st.integers(0, 1 << 40))
+def test_keys_and_headers_are_read_where_they_are_asked_for(
+    rows: list[Record], codec: int, base: int
+) -> None:
+    batch = batch_of(rows, codec, base)
+    whole = [(r.offset, r.timestamp, r.value, r.key, r.headers) for r in DefaultRecordBatch(batch)]
+
+    assert unpacked(DefaultRecordBatch(batch), enveloped=True) == whole
+
+
 def test_compacted_offsets_and_the_brokers_time_are_kept() -> None:
     builder = DefaultRecordBatchBuilder(2, NONE, 0, -1, -1, -1, LARGE)
     for offset in (3, 4, 900):
@@ -68,18 +78,20 @@ def test_old_formats_are_read_by_kafka_python() -> None:
     assert unpacked(legacy) == [(0, 7, b"v")]
 
 
-@given(records, st.data())
-def test_hazard_1_no_damage_is_read_beyond_the_batch(rows: list[Record], data: st.DataObject) -> None:
+@given(records, st.booleans(), st.data())
+def test_hazard_1_no_damage_is_read_beyond_the_batch(
+    rows: list[Record], enveloped: bool, data: st.DataObject
+) -> None:
     """Should a checksum hold by chance or malice, it ends with an error or with values of the batch's length."""
     batch = bytearray(batch_of(rows))
     at = data.draw(st.integers(HEADER.size, len(batch) - 1))
     batch[at] = data.draw(st.integers(0, 255))
     try:
-        found = unpacked(DefaultRecordBatch(bytes(batch)))
+        found = unpacked(DefaultRecordBatch(bytes(batch)), enveloped=enveloped)
     except CorruptRecordError:
         return
     assert len(found) == len(rows)
-    assert sum(len(value or b"") for *_, value in found) <= len(batch)
+    assert sum(len(record[2] or b"") for record in found) <= len(batch)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 700])

@@ -28,6 +28,7 @@ MOST_LINES: Final = 5_000
 
 def played(case: Case, config: Config) -> tuple[Story, int]:
     """What happens in a test, and the ms at which it starts."""
+    config = config.of_records()
     drawn = traffic.drawn(case, config)
     play = _Play(config, traffic.known(case, config, drawn.start_ms))
     for part in _steps(drawn.records, play.step_ms) if drawn.records is not None else ():

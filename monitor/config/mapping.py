@@ -1,0 +1,296 @@
+"""`source.format`, `map`, `root`, `each` and `where`: how messages are read that are no prediction records."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final, TypeVar
+
+from monitor.config.presets import PRESETS, preset_text
+from monitor.config.problem import Report, WrongError, listed, meant
+from monitor.config.section import Section, each
+from monitor.config.tree import Mapping as MappingNode
+from monitor.config.tree import Node, Scalar, Sequence, parse, shown
+from monitor.config.values import flag, one_of, scalar, text, written
+from monitor.errors import ConfigError
+from monitor.records.formats.language import (
+    EVERY,
+    KAFKA_PARTS,
+    STATUSES,
+    Duration,
+    Expression,
+    Field,
+    First,
+    Format,
+    Members,
+    Origin,
+    Outcome,
+    Place,
+    Split,
+    Test,
+)
+from monitor.records.record import FEATURES, ID, SEGMENT, TRACE_ID, Record
+
+UNITS: Final = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+TIMES: Final = ("ts", "latency_ms", "ttft_ms")
+FIELDS: Final = tuple(
+    dict.fromkeys((*Record.__struct_fields__, "prompt_version", ID, TRACE_ID, SEGMENT, FEATURES))
+)
+KEYS: Final = ("format", "map", "root", "each", "where")
+OBJECTS: Final = (SEGMENT, FEATURES)
+MODIFIERS: Final = (
+    *("field", "from", "to", "unit", "when", "json", "missing", "other_than", "split"),
+    *(*STATUSES, "absent", "else"),
+)
+"""The keys that say how a value is read; no form has them all."""
+
+_OWN: Final = Format({name: Place((name,)) for name in FIELDS})
+_SPLIT: Final = ("model", "version")
+_ORIGINS: Final = {f"{o.value}:": o for o in Origin if o is not Origin.ITEM}
+
+T = TypeVar("T")
+
+
+def read_format(section: Section) -> Format | None:
+    """How the messages of `section` are read; None where nothing is said: they are prediction records."""
+    name = section.take("format", _known_format, None)
+    given = any(key in section for key in KEYS)
+    base = _OWN if name is None else preset(name)
+    found = read_mapping(section, base)
+    return found if given else None
+
+
+def read_mapping(section: Section, base: Format) -> Format:
+    """`base` with what `map`, `root`, `each` and `where` say in its place."""
+    report = section.report
+    fields = section.take("map", partial(_fields, report=report), {})
+    return Format(
+        fields=_with_versions({**base.fields, **fields}, fields),
+        root=section.take("root", lambda node: _path(node, text(node)), base.root),
+        each=section.take("each", _items, base.each),
+        where=section.take("where", partial(_alternatives, report=report), base.where),
+    )
+
+
+def preset(name: str) -> Format:
+    """The preset of a name, which is written as `source` is."""
+    report = Report(f"{name}.yaml")
+    node = parse(preset_text(name), report)
+    found = Format({}) if node is None else read_mapping(Section(node, report), Format({}))
+    if report.problems:
+        raise ConfigError([str(problem) for problem in report.in_order()])
+    return found
+
+
+def _known_format(node: Node) -> str | None:
+    value = scalar(node)
+    if value.text not in PRESETS:
+        raise WrongError(f"{written(value)} is no format that Tocsin knows", meant(value.text, PRESETS))
+    return value.text
+
+
+def _fields(node: Node, report: Report) -> dict[str, Expression]:
+    section = Section(_mapping(node, "such as {model: model_name}"), report)
+    for name, place in section.node.keys.items():
+        if name not in FIELDS:
+            path = section.node.values[name].path
+            report.add(place, path, f"{shown(name)} is no field of a record", meant(name, FIELDS))
+    return _read_each(section, FIELDS, report)
+
+
+def _read_each(section: Section, names: tuple[str, ...], report: Report) -> dict[str, Expression]:
+    found: dict[str, Expression] = {}
+    for name in section.node.values:
+        if name in names:
+            made = section.take(name, partial(_expression, field=name, report=report), None)
+            if made is not None:
+                found[name] = made
+    return found
+
+
+def _with_versions(
+    fields: Mapping[str, Expression], given: Mapping[str, Expression]
+) -> dict[str, Expression]:
+    """A model that is split gives the version too, unless the file says where that is."""
+    model = fields.get("model")
+    if isinstance(model, Split) and "version" in model.names and "version" not in given:
+        return {**fields, "version": replace(model, part="version")}
+    return dict(fields)
+
+
+def _mapping(node: Node, example: str) -> MappingNode:
+    if not isinstance(node, MappingNode):
+        raise WrongError("this must be keys with values", example)
+    return node
+
+
+def _expression(node: Node, field: str, report: Report) -> Expression:
+    if isinstance(node, Sequence):
+        if not node.items:
+            raise WrongError("there is no place to look for a value", "such as [model_group, model]")
+        return First(each(node, partial(_expression, field=field, report=report), report))
+    if not isinstance(node, MappingNode):
+        return place(node)
+    section = Section(node, report)
+    if "from" in section or "to" in section:
+        return _duration(section, field)
+    if "field" in section:
+        return _of_field(section, field)
+    if field not in OBJECTS:
+        raise WrongError(
+            "this says nowhere where the value is", "such as {field: /usage/ms, unit: ms} or {from: a, to: b}"
+        )
+    names = tuple(node.values)
+    if not names:
+        raise WrongError("this object has no members", f"such as {field}: {{team: /metadata/team}}")
+    return Members(_read_each(section, names, report))
+
+
+def _of_field(section: Section, field: str) -> Expression:
+    of = section.take("field", partial(_expression, field=field, report=section.report), Place(()))
+    when = section.take("when", partial(_tests, report=section.report), ())
+    made: Expression
+    if any(word in section for word in (*STATUSES, "absent", "else")):
+        made = _outcome(section, of, when, field)
+    elif "split" in section:
+        made = _split(section, of, field)
+    else:
+        made = _plain(section, of, when, field)
+    _close(section)
+    return made
+
+
+def _close(section: Section) -> None:
+    """Refuses the keys that this form of a value does not have."""
+    for key in section.node.values.keys() - section.asked:
+        section.wrong(f"{shown(key)} is not a key of such a value", meant(key, MODIFIERS), at=key)
+
+
+def _plain(section: Section, of: Expression, when: tuple[Test, ...], field: str) -> Field:
+    factor = section.take("unit", _unit, None)
+    if "unit" in section and field not in TIMES:
+        section.wrong(f"unit has no effect on {field}", f"it is for {listed(TIMES)}", at="unit")
+    missing = section.take("missing", partial(_words, report=section.report), frozenset())
+    return Field(of, factor, section.take("json", _json, None), missing, when)
+
+
+def _outcome(section: Section, of: Expression, when: tuple[Test, ...], field: str) -> Outcome:
+    if field != "status":
+        section.wrong(f"{field} is no status", "ok, error, timeout and rejected stand under status only")
+    words: dict[str, str] = {}
+    for status in STATUSES:
+        for word in section.take(status, partial(_words, report=section.report), frozenset()):
+            if word in words:
+                section.wrong(f"a value is both {words[word]} and {status}", "remove one", at=status)
+            words[word] = status
+    status_of = one_of(*STATUSES)
+    absent, otherwise = section.take("absent", status_of, None), section.take("else", status_of, None)
+    return Outcome(of, words, absent, otherwise, when)
+
+
+def _split(section: Section, of: Expression, field: str) -> Expression:
+    pattern = section.take("split", _pattern, None)
+    if "when" in section:
+        section.wrong("when has no effect beside split", "remove it", at="when")
+    if pattern is None:
+        return of
+    named = tuple(pattern.groupindex)
+    names = named or (_SPLIT if field in _SPLIT else (field,))
+    if field not in names:
+        section.wrong(
+            f"no group of split is called {field}", f"such as (?P<{field}>...), or without a name", at="split"
+        )
+    return Split(of, pattern, names, field)
+
+
+def _duration(section: Section, field: str) -> Duration:
+    if field not in ("latency_ms", "ttft_ms"):
+        section.wrong(f"{field} is no duration", "from and to stand under latency_ms and ttft_ms")
+    read = partial(_expression, field=field, report=section.report)
+    made = Duration(
+        start=section.must("from", read, Place(()), "the place of the time that it begins"),
+        end=section.must("to", read, Place(()), "the place of the time that it ends"),
+        factor=section.take("unit", _unit, None),
+        other_than=section.take("other_than", place, None),
+        when=section.take("when", partial(_tests, report=section.report), ()),
+    )
+    _close(section)
+    return made
+
+
+def _unit(node: Node) -> float:
+    return UNITS[one_of(*UNITS)(node)]
+
+
+def _json(node: Node) -> tuple[str, ...] | None:
+    value = text(node)
+    return _path(node, value) if value.startswith("/") else () if flag(node) else None
+
+
+def _words(node: Node, report: Report) -> frozenset[str]:
+    return frozenset(each(node, text, report))
+
+
+def _pattern(node: Node) -> re.Pattern[str]:
+    try:
+        return re.compile(text(node))
+    except re.error as error:
+        raise WrongError(f"{written(scalar(node))} is no regular expression", str(error)) from None
+
+
+def place(node: Node) -> Place:
+    """A top-level key, a JSON Pointer (RFC 6901; `/` is all of it), or one of the other origins."""
+    value = text(node)
+    prefix = next((p for p in _ORIGINS if value.startswith(p)), None)
+    if prefix is None:
+        return Place(_path(node, value))
+    origin, rest = _ORIGINS[prefix], value.removeprefix(prefix).strip()
+    if not rest:
+        raise WrongError(f"{written(scalar(node))} names nothing", f"such as {prefix}name")
+    if origin is Origin.KAFKA and rest not in KAFKA_PARTS:
+        raise WrongError(
+            f"{written(scalar(node))} is nothing that Kafka carries", f"kafka: has {listed(KAFKA_PARTS)}"
+        )
+    return Place(_path(node, rest) if origin is Origin.OUTER else (rest,), origin)
+
+
+def _path(node: Node, value: str) -> tuple[str, ...]:
+    if not value.startswith("/"):
+        return (value,)
+    if re.search(r"~(?![01])", value):
+        raise WrongError(
+            f"{written(scalar(node))} is no JSON Pointer", "write ~0 for `~` and ~1 for `/` in a key"
+        )
+    if value == "/":
+        return ()
+    keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in value[1:].split("/"))
+    if not all(keys):
+        raise WrongError(f"{written(scalar(node))} has an empty key", "such as /usage/prompt_tokens")
+    return keys
+
+
+def _items(node: Node) -> tuple[str, ...]:
+    path = _path(node, text(node))
+    return path if EVERY in path else (*path, EVERY)
+
+
+def _alternatives(node: Node, report: Report) -> tuple[tuple[Test, ...], ...]:
+    return each(node, partial(_tests, report=report), report)
+
+
+def _tests(node: Node, report: Report) -> tuple[Test, ...]:
+    found = _mapping(node, "such as {call_type: [completion, acompletion]}")
+    if not found.values:
+        raise WrongError("there is nothing to compare", "such as {call_type: completion}")
+    return tuple(_test(found, key, report) for key in found.values)
+
+
+def _test(node: MappingNode, key: str, report: Report) -> Test:
+    value = node.values[key]
+    items = value.items if isinstance(value, Sequence) else (value,)
+    if not items:
+        raise WrongError("there is no value to compare with", "null is for what is not there")
+    filled = tuple(item for item in items if not (isinstance(item, Scalar) and item.empty))
+    texts = each(Sequence(value.place, value.path, filled), text, report)
+    at = place(Scalar(node.keys[key], value.path, key, key, plain=False))
+    return Test(at, frozenset(texts), absent=len(filled) < len(items))

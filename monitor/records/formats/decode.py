@@ -1,0 +1,197 @@
+"""Messages of a configured format as columns of records, of the types that the own record's are."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import compress
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from monitor.records.columns import Column, Table
+from monitor.records.decode import REFUSALS, Decoded, screened
+from monitor.records.delta import I64
+from monitor.records.formats.evaluate import Envelope, Reader
+from monitor.records.formats.language import EVERY, Expression, Format, Origin, Place
+from monitor.records.formats.levels import Level
+from monitor.records.formats.pruned import pruned_messages
+from monitor.records.formats.typed import readers, texts
+from monitor.records.lenient import Refused, parse_any, unframed
+from monitor.records.record import ID, TRACE_ID, Record, record_type
+from monitor.records.settings import MeasureSettings
+from monitor.records.text import clean_name
+from monitor.records.timing import instants_ms
+
+_NO_MODEL: Final = Refused("no_model", "nothing is where the mapping looks for `model`")
+_NO_OBJECT: Final = Refused("not_an_object", "the message is neither an object nor an array of objects")
+_NO_ROOT: Final = Refused("no_root", "there is no object where `source.root` points")
+_NO_ITEMS: Final = Refused("no_items", "there is no array where `source.each` points")
+_OF_SAMPLES: Final = (ID, TRACE_ID)
+
+
+class MappedDecoder:
+    """Messages in, columns out; `dropped` counts the values that had to be dropped, by field.
+
+    A message counts when all its items do: one that is refused takes its message with it.
+    """
+
+    def __init__(self, form: Format, settings: MeasureSettings, dropped: Counter[str]) -> None:
+        kind = record_type(settings)
+        self._readers = dict.fromkeys(_OF_SAMPLES, texts) | readers(kind)
+        own = {*Record.__struct_encode_fields__, *_OF_SAMPLES, "segment", "features"}
+        # A field that is none of the record's is one of the user's own signals: it is there under its name.
+        named = {name: Place((name,)) for name in self._readers if name not in own}
+        self._fields: dict[str, Expression] = named | dict(form.fields)
+        self._form = form
+        self._max_bytes = settings.max_record_bytes
+        self._dropped = dropped
+        self._decode = msgspec.json.Decoder(pruned_messages(_paths(form, named.values()))).decode
+
+    def decode_all(self, values: Sequence[bytes | None], envelope: Envelope) -> Decoded:
+        """Each of `values`, as rows of the table, refused or ignored. Raises nothing for bad data."""
+        refused = screened(values, self._max_bytes)
+        level = self._items(self._parsed(values, refused), refused)
+        read = set(range(len(values))) - refused.keys()
+        level = self._matching(level, envelope)
+        ignored = sorted(read - set(level.message))
+        table = self._table(Reader(level, envelope)) if level.values else {}
+        refused |= dict.fromkeys(_nameless(table, level.message), _NO_MODEL)
+        rows: Sequence[int] = level.message
+        if not refused.keys().isdisjoint(rows):
+            kept = [row not in refused for row in rows]
+            table = {name: list(compress(column, kept)) for name, column in table.items()}
+            rows = list(compress(rows, kept))
+        return Decoded(table, rows, refused, ignored)
+
+    def _parsed(self, values: Sequence[bytes | None], refused: dict[int, Refused]) -> Level:
+        rows = [i for i in range(len(values)) if i not in refused] if refused else range(len(values))
+        parsed: Column = []
+        kept: list[int] = []
+        rest = iter([unframed(values[i] or b"") for i in rows])
+        done = 0
+        while done < len(rows):
+            before = len(parsed)
+            with suppress(*REFUSALS):
+                # What came before an exception is kept, and `rest` has taken the value that raised it.
+                parsed.extend(map(self._decode, rest))
+            good = len(parsed) - before
+            kept += rows[done : done + good]
+            done += good
+            if done < len(rows):
+                outcome = parse_any(values[rows[done]] or b"")
+                if isinstance(outcome, Refused):
+                    refused[rows[done]] = outcome
+                else:
+                    parsed.append(outcome)
+                    kept.append(rows[done])
+                done += 1
+        return Level(parsed, kept)
+
+    def _items(self, level: Level, refused: dict[int, Refused]) -> Level:
+        level = _objects(level, refused, _NO_OBJECT)
+        if self._form.root:
+            level = _objects(level.inner(self._form.root), refused, _NO_ROOT)
+        path = self._form.each
+        first = True
+        while EVERY in path:
+            at = path.index(EVERY)
+            if first:
+                level = _only(level, [type(v) is list for v in level.at(path[:at])], refused, _NO_ITEMS)
+            level, path, first = level.spread(path[:at]), path[at + 1 :], False
+        level = level.inner(path) if path else level
+        return _only(level, [row not in refused for row in level.message], {}, _NO_ITEMS)
+
+    def _matching(self, level: Level, envelope: Envelope) -> Level:
+        if not self._form.where:
+            return level
+        reader = Reader(level, envelope)
+        met = map(any, zip(*(reader.met(tests) for tests in self._form.where), strict=True))
+        kept = [i for i, counts in enumerate(met) if counts]
+        return level if len(kept) == len(level.values) else level.only(kept)
+
+    def _table(self, reader: Reader) -> Table:
+        return {name: self._column(reader, name) for name in self._readers}
+
+    def _column(self, reader: Reader, name: str) -> Column:
+        expression = self._fields.get(name)
+        if expression is None:
+            return [None] * len(reader.level.values)
+        found = reader.column(expression, name)
+        made = self._readers[name](found)
+        if made is not found:
+            lost = sum(f is not None and f != "" and m is None for f, m in zip(found, made, strict=True))
+            if lost:
+                self._dropped[name] += lost
+        return made
+
+
+def _objects(level: Level, refused: dict[int, Refused], why: Refused) -> Level:
+    """Objects as they are, arrays of objects as their items; messages with anything else are refused."""
+    if set(map(type, level.values)) <= {dict}:
+        return level
+    alone = [v if type(v) is list else [v] for v in level.values]
+    parent = [i for i, items in enumerate(alone) for _ in items]
+    values = [item for items in alone for item in items]
+    spread = Level(values, [level.message[i] for i in parent], level, parent)
+    return _only(spread, [type(v) is dict for v in values], refused, why)
+
+
+def _only(level: Level, good: Sequence[bool], refused: dict[int, Refused], why: Refused) -> Level:
+    if all(good):
+        return level
+    refused |= {row: why for row, is_good in zip(level.message, good, strict=True) if not is_good}
+    return level.only([i for i, is_good in enumerate(good) if is_good])
+
+
+def _nameless(table: Table, rows: Sequence[int]) -> Iterator[int]:
+    models = table.get("model", [])
+    bad = {model for model in set(models) if model is None or not clean_name(model)}
+    return (row for row, model in zip(rows, models, strict=True) if model in bad) if bad else iter(())
+
+
+def _paths(form: Format, further: Iterable[Place]) -> Iterator[tuple[str, ...]]:
+    """Where in a message anything is read."""
+    within = (*form.root, *form.each)
+    for place in (*form.places(), *further):
+        if place.origin is Origin.ITEM:
+            yield _parsable((*within, *place.path))
+        elif place.origin is Origin.OUTER:
+            yield from {_parsable((*within[:i], *place.path)) for i in range(len(within) + 1)}
+    if within:
+        yield (*within, "")
+
+
+def _parsable(path: tuple[str, ...]) -> tuple[str, ...]:
+    """A flattened list is spread over many keys, so all of their object is kept."""
+    at = next((i for i, key in enumerate(path) if key.endswith(f".{EVERY}")), len(path))
+    return path[:at]
+
+
+class MessageTimes:
+    """When the messages of a log file say that they were: the latest `ts` of each one's items."""
+
+    def __init__(self, form: Format, settings: MeasureSettings) -> None:
+        self._decoder = MappedDecoder(form, settings, Counter())
+
+    def __call__(self, values: Sequence[bytes]) -> tuple[I64, dict[int, Refused]]:
+        """In ms, int64[n]; why there is none, by row. What is ignored has the time of its neighbour."""
+        n = len(values)
+        decoded = self._decoder.decode_all(values, Envelope("", [-1] * n, (), ()))
+        refused = dict(decoded.refused)
+        times = np.full(n, np.nan)
+        rows = np.array(decoded.rows, np.int64)
+        if rows.size:
+            np.fmax.at(times, rows, instants_ms(decoded.table["ts"]))
+        missing = np.setdiff1d(np.flatnonzero(np.isnan(times)), [*refused, *decoded.ignored]).tolist()
+        refused |= dict.fromkeys(missing, Refused("no_ts", "nothing is where the mapping looks for `ts`"))
+        return _filled(times), refused
+
+
+def _filled(times: np.ndarray[Any, np.dtype[np.float64]]) -> I64:
+    """Times int64[n], that of the one before where there is none, or of the first one after."""
+    known = np.flatnonzero(~np.isnan(times))
+    if known.size == 0:
+        return np.zeros(times.size, np.int64)
+    last = np.searchsorted(known, np.arange(times.size), side="right") - 1
+    return times[known[np.maximum(last, 0)]].astype(np.int64)

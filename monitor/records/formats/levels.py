@@ -1,0 +1,102 @@
+"""Messages and the items in them as rows, and a place in each as a column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from monitor.records.columns import Column
+from monitor.records.formats.language import EVERY
+from monitor.records.formats.texts import attributes, unflattened
+
+Path = tuple[str, ...]
+
+_FLAT: Final = f".{EVERY}"
+_DIGITS: Final = 9
+
+
+@dataclass(slots=True)
+class Level:
+    """`values` that are read alike; `message` says which message each is of.
+
+    `parent` says which value of `outer` each lies in.
+    """
+
+    values: Column
+    message: Sequence[int]
+    outer: "Level | None" = None
+    parent: Sequence[int] = ()
+    _known: dict[Path, Column] = field(default_factory=dict)
+
+    def at(self, path: Path) -> Column:
+        """The values at the end of a path, None where there is nothing."""
+        if not path:
+            return self.values
+        if path not in self._known:
+            self._known[path] = self._step(path)
+        return self._known[path]
+
+    def _step(self, path: Path) -> Column:
+        *before, key = path
+        if EVERY in before:
+            start = path.index(EVERY)
+            return [_every(v, path[start:]) for v in self.at(path[:start])]
+        column = self.at(tuple(before))
+        if key == EVERY:
+            return column
+        if set(map(type, column)) == {dict}:
+            return _flat(column, key) if key.endswith(_FLAT) else [v.get(key) for v in column]
+        if list in set(map(type, column)) and not key.isdecimal():
+            # Attributes are asked for many names: they become objects once.
+            column = self._known[tuple(before)] = [attributes(v) if type(v) is list else v for v in column]
+        return _flat(column, key) if key.endswith(_FLAT) else [_inside(v, key) for v in column]
+
+    def outside(self, path: Path) -> Column:
+        """As `at`, in the nearest of the objects around each value that has something there."""
+        found: Column = [None] * len(self.values)
+        level, rows = self.outer, self.parent
+        while level is not None and None in found:
+            column, parent = level.at(path), level.parent
+            found = [column[row] if v is None else v for v, row in zip(found, rows, strict=True)]
+            level = level.outer
+            rows = [parent[row] for row in rows] if level is not None else rows
+        return found
+
+    def inner(self, path: Path) -> "Level":
+        """One value for each, at the end of a path."""
+        return Level(self.at(path), self.message, self, range(len(self.values)))
+
+    def spread(self, path: Path) -> "Level":
+        """The items of the array at the end of a path; of no array none."""
+        arrays = [v if type(v) is list else () for v in self.at(path)]
+        parent = [row for row, items in enumerate(arrays) for _ in items]
+        values = [item for items in arrays for item in items]
+        return Level(values, [self.message[row] for row in parent], self, parent)
+
+    def only(self, kept: Sequence[int]) -> "Level":
+        """Some of the rows."""
+        parent = [self.parent[i] for i in kept] if self.outer else ()
+        return Level([self.values[i] for i in kept], [self.message[i] for i in kept], self.outer, parent)
+
+
+def _flat(column: Column, key: str) -> Column:
+    name = key.removesuffix(_FLAT)
+    return [unflattened(v, name) if type(v) is dict else None for v in column]
+
+
+def _inside(value: Any, key: str) -> Any:
+    if type(value) is dict:
+        return value.get(key)
+    if type(value) is list and key.isdecimal() and key.isascii() and len(key) <= _DIGITS:
+        return value[int(key)] if int(key) < len(value) else None
+    return None
+
+
+def _every(value: Any, path: Path) -> Any:
+    """What lies at a path with `*` in it, of all items in one list; None where there is nothing."""
+    for at, key in enumerate(path):
+        if key == EVERY:
+            inner = [_every(item, path[at + 1 :]) for item in value] if type(value) is list else []
+            parts = [part for v in inner for part in (v if type(v) is list else [v]) if part is not None]
+            return parts or None
+        value = _inside(value, key)
+    return value

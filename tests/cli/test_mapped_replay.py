@@ -1,0 +1,87 @@
+"""A classifier's log with names of its own, from the file to a verdict."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from monitor.cli import cli
+
+START_MS = 1_731_553_200_000
+CONFIG = """
+name: test
+source:
+  bootstrap_servers: "k:9092"
+  topic: scoring
+  where: {kind: [score, null]}
+  map:
+    model: {field: scorer, split: "-(?=v)"}
+    ts: {field: at_us, unit: us}
+    prediction: decision
+    score: /probabilities/default
+    status: {field: outcome, ok: [APPROVE, DECLINE], error: [TECH_ERROR], timeout: [TIMEOUT]}
+reference: {learn: 1000, at_least: 0s}
+false_alarms: 1 per 30d
+rules:
+  - {name: errors, signal: error, above: {warning: 2x, critical: 10%}}
+receivers: {default: {log: {}}}
+"""
+
+
+def line(i: int, **fields: Any) -> str:
+    message = {"scorer": "fraud-v7", "at_us": (START_MS + i * 100) * 1_000, "decision": "APPROVE"}
+    message |= {"probabilities": {"default": 0.1}, "outcome": "APPROVE"}
+    return json.dumps(message | fields)
+
+
+def own(line: str) -> str:
+    """The same as a record of Tocsin's own."""
+    message = json.loads(line)
+    status = "error" if message["outcome"] == "TECH_ERROR" else "ok"
+    return json.dumps(
+        {
+            "model": "fraud",
+            "version": "v7",
+            "ts": message["at_us"] / 1_000,
+            "prediction": "APPROVE",
+            "status": status,
+        }
+    )
+
+
+def replayed(tmp_path: Path, lines: list[str], config: str = CONFIG) -> Any:
+    log, alerts = tmp_path / "log.jsonl", tmp_path / "alerts.yaml"
+    log.write_text("\n".join(lines))
+    alerts.write_text(config)
+    return CliRunner().invoke(cli, ["replay", "--json", "-c", str(alerts), str(log)], env={})
+
+
+def test_a_mapped_log_fires_as_the_same_log_of_own_records(tmp_path: Path) -> None:
+    good = [line(i) for i in range(9_000)]
+    bad = [line(9_000 + i, outcome="TECH_ERROR" if i % 2 else "APPROVE") for i in range(3_000)]
+    mapped = replayed(tmp_path, [*good, *bad])
+    plain = CONFIG.replace(CONFIG[CONFIG.index("  where:") : CONFIG.index("reference:")], "")
+    assert mapped.output == replayed(tmp_path, list(map(own, [*good, *bad])), plain).output
+    [incident] = map(json.loads, mapped.stdout.splitlines())
+    assert (incident["rule"], incident["stream"], incident["observed"]) == ("errors", "fraud", 0.5)
+
+
+def test_lines_that_are_ignored_or_cannot_be_read_are_told_apart(tmp_path: Path) -> None:
+    lines = [
+        line(0, kind="ping", at_us=None),
+        line(1),
+        line(2, at_us=None),
+        "{",
+        line(3),
+        line(4, kind="ping"),
+    ]
+    result = replayed(tmp_path, lines)
+    assert result.exit_code == 0
+    told = result.stderr.splitlines()
+    assert [said for said in told if "lines" in said] == [
+        "2 lines ignored: they are none that source.where names",
+        "1 lines skipped: no_ts",
+        "1 lines skipped: not_json",
+    ]
+    assert told[0].startswith("2 records counted")
