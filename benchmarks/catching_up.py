@@ -3,33 +3,23 @@
 Starts its own Kafka, Postgres and receiver, and stops them. The table is on stdout, with a last line.
 """
 
-import base64
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from benchmarks.bench_config import BenchConfig
-from benchmarks.bench_topic import create_topic, fill
+from benchmarks.bench_topic import fill
 from benchmarks.process_cost import peak_mib
+from benchmarks.stage import TOPIC, Stage, staged
 from benchmarks.throughput import Progress, progress
 from monitor.errors import TocsinError
-from monitor.ledger.engine import connect
-from monitor.ledger.migrate import upgrade
-from monitor.local.daemon import Daemon
-from monitor.local.kafka import local_kafka
-from monitor.local.postgres import PostgresServer, local_postgres
-from monitor.local.receiver import local_receiver
 
-TOPIC: Final = "predictions"
-LEARN: Final = 10_000
 AWAY_S: Final = 60.0
 WITHIN_S: Final = 900.0
 
@@ -55,76 +45,56 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    engine: Engine
-    daemon: Daemon
-    postgres: PostgresServer
-    servers: str
+    stage: Stage
     records: int
     streams: int
 
     def fill(self) -> None:
         """The records of ten minutes."""
-        fill(self.servers, TOPIC, self.records, self.streams, lambda sent: None)
+        fill(self.stage.servers, TOPIC, self.records, self.streams, lambda sent: None)
 
     def peak(self) -> float:
         """The most memory since it was last asked for."""
-        found = peak_mib(self.daemon.pid)
-        Path(f"/proc/{self.daemon.pid}/clear_refs").write_text("5")
+        found = peak_mib(self.stage.daemon.pid)
+        Path(f"/proc/{self.stage.daemon.pid}/clear_refs").write_text("5")
         return found
+
+    def counted(self) -> int:
+        return progress(self.stage.engine).counted
 
     def wait(self, done: Callable[[Progress], bool]) -> float:
         """Seconds until the ledger says so; raises TocsinError where it does not in a quarter of an hour."""
         began = time.monotonic()
         while time.monotonic() - began < WITHIN_S:
-            try:
-                if done(progress(self.engine)):
+            with suppress(SQLAlchemyError):
+                if done(progress(self.stage.engine)):
                     return time.monotonic() - began
-            except SQLAlchemyError:
-                pass
             time.sleep(0.5)
-        raise TocsinError(f"not done within {WITHIN_S:.0f} s: {progress(self.engine)}")
-
-
-@contextmanager
-def _bench(minutes: float, rate: int, streams: int) -> Iterator[Bench]:
-    with ExitStack() as stack:
-        kafka = stack.enter_context(local_kafka())
-        postgres = stack.enter_context(local_postgres())
-        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-        receiver = stack.enter_context(local_receiver(secret))
-        url = postgres.create_database("catching_up")
-        upgrade(url)
-        create_topic(kafka.bootstrap_servers, TOPIC)
-        engine = connect(url, name="catching up")
-        stack.callback(engine.dispose)
-        daemon = Daemon(BenchConfig(kafka.bootstrap_servers, TOPIC, url, receiver, secret, LEARN).alerts_yaml)
-        stack.callback(daemon.close)
-        daemon.start()
-        yield Bench(engine, daemon, postgres, kafka.bootstrap_servers, round(minutes * 60 * rate), streams)
+        raise TocsinError(f"not done within {WITHIN_S:.0f} s: {progress(self.stage.engine)}")
 
 
 def _judges_away(bench: Bench, target: int) -> Outcome:
     before = bench.peak()
-    with bench.engine.begin() as conn:
+    with bench.stage.engine.begin() as conn:
         conn.execute(_HOLD)
     bench.fill()
     bench.wait(lambda p: p.ingested >= target)
     away = bench.peak()
-    with bench.engine.begin() as conn:
+    with bench.stage.engine.begin() as conn:
         conn.execute(_FREE)
     took_s = bench.wait(lambda p: p.judged >= target)
-    return Outcome("judges", before, away, bench.peak(), took_s, progress(bench.engine).counted)
+    return Outcome("judges", before, away, bench.peak(), took_s, bench.counted())
 
 
 def _postgres_away(bench: Bench, target: int) -> Outcome:
     before = bench.peak()
-    bench.postgres.stop()
+    bench.stage.postgres.stop()
     bench.fill()
     time.sleep(AWAY_S)
     away = bench.peak()
-    bench.postgres.start()
+    bench.stage.postgres.start()
     took_s = bench.wait(lambda p: p.judged >= target)
-    return Outcome("Postgres", before, away, bench.peak(), took_s, progress(bench.engine).counted)
+    return Outcome("Postgres", before, away, bench.peak(), took_s, bench.counted())
 
 
 @click.command()
@@ -133,7 +103,8 @@ def _postgres_away(bench: Bench, target: int) -> Outcome:
 @click.option("--streams", default=50, show_default=True)
 def main(minutes: float, rate: int, streams: int) -> None:
     """Take the judges away, then Postgres, and see what memory that takes and how long until all is judged."""
-    with _bench(minutes, rate, streams) as bench:
+    with staged("catching_up") as stage:
+        bench = Bench(stage, round(minutes * 60 * rate), streams)
         bench.fill()
         bench.wait(lambda p: p.judged >= bench.records)
         found = [_judges_away(bench, 2 * bench.records), _postgres_away(bench, 3 * bench.records)]

@@ -4,36 +4,25 @@ Starts its own Kafka, Postgres and receiver, and stops them. Progress is on stde
 stdout; a picture goes to docs/soak.png.
 """
 
-import base64
 import json
-import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import click
-from sqlalchemy import Engine
 
 from benchmarks.bench_config import BenchConfig
-from benchmarks.bench_topic import create_topic
 from benchmarks.soak.account import Growth, growths, last_line, shown
 from benchmarks.soak.chart import draw
 from benchmarks.soak.load import Load
 from benchmarks.soak.sample import Sample, take
+from benchmarks.stage import TOPIC, Stage, staged
 from monitor.errors import TocsinError
-from monitor.ledger.engine import connect
-from monitor.ledger.migrate import upgrade
 from monitor.local.daemon import Daemon
-from monitor.local.kafka import local_kafka
-from monitor.local.postgres import local_postgres
-from monitor.local.receiver import local_receiver
 
-TOPIC: Final = "predictions"
-LEARN: Final = 10_000
 SAMPLE_EVERY_S: Final = 10.0
 REBALANCE_EVERY_S: Final = 60.0
 DRAIN_S: Final = 120.0
@@ -63,26 +52,26 @@ class Guest:
             self._daemon = None
 
 
-def _soak(config: BenchConfig, engine: Engine, load: Load, host: Daemon, lasts_s: float) -> Iterator[Sample]:
+def _soak(stage: Stage, load: Load, lasts_s: float) -> Iterator[Sample]:
     """A sample every ten seconds while the guest comes and goes."""
-    guest, began = Guest(config), time.monotonic()
+    guest, began = Guest(stage.config), time.monotonic()
     turn_at = REBALANCE_EVERY_S
     try:
         while (now := time.monotonic() - began) < lasts_s:
             if now >= turn_at:
                 guest.turn()
                 turn_at += REBALANCE_EVERY_S
-            yield take(engine, host.pid, time.monotonic() - began, load.sent, guest.rebalances)
+            yield take(stage.engine, stage.daemon.pid, time.monotonic() - began, load.sent, guest.rebalances)
             time.sleep(max(0.0, SAMPLE_EVERY_S - (time.monotonic() - began) % SAMPLE_EVERY_S))
     finally:
         guest.leave()
 
 
-def _drained(engine: Engine, host: Daemon, load: Load, began: float, rebalances: int) -> Sample:
+def _drained(stage: Stage, load: Load, began: float, rebalances: int) -> Sample:
     """The account once all that was sent is judged; raises TocsinError where that does not come."""
     until = time.monotonic() + DRAIN_S
     while time.monotonic() < until:
-        sample = take(engine, host.pid, time.monotonic() - began, load.sent, rebalances)
+        sample = take(stage.engine, stage.daemon.pid, time.monotonic() - began, load.sent, rebalances)
         if sample.judged >= load.sent:
             return sample
         time.sleep(1.0)
@@ -92,24 +81,9 @@ def _drained(engine: Engine, host: Daemon, load: Load, began: float, rebalances:
 
 
 def _run(minutes: float, rate: int, streams: int, out: Path | None) -> tuple[list[Sample], list[Growth]]:
-    with ExitStack() as stack:
-        kafka = stack.enter_context(local_kafka())
-        postgres = stack.enter_context(local_postgres())
-        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-        receiver = stack.enter_context(local_receiver(secret))
-        url = postgres.create_database("soak")
-        upgrade(url)
-        create_topic(kafka.bootstrap_servers, TOPIC)
-        config = BenchConfig(kafka.bootstrap_servers, TOPIC, url, receiver, secret, LEARN)
-        engine = connect(url, name="soak")
-        stack.callback(engine.dispose)
-        host = Daemon(config.alerts_yaml)
-        stack.callback(host.close)
-        host.start()
-        load = stack.enter_context(Load(kafka.bootstrap_servers, TOPIC, rate, streams))
-        began = time.monotonic()
-        samples = []
-        for sample in _soak(config, engine, load, host, minutes * 60):
+    with staged("soak") as stage, Load(stage.servers, TOPIC, rate, streams) as load:
+        began, samples = time.monotonic(), []
+        for sample in _soak(stage, load, minutes * 60):
             samples.append(sample)
             _keep(out, sample)
             click.echo(
@@ -117,7 +91,7 @@ def _run(minutes: float, rate: int, streams: int, out: Path | None) -> tuple[lis
                 err=True,
             )
         load.stop()
-        samples.append(_drained(engine, host, load, began, samples[-1].rebalances))
+        samples.append(_drained(stage, load, began, samples[-1].rebalances))
     return samples, growths(samples)
 
 
