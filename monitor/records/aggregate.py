@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from monitor.records.accumulate import Accumulator
+from monitor.records.allowance import Allowance
 from monitor.records.asked import Asked
 from monitor.records.batch import Batch, batch_of
 from monitor.records.calibration import calibration
@@ -102,13 +103,14 @@ class PartitionAggregator:
         self._max_event_ms = max_event_ms
         self._max_kafka_ms: int | None = None
         self._pending = Pending()
+        self._allowance = Allowance()
         self._begin()
 
     def _begin(self) -> None:
         self._counted = self._ignored = 0
         self._tables = Accumulator()
         self._skips = Skips()
-        self._samples = SampleKeeper()
+        self._samples = SampleKeeper(self._allowance)
         self._candidates = LanguageCandidates(self._sampler, self.dropped)
 
     def measure_by(self, settings: MeasureSettings) -> None:
@@ -253,7 +255,7 @@ class PartitionAggregator:
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, of_kafka, self._names))
 
     def _sample(self, timed: _Timed, batch: Batch, places: Places) -> None:
-        failed = batch.error | batch.timeout
+        failed, now_ms = batch.error | batch.timeout, int(timed.clock_ms[-1])
         failures = np.flatnonzero(batch.of[Of.ALL] & failed)
         others = np.flatnonzero(batch.of[Of.ALL] & ~failed)
         others = others[np.argsort(places.hashes[others])]
@@ -261,12 +263,14 @@ class PartitionAggregator:
             ("error", ERRORS_A_STREAM, failures),
             ("random", OTHERS_A_STREAM, others),
         ):
-            for row in self._samples.offer(why, quota, rows, places.stream[rows]).tolist():
+            for row in self._samples.offer(why, quota, rows, places.stream[rows], now_ms).tolist():
                 at = int(timed.rows[row])
                 offset, value = int(timed.arrived.offsets[at]), timed.arrived.values[at] or b""
                 if self._settings.format is not None:
                     value = as_record(timed.columns, row)
-                self._samples.keep(why, int(places.stream[row]), int(timed.event_ms[row]), offset, value)
+                self._samples.keep(
+                    why, int(places.stream[row]), int(timed.event_ms[row]), offset, value, now_ms
+                )
 
 
 def _decoder(settings: MeasureSettings, dropped: Counter[str]) -> RecordDecoder | MappedDecoder:

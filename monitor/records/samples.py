@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from monitor.records.allowance import Allowance
 from monitor.records.columns import Columns
 from monitor.records.delta import I64, Sample
 from monitor.records.lenient import Refused, parse
@@ -43,9 +44,10 @@ class _Kept:
 
 
 class SampleKeeper:
-    """Samples of one partition since the last checkpoint, by local stream code."""
+    """Samples of one partition since the last checkpoint, by local stream code, as `allowance` permits."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._kept: list[_Kept] = []
         self._taken: Counter[tuple[int, str]] = Counter()
         self._bytes = 0
@@ -55,24 +57,30 @@ class SampleKeeper:
         """Bytes held."""
         return self._bytes
 
-    def offer(self, why: str, quota: int, rows: I64, streams: I64) -> I64:
+    def offer(self, why: str, quota: int, rows: I64, streams: I64, now_ms: int) -> I64:
         """Which of `rows` int64[m] to keep, up to `quota` a stream and checkpoint; `streams` int64[m]."""
         room = MOST - len(self._kept)
         if room <= 0 or rows.size == 0:
             return rows[:0]
-        left = {s: quota - self._taken[s, why] for s in np.unique(streams).tolist()}
+        left = {
+            s: min(quota - self._taken[s, why], self._allowance.left(why, s, now_ms))
+            for s in np.unique(streams).tolist()
+        }
         wanted = [rows[streams == s][:n] for s, n in islice(((s, n) for s, n in left.items() if n > 0), room)]
         return np.concatenate([rows[:0], *wanted])[:room]
 
-    def keep(self, why: str, stream: int, at_ms: int, offset: int, value: bytes) -> None:
-        """Keep one record until the next checkpoint, if the budget allows."""
+    def keep(self, why: str, stream: int, at_ms: int, offset: int, value: bytes, now_ms: int) -> None:
+        """Keep one record until the next checkpoint, if its budget and the day's allow."""
         # Of a message of several records one sample is enough: the ledger knows them by their offsets.
         known = any(kept.offset == offset and kept.why == why for kept in self._kept)
-        if known or self._bytes + len(value) > BUDGET_BYTES:
+        size = len(value)
+        if known or self._bytes + size > BUDGET_BYTES:
+            return
+        if not self._allowance.take(why, stream, min(size, _RECORD_BYTES), now_ms):
             return
         self._kept.append(_Kept(stream, at_ms, offset, why, value))
         self._taken[stream, why] += 1
-        self._bytes += len(value)
+        self._bytes += size
 
     def samples(self) -> tuple[Sample, ...]:
         """All records kept, cleaned."""
