@@ -20,7 +20,7 @@ from monitor.records.delta import Delta
 
 MANY = os.environ.get("TOCSIN_ALERT_STORIES")
 STORIES = settings(
-    max_examples=int(MANY or 25),
+    max_examples=int(MANY or 15),
     derandomize=MANY is None,
     stateful_step_count=25,
     deadline=None,
@@ -34,7 +34,7 @@ DEATHS = st.sampled_from([None, None, None, "judge.before_commit", "judge.after_
 WORKERS, NUMBERS = st.integers(0, 1), st.integers(0, 9)
 
 
-pytestmark = pytest.mark.timeout(0 if MANY else 180)
+pytestmark = pytest.mark.timeout(0 if MANY else 600)
 
 
 @pytest.fixture
