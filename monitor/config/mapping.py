@@ -39,7 +39,7 @@ FIELDS: Final = tuple(
 KEYS: Final = ("format", "map", "root", "each", "where")
 OBJECTS: Final = (SEGMENT, FEATURES)
 MODIFIERS: Final = (
-    *("field", "from", "to", "unit", "when", "json", "missing", "other_than", "split"),
+    *("field", "from", "to", "unit", "when", "json", "missing", "plus", "other_than", "split"),
     *(*STATUSES, "absent", "else"),
 )
 """The keys that say how a value is read; no form has them all."""
@@ -171,7 +171,10 @@ def _plain(section: Section, of: Expression, when: tuple[Test, ...], field: str)
     if "unit" in section and field not in TIMES:
         section.wrong(f"unit has no effect on {field}", f"it is for {listed(TIMES)}", at="unit")
     missing = section.take("missing", partial(_words, report=section.report), frozenset())
-    return Field(of, factor, section.take("json", _json, None), missing, when)
+    plus = section.take("plus", place, None)
+    if plus is not None and factor is None:
+        section.wrong("plus needs a unit", "of both numbers, such as unit: ms", at="plus")
+    return Field(of, factor, section.take("json", _json, None), missing, plus, when)
 
 
 def _outcome(section: Section, of: Expression, when: tuple[Test, ...], field: str) -> Outcome:

@@ -43,12 +43,15 @@ def test_the_classifier_of_the_contract_is_read_and_all_else_stays_where_a_recor
         ("const:fixed", "fixed"),
         ("[missing, empty, nothing, a.b]", "dotted"),
         ("/attributes/gen_ai.model", "gpt"),
+        ("/events/first/at", "early"),
+        ("/events/*/at", "early"),
     ],
 )
 def test_a_place_is_a_key_a_pointer_or_what_kafka_carried(place: str, found: str) -> None:
     message = {"a.b": "dotted", "a": {"b": "inside"}, "list": ["first", "second"], "x/y": "slash"}
     message |= {"empty": "", "nothing": None}
     message |= {"attributes": [{"key": "gen_ai.model", "value": {"stringValue": "gpt"}}]}
+    message |= {"events": [{"name": "first", "at": "early"}, {"name": "first", "at": "late"}]}
     carried = {"headers": [[("who", b"you"), ("who", b"me")]], "keys": [b"k1"]}
     assert one(f"map: {{model: {place}}}", message, **carried)["model"] == found
 
@@ -81,6 +84,14 @@ def test_a_duration_is_between_two_times_of_one_unit_or_two_times_as_ts_is() -> 
     message = {"model": "m", "a": 10.0, "b": 12.5, "begun": "2024-11-14T03:11:51Z", "done": 1_731_553_912}
     assert one("map: {latency_ms: {from: a, to: b, unit: s}}", message)["latency_ms"] == 2500
     assert one("map: {latency_ms: {from: begun, to: done}}", message)["latency_ms"] == 1000
+
+
+def test_a_time_is_a_start_and_how_long_it_took() -> None:
+    mapping = "map: {ts: {field: begun, unit: ms, plus: /took/all}}"
+    [whole, part] = mapped(
+        mapping, {"model": "m", "begun": 2e12, "took": {"all": "250"}}, {"model": "m", "begun": 2e12}
+    )
+    assert (whole["ts"], part["ts"]) == (2e12 + 250, 2e12)
 
 
 def test_a_value_counts_only_when_its_condition_is_met() -> None:
@@ -177,6 +188,12 @@ def test_where_tells_by_text_by_absence_and_by_alternatives() -> None:
     messages = [{"kind": "a", "n": 1}, {"n": 1.0}, {"kind": "z"}, {"kind": "b", "n": 1}, {"kind": "a"}]
     read = log.read(*({"model": "m", **m} for m in messages))
     assert (list(read.decoded.rows), list(read.decoded.ignored), read.reasons()) == ([0, 1, 2], [3, 4], {})
+
+
+def test_where_takes_any_value_that_is_there() -> None:
+    log = Log(form_of("{where: {/ai/model: '*'}, map: {model: /ai/model}}"))
+    read = log.read({"ai": {"model": "m"}}, {"ai": {}}, {"ai": {"model": ""}})
+    assert (list(read.decoded.rows), list(read.decoded.ignored)) == ([0], [1, 2])
 
 
 def test_an_array_holds_several_records_and_one_that_is_refused_takes_its_message_with_it() -> None:

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from monitor.records.columns import Column
 from monitor.records.delta import F64
 from monitor.records.formats.language import (
+    EVERY,
     Duration,
     Expression,
     Field,
@@ -59,6 +62,8 @@ class Reader:
         if isinstance(expression, First):
             return _first(self._found(option, field) for option in expression.options)
         found = self._filtered(expression, field)
+        if field not in ROLES and _spread(expression):
+            found = [v[0] if type(v) is list else v for v in found]
         if field in ROLES and not set(map(type, found)) <= {str, type(None)}:
             found = [text_of(v, field) for v in found]
         if isinstance(expression, Field) and expression.missing:
@@ -70,9 +75,8 @@ class Reader:
         met = [True] * len(self.level.values)
         for test in tests:
             found = map(spelt, self._place(test.place))
-            met = [
-                m and (test.absent if v is None else v in test.texts) for m, v in zip(met, found, strict=True)
-            ]
+            here = (test.absent if v is None else v in test.texts or EVERY in test.texts for v in found)
+            met = [m and h for m, h in zip(met, here, strict=True)]
         return met
 
     def _filtered(self, expression: Expression, field: str) -> Column:
@@ -127,9 +131,12 @@ class Reader:
             path = expression.json
             found = Level(list(map(from_json, found)), range(len(found))).at(path)
         if expression.factor is not None:
-            in_ms = _in_ms(numbers(found), expression.factor)
+            in_ms = _in_ms(self._added(numbers(found), expression.plus), expression.factor)
             found = _column(_as_time(in_ms) if field == "ts" else in_ms)
         return found
+
+    def _added(self, values: F64, plus: Place | None) -> F64:
+        return values if plus is None else values + np.nan_to_num(numbers(self._place(plus)))
 
     def _duration(self, expression: Duration) -> Column:
         start, end = self._raw(expression.start), self._raw(expression.end)
@@ -164,6 +171,11 @@ def _first(columns: Iterable[Column]) -> Column:
         if None not in found and "" not in found:
             break
     return found or []
+
+
+def _spread(expression: Expression) -> bool:
+    """Whether what is found is the values of a whole array."""
+    return isinstance(expression, Place) and EVERY in expression.path
 
 
 def _header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str | None:

@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """Whether the text at `place` is one of `texts`; with `absent`, also where there is nothing."""
+    """Whether the text at `place` is one of `texts`, or `EVERY` is; with `absent`, also where there is nothing."""
 
     place: Place
     texts: frozenset[str]
@@ -51,13 +51,15 @@ class First:
 class Field:
     """A value, read as told: `factor` makes ms of its unit, `json` is a path into the JSON that a text holds.
 
-    `missing` are texts that stand for nothing, as a log writes where a text was taken out.
+    `missing` are texts that stand for nothing, as a log writes where a text was taken out. `plus` is added before the
+    unit is: a start and how long it took.
     """
 
     of: "Expression"
     factor: float | None = None
     json: tuple[str, ...] | None = None
     missing: frozenset[str] = frozenset()
+    plus: Place | None = None
     when: tuple[Test, ...] = ()
 
 
@@ -148,7 +150,11 @@ def _parts(expression: Expression) -> Iterator[Expression]:
     match expression:
         case First():
             yield from expression.options
-        case Field() | Outcome() | Split():
+        case Field():
+            yield expression.of
+            if expression.plus is not None:
+                yield expression.plus
+        case Outcome() | Split():
             yield expression.of
         case Duration():
             yield from (expression.start, expression.end)

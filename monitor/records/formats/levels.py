@@ -86,9 +86,11 @@ def _flat(column: Column, key: str) -> Column:
 def _inside(value: Any, key: str) -> Any:
     if type(value) is dict:
         return value.get(key)
-    if type(value) is list and key.isdecimal() and key.isascii() and len(key) <= _DIGITS:
+    if type(value) is not list:
+        return None
+    if key.isdecimal() and key.isascii() and len(key) <= _DIGITS:
         return value[int(key)] if int(key) < len(value) else None
-    return None
+    return attributes(value).get(key)
 
 
 def _every(value: Any, path: Path) -> Any:

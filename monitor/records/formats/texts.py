@@ -11,7 +11,10 @@ ROLES: Final = {"input": frozenset({"user", "human"}), "output": frozenset({"ass
 
 _DEPTH: Final = 8
 _ROLE: Final = ("role", "message.role")
-_CONTENT: Final = ("content", "message.content", "parts", "text", "message", "generated_text", "messages")
+_CONTENT: Final = (
+    *("content", "message.content", "message.contents.0.message_content.text", "parts"),
+    *("text", "message", "choices", "generated_text"),
+)
 _FLATTENED: Final = re.compile(r"(.+?)\.(\d{1,4})(?:\.(.+))?", re.DOTALL)
 
 
@@ -23,6 +26,8 @@ def text_of(value: Any, field: str) -> str | None:
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
     if isinstance(value, list) and any(isinstance(item, dict) and _role(item) for item in value):
         said = [item for item in value if isinstance(item, dict) and _role(item) in ROLES[field]]
         value = said[-1:] if field == "input" else said
@@ -48,12 +53,18 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
 
 
 def attributes(items: list[Any]) -> dict[str, Any]:
-    """A list of `{key, value}` as an object; values of AnyValue are flattened (opentelemetry-proto, common.proto)."""
-    return {
-        item["key"]: any_value(item.get("value"))
-        for item in items
-        if type(item) is dict and type(item.get("key")) is str
-    }
+    """A list of `{key, value}`, or of objects with a `name`, as an object; the first of a name counts.
+
+    Values of AnyValue are flattened (opentelemetry-proto, common.proto).
+    """
+    found: dict[str, Any] = {}
+    for item in items:
+        if type(item) is dict:
+            if type(key := item.get("key")) is str:
+                found.setdefault(key, any_value(item.get("value")))
+            elif type(name := item.get("name")) is str:
+                found.setdefault(name, item)
+    return found
 
 
 def any_value(value: Any, depth: int = _DEPTH) -> Any:

@@ -1,0 +1,135 @@
+"""Presets read what the products write: fixtures by their own libraries (tests/records/formats/make.py)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mapping_building import Log, Read
+
+from monitor.config.mapping import preset
+from monitor.config.presets import PRESETS
+
+FIXTURES = Path(__file__).parent / "formats"
+END_MS = 1_731_553_200_000
+ASKED, ANSWER = "Where is my parcel?", "It is on its way."
+
+
+def read(name: str) -> Read:
+    lines = [json.loads(line) for line in (FIXTURES / f"{name}.jsonl").read_text().splitlines()]
+    enveloped = [m if isinstance(m, dict) and m.keys() == {"headers", "value"} else None for m in lines]
+    headers = [[(k, v.encode()) for k, v in m["headers"].items()] if m else [] for m in enveloped]
+    messages = [m["value"] if m else line for m, line in zip(enveloped, lines, strict=True)]
+    found = Log(preset(name), headers=headers).read(*messages)
+    assert found.reasons() == {}
+    assert found.dropped == {}
+    return found
+
+
+def without(record: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in names}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_a_fixture_with_records_and_with_messages_that_are_none(name: str) -> None:
+    found = read(name)
+    assert len(found.records()) >= 2
+    assert all(r["model"] for r in found.records())
+    assert len(found.decoded.ignored) >= (name != "openinference")
+
+
+def test_litellm_tells_success_streams_and_failures() -> None:
+    plain, stream, slow, limited, long = read("litellm").records()
+    assert (plain["model"], plain["version"], plain["status"]) == ("chat-eu", "openai/gpt-4o-mini", "ok")
+    assert (plain["input"], plain["output"], plain["finish_reason"]) == (ASKED, ANSWER, "stop")
+    assert (plain["input_tokens"], plain["output_tokens"], plain["cost_usd"]) == (10, 20, 1.35e-05)
+    assert "ttft_ms" not in plain
+    assert 0 < stream["ttft_ms"] < stream["latency_ms"]
+    assert [r["status"] for r in (slow, limited, long)] == ["timeout", "error", "rejected"]
+    assert [r["error_type"] for r in (slow, limited)] == ["Timeout", "RateLimitError"]
+    assert "version" not in slow
+    assert [r["model"] for r in (slow, limited, long)] == ["chat-eu"] * 3
+
+
+def test_otel_reads_new_and_older_names_and_vllms_server_spans() -> None:
+    new, failed, older, vllm = read("otel").records()
+    assert without(new, "trace_id") == {
+        "id": "chatcmpl-1",
+        "model": "gpt-4o",
+        "version": "gpt-4o-2024-08-06",
+        "ts": END_MS + 1_500,
+        "latency_ms": 1_500,
+        "ttft_ms": 250,
+        "status": "ok",
+        "input_tokens": 21,
+        "output_tokens": 7,
+        "finish_reason": "stop",
+        "input": ASKED,
+        "output": ANSWER,
+        "segment": {"provider": "openai"},
+    }
+    assert (failed["status"], failed["error_type"], failed["error_message"]) == (
+        "timeout",
+        "timeout",
+        "timed out",
+    )
+    assert (older["input"], older["output"], older["input_tokens"]) == (ASKED, ANSWER, 21)
+    assert (vllm["model"], vllm["output_tokens"], vllm["ttft_ms"]) == ("llama", 7, 125)
+
+
+def test_openinference_reads_flattened_messages_and_events() -> None:
+    good, failed = read("openinference").records()
+    assert without(good, "id", "trace_id") == {
+        "model": "support",
+        "version": "gpt-4o-2024-08-06",
+        "ts": END_MS + 1_200,
+        "latency_ms": 1_200,
+        "ttft_ms": 300,
+        "status": "ok",
+        "input_tokens": 21,
+        "output_tokens": 7,
+        "cost_usd": 0.002,
+        "finish_reason": "stop",
+        "input": ASKED,
+        "output": ANSWER,
+        "user": "ada",
+        "segment": {"provider": "openai"},
+    }
+    assert (failed["status"], failed["error_type"]) == ("error", "RateLimitError")
+
+
+@pytest.mark.parametrize("name", ["kserve", "kserve-structured"])
+def test_kserve_reads_both_modes_of_cloudevents_alike(name: str) -> None:
+    v1, v2, chat = read(name).records()
+    assert (v1["model"], v1["version"], v1["prediction"]) == ("fraud", "default", "DECLINE")
+    assert (v1["id"], v1["ts"], v1["status"]) == ("id-1", "2024-11-14T03:00:01Z", "ok")
+    assert (v2["model"], v2["version"], v2["prediction"]) == ("fraud", "7", 1)
+    assert (chat["output"], chat["output_tokens"], chat["finish_reason"]) == (ANSWER, 7, "stop")
+    assert chat["segment"] == {"namespace": "prod", "component": "predictor", "endpoint": "default"}
+
+
+@pytest.mark.parametrize("name", ["apisix", "kong"])
+def test_gateways_give_the_time_of_completion_and_statuses_by_http_code(name: str) -> None:
+    first, *others = read(name).records()
+    assert (first["model"], first["version"]) == ("chat-eu", "gpt-4o-2024-08-06")
+    assert (first["ts"], first["latency_ms"]) == (END_MS + 900, 900)
+    assert (first["input"], first["output"], first["output_tokens"]) == (ASKED, ANSWER, 7)
+    assert first.get("ttft_ms") == (250 if name == "apisix" else None)
+    wished = ["timeout", "rejected", "error"] if name == "apisix" else ["rejected", "error"]
+    assert [r["status"] for r in others] == wished
+    assert [r.get("ttft_ms") for r in others] == [None] * len(others)
+
+
+def test_seldon_takes_headers_with_and_without_the_prefix() -> None:
+    good, failed = read("seldon").records()
+    assert (good["model"], good["version"], good["id"], good["status"]) == (
+        "fraud",
+        "classifier-v2",
+        "r-1",
+        "ok",
+    )
+    assert (failed["model"], failed["status"], failed["error_type"]) == (
+        "fraud",
+        "error",
+        "MICROSERVICE_ERROR",
+    )
