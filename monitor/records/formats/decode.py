@@ -15,7 +15,7 @@ from monitor.records.delta import I64
 from monitor.records.formats.evaluate import Envelope, Reader
 from monitor.records.formats.language import EVERY, Expression, Format, Origin, Place
 from monitor.records.formats.levels import Level
-from monitor.records.formats.pruned import pruned_messages
+from monitor.records.formats.pruned import Pruned, pruned_messages
 from monitor.records.formats.typed import readers, texts
 from monitor.records.lenient import Refused, parse_any, unframed
 from monitor.records.record import ID, TRACE_ID, Record, record_type
@@ -128,13 +128,17 @@ class MappedDecoder:
 
 def _objects(level: Level, refused: dict[int, Refused], why: Refused) -> Level:
     """Objects as they are, arrays of objects as their items; messages with anything else are refused."""
-    if set(map(type, level.values)) <= {dict}:
+    if list not in set(map(type, level.values)) and all(map(_is_object, level.values)):
         return level
     alone = [v if type(v) is list else [v] for v in level.values]
     parent = [i for i, items in enumerate(alone) for _ in items]
     values = [item for items in alone for item in items]
     spread = Level(values, [level.message[i] for i in parent], level, parent)
-    return _only(spread, [type(v) is dict for v in values], refused, why)
+    return _only(spread, list(map(_is_object, values)), refused, why)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict | Pruned)
 
 
 def _only(level: Level, good: Sequence[bool], refused: dict[int, Refused], why: Refused) -> Level:

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
+
+import msgspec
 
 from monitor.records.columns import Column
 from monitor.records.formats.language import EVERY
+from monitor.records.formats.pruned import Pruned
 from monitor.records.formats.texts import attributes, unflattened
 
 Path = tuple[str, ...]
 
 _FLAT: Final = f".{EVERY}"
 _DIGITS: Final = 9
+_NONE: Final = type(None)
 
 
 @dataclass(slots=True)
@@ -43,12 +48,26 @@ class Level:
         column = self.at(tuple(before))
         if key == EVERY:
             return column
-        if set(map(type, column)) == {dict}:
-            return _flat(column, key) if key.endswith(_FLAT) else [v.get(key) for v in column]
-        if list in set(map(type, column)) and not key.isdecimal():
+        kinds = set(map(type, column)) - {_NONE}
+        if len(kinds) == 1 and issubclass(kind := kinds.pop(), Pruned):
+            self._take_apart(tuple(before), column, kind)
+            return self._known.get(path) or [None] * len(column)
+        if list in map(type, column) and not key.isdecimal():
             # Attributes are asked for many names: they become objects once.
             column = self._known[tuple(before)] = [attributes(v) if type(v) is list else v for v in column]
-        return _flat(column, key) if key.endswith(_FLAT) else [_inside(v, key) for v in column]
+        if key.endswith(_FLAT):
+            return _flat(column, key)
+        if set(map(type, column)) == {dict}:
+            return [v.get(key) for v in column]
+        return [_inside(v, key) for v in column]
+
+    def _take_apart(self, path: Path, column: Column, kind: type[Pruned]) -> None:
+        """All members of objects of one kind in one pass, as records are made columns."""
+        nothing = kind()
+        objects = [nothing if v is None else v for v in column] if None in column else column
+        flat = list(chain.from_iterable(map(msgspec.structs.astuple, objects)))
+        for i, name in enumerate(kind.attribute):
+            self._known[*path, name] = flat[i :: len(kind.attribute)]
 
     def outside(self, path: Path) -> Column:
         """As `at`, in the nearest of the objects around each value that has something there."""
@@ -75,7 +94,10 @@ class Level:
     def only(self, kept: Sequence[int]) -> "Level":
         """Some of the rows."""
         parent = [self.parent[i] for i in kept] if self.outer else ()
-        return Level([self.values[i] for i in kept], [self.message[i] for i in kept], self.outer, parent)
+        known = {path: [column[i] for i in kept] for path, column in self._known.items()}
+        return Level(
+            [self.values[i] for i in kept], [self.message[i] for i in kept], self.outer, parent, known
+        )
 
 
 def _flat(column: Column, key: str) -> Column:
@@ -84,7 +106,7 @@ def _flat(column: Column, key: str) -> Column:
 
 
 def _inside(value: Any, key: str) -> Any:
-    if type(value) is dict:
+    if type(value) is dict or isinstance(value, Pruned):
         return value.get(key)
     if type(value) is not list:
         return None

@@ -1,11 +1,38 @@
 """What is read of a message, as a type: the JSON parser skips all else without making objects of it."""
 
-from collections.abc import Iterable
-from typing import Any, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final
+
+import msgspec
 
 from monitor.records.formats.language import EVERY
 
 Paths = Iterable[tuple[str, ...]]
+
+
+class Pruned(msgspec.Struct, gc=False):
+    """The members of an object that are read, None where it has none; its subclasses have them as fields."""
+
+    attribute: ClassVar[dict[str, str]] = {}
+    """The field of each member."""
+
+    def get(self, name: str) -> Any:
+        """A member, as of a dict."""
+        return getattr(self, self.attribute[name]) if name in self.attribute else None
+
+
+class AnyValue(msgspec.Struct, gc=False):
+    """A value of an attribute (opentelemetry-proto, common.proto)."""
+
+    stringValue: Any = None  # noqa: N815
+    intValue: Any = None  # noqa: N815
+    doubleValue: Any = None  # noqa: N815
+    boolValue: Any = None  # noqa: N815
+    arrayValue: Any = None  # noqa: N815
+    kvlistValue: Any = None  # noqa: N815
+
+
+_SCALAR: Final[Any] = str | int | float | bool | None
 
 
 def pruned(paths: Paths) -> Any:
@@ -16,23 +43,37 @@ def pruned(paths: Paths) -> Any:
     paths = list(dict.fromkeys(paths))
     if any(not path for path in paths):
         return Any
-    names = {path[0]: pruned([p[1:] for p in paths if p[0] == path[0]]) for path in paths if path[0] != EVERY}
+    by_name = [path for path in paths if path[0] != EVERY and not path[0].isdecimal()]
     inner = [path[1:] for path in paths if path[0] == EVERY or path[0].isdecimal()]
-    # An array that is asked for a name is a list of attributes: it is kept whole.
-    by_name = any(path[0] != EVERY and not path[0].isdecimal() for path in paths)
-    items = Any if by_name or not inner else pruned(inner)
-    return _object(names) | list[items] | str | int | float | bool | None  # type: ignore[valid-type]
-
-
-def _object(members: dict[str, Any]) -> Any:
-    return TypedDict("_object", members, total=False)  # type: ignore[operator]
+    items = Any if by_name and inner else _named_items(by_name) if by_name else pruned(inner)
+    return _object(paths) | list[items] | _SCALAR  # type: ignore[valid-type]
 
 
 def pruned_messages(paths: Paths) -> Any:
     """As `pruned`, for whole messages: each may also be an array of such."""
     paths = list(dict.fromkeys(paths))
     items = pruned(paths)
-    if items is Any:
-        return Any
-    names = {path[0]: pruned([p[1:] for p in paths if p[0] == path[0]]) for path in paths}
-    return _object(names) | list[items] | str | int | float | bool | None  # type: ignore[valid-type]
+    return items if items is Any else _object(paths) | list[items] | _SCALAR  # type: ignore[valid-type]
+
+
+def _object(paths: Sequence[tuple[str, ...]]) -> Any:
+    names = list(dict.fromkeys(path[0] for path in paths if path[0] != EVERY))
+    return _struct({name: pruned([p[1:] for p in paths if p[0] == name]) for name in names})
+
+
+def _named_items(paths: Sequence[tuple[str, ...]]) -> Any:
+    """Attributes with a key and a value, or objects with a name, asked for by these."""
+    inner = [path[1:] for path in paths if len(path) > 1]
+    further = dict.fromkeys((path[0] for path in inner), Any)
+    value: Any = AnyValue | list[Any] | _SCALAR
+    return _struct(further | {"key": Any, "value": value, "name": Any}) | list[Any] | _SCALAR
+
+
+def _struct(members: dict[str, Any]) -> Any:
+    attribute = {name: f"f{i}" for i, name in enumerate(members)}
+    fields = [(attribute[name], kind, None) for name, kind in members.items()]
+    made: Any = msgspec.defstruct(
+        "Message", fields, bases=(Pruned,), rename={a: n for n, a in attribute.items()}, gc=False
+    )
+    made.attribute = attribute
+    return made

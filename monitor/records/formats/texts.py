@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from monitor.records.formats.pruned import AnyValue, Pruned
+
 ROLES: Final = {"input": frozenset({"user", "human"}), "output": frozenset({"assistant", "ai", "model"})}
 """Whose message is the text of a field; the last of these counts, or of an answer without roles all."""
 
@@ -59,12 +61,23 @@ def attributes(items: list[Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for item in items:
-        if type(item) is dict:
+        if isinstance(item, dict | Pruned):
             if type(key := item.get("key")) is str:
-                found.setdefault(key, any_value(item.get("value")))
+                value = item.get("value")
+                if type(value) is AnyValue:
+                    value = value.stringValue if type(value.stringValue) is str else _held(value)
+                else:
+                    value = any_value(value)
+                found.setdefault(key, value)
             elif type(name := item.get("name")) is str:
                 found.setdefault(name, item)
     return found
+
+
+def _held(value: AnyValue) -> Any:
+    """What is in one of the other members of an AnyValue."""
+    members = zip(value.__struct_fields__, msgspec.structs.astuple(value), strict=True)
+    return next((any_value({kind: held}) for kind, held in members if held is not None), None)
 
 
 def any_value(value: Any, depth: int = _DEPTH) -> Any:

@@ -84,7 +84,8 @@ def _flags(column: Column) -> Column:
 
 def times(column: Column) -> Column:
     """Texts as they are, and numbers as floats, also of decimal text."""
-    if set(map(type, column)) <= {str, float, _NONE} and not any(map(_is_number, column)):
+    kinds = set(map(type, column))
+    if kinds <= {str, float, _NONE} and (str not in kinds or not any(map(_is_number, column))):
         return column
     return [
         v if type(v) is str and not _is_number(v) else n for v, n in zip(column, floats(column), strict=True)
