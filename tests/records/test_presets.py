@@ -1,11 +1,13 @@
 """Presets read what the products write: fixtures by their own libraries (tests/records/formats/make.py)."""
 
 import json
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mapping_building import Log, Read
+from mapping_building import Log, Read, mapped
 
 from monitor.config.mapping import preset
 from monitor.config.presets import PRESETS
@@ -36,6 +38,21 @@ def test_every_preset_has_a_fixture_with_records_and_with_messages_that_are_none
     assert len(found.records()) >= 2
     assert all(r["model"] for r in found.records())
     assert len(found.decoded.ignored) >= (name != "openinference")
+
+
+def test_the_docs_have_a_row_for_each_preset() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \|", page.partition("## The mapping")[0], re.MULTILINE)
+    assert sorted(set(rows) - {"format"}) == sorted(PRESETS)
+
+
+def test_the_mapping_in_the_docs_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text().partition("## The mapping")[2]
+    block = textwrap.dedent(page.partition("```yaml\nsource:\n")[2].partition("```")[0])
+    [record] = mapped(
+        block, {"scorer": "fraud-v7", "finished_us": 2e15, "decision": "A", "outcome": "TIMEOUT"}
+    )
+    assert record == {"model": "fraud", "version": "v7", "ts": 2e12, "prediction": "A", "status": "timeout"}
 
 
 def test_litellm_tells_success_streams_and_failures() -> None:
