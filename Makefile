@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts bench-keeping bench-catching-up soak \
+.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak \
 	peers lock clean
 
 VENV := .venv
@@ -64,6 +64,9 @@ PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-h
 
 bench-keeping: setup ## Let 45 days of panes go by, and see how large the ledger gets
 	$(BIN)/python -m benchmarks.keeping
+
+bench-postmortem: setup ## Ask a month of 100 streams what docs/postmortem.md asks (about ten minutes, 11 GB)
+	$(BIN)/python -m benchmarks.postmortem
 
 bench-catching-up: setup ## Take the judges away, then Postgres, for ten minutes of records: memory, and time to catch up
 	$(BIN)/python -m benchmarks.catching_up

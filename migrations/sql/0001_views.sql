@@ -73,6 +73,18 @@ CROSS JOIN LATERAL (
 ) p
 WHERE g.kind = 'rate';
 
+CREATE VIEW tocsin.totals AS
+SELECT s.key AS stream, g.name AS signal, p.pane_start, p.n, p.total
+FROM tocsin_ledger.stream s
+CROSS JOIN tocsin_ledger.signal g
+CROSS JOIN LATERAL (
+    SELECT pane_start, sum(n)::bigint AS n, sum(total) AS total
+    FROM tocsin_ledger.pane
+    WHERE stream_id = s.stream_id AND signal = g.code AND slice_id = 0
+    GROUP BY pane_start
+) p
+WHERE g.kind = 'distribution';
+
 CREATE VIEW tocsin.categories AS
 SELECT s.key AS stream, g.name AS signal, p.pane_start,
        tocsin_ledger.category_name(p.bucket, c.name) AS category, p.n

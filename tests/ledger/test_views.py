@@ -28,6 +28,7 @@ kill_events(kill_id, switch, stream, action, mode, target, sequence, at, reason,
 panes(stream, pane_start, n, late)
 rates(stream, signal, pane_start, k, n)
 quantiles(stream, signal, pane_start, n, p50, p90, p95, p99, p999)
+totals(stream, signal, pane_start, n, total)
 categories(stream, signal, pane_start, category, n)
 rates_by(stream, signal, pane_start, k, n, field, value)
 quantiles_by(stream, signal, pane_start, n, p50, p90, p95, p99, p999, field, value)
@@ -84,6 +85,19 @@ def test_rates_by_version(rows):
     assert rows.read("SELECT * FROM tocsin.rates_by ORDER BY value") == [
         ("chat-eu", "error", T0, 1, 10, "version", "v41"),
         ("chat-eu", "error", T0, 4, 5, "version", "v42"),
+    ]
+
+
+def test_totals_are_sums_of_values_and_those_that_came_late_count(rows):
+    cost = BY_NAME["cost_usd"].code
+    for evidence, n, total in ((T0, 3, 0.75), (T0 + PANE * 7, 1, 0.5)):
+        rows.add(
+            "pane", stream_id=1, signal=cost, slice_id=0, pane_start=T0, evidence_start=evidence, n=n, total=total,
+            buckets=[0], counts=[n],
+        )  # fmt: skip
+    rows.pane("error", {1: 2})
+    assert rows.read("SELECT stream, signal, pane_start, n, total FROM tocsin.totals") == [
+        ("chat-eu", "cost_usd", T0, 4, 1.25)
     ]
 
 
