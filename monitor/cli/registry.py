@@ -45,6 +45,11 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     ),
     Listed("status", "monitor.cli.status:status", "What is watched, how far it has come, what fires"),
     Listed("explain", "monitor.cli.explain.command:explain", "Show why INCIDENT was opened"),
+    Listed(
+        "postmortem",
+        "monitor.cli.postmortem.command:postmortem",
+        "Write a page about INCIDENT for the day after",
+    ),
     Listed("ack", "monitor.cli.ack:ack", "Say that you have INCIDENT, and later what it turned out to be"),
     Listed(
         "accept",

@@ -1,4 +1,4 @@
--- Which version, or which other slice, was it? Of a percentile: the mean of the panes' own, by records.
+-- Which version, or which other slice, was it?
 WITH i AS (
     SELECT *, onset_at - interval '30 minutes' AS since, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
            least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS until

@@ -1,0 +1,39 @@
+"""`tocsin postmortem`."""
+
+from pathlib import Path
+
+import click
+
+from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.postmortem.page import page
+from monitor.cli.postmortem.queries import QUERIES, answer
+from monitor.cli.printed import say
+from monitor.config import LEDGER
+from monitor.errors import UsageError
+
+
+@click.command()
+@click.argument("incident")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the page (.html).",
+)
+@config_option
+def postmortem(incident: str, output: Path, path: str | None) -> None:
+    """Write a page about INCIDENT for the day after.
+
+    What happened, who was told, what it cost: one file that holds all it needs, to send or to print. It draws the
+    signal with the extra `plot`.
+    """
+    if not output.absolute().parent.is_dir():
+        raise UsageError(f"-o {output}: there is no directory {output.absolute().parent}")
+    with ledger(loaded(path, LEDGER), reading=True) as conn:
+        answers = {query.name: answer(conn, query, incident) for query in QUERIES}
+    if not answers["fired"].rows:
+        raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+    output.write_text(page(incident, answers), "utf-8")
+    say(f"wrote {output}", err=True)

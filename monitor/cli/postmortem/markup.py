@@ -1,0 +1,73 @@
+"""HTML as a tree, so that whatever a text holds is escaped when it is written."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+from xml.etree.ElementTree import Element, tostring
+
+from monitor.cli.postmortem.queries import Answer
+from monitor.ledger.wording import digits, duration
+
+LONG: Final = 40
+
+Child = Element | str
+
+
+def el(tag: str, *children: Child, **attributes: str) -> Element:
+    """An element; attributes are written with `_` after a name that Python keeps (`class_`)."""
+    made = Element(tag, {name.rstrip("_"): value for name, value in attributes.items()})
+    for child in children:
+        if isinstance(child, Element):
+            made.append(child)
+        elif len(made):
+            made[-1].tail = (made[-1].tail or "") + child
+        else:
+            made.text = (made.text or "") + child
+    return made
+
+
+def written(root: Element) -> str:
+    """The element as HTML."""
+    return tostring(root, encoding="unicode", method="html")
+
+
+def table(answer: Answer) -> Element:
+    """The rows of an answer; a sentence where there are none."""
+    if not answer.rows:
+        return el("p", "Nothing.", class_="none")
+    head = el("tr", *(el("th", column.replace("_", " "), scope="col") for column in answer.columns))
+    body = [el("tr", *_cells(row)) for row in answer.rows]
+    return el("div", el("table", el("thead", head), el("tbody", *body)), class_="wide", tabindex="0")
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Element:
+    """Names and what belongs to them, as a list."""
+    return el("dl", *(part for name, value in pairs for part in (el("dt", name), el("dd", value))))
+
+
+def _cells(row: Iterable[Any]) -> Iterable[Element]:
+    for value in row:
+        text = shown(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield el("td", text, class_="number")
+        else:
+            yield el("td", text, class_="long" if len(text) > LONG else "short")
+
+
+def shown(value: Any) -> str:
+    """A value of SQL as people read it: times in UTC, intervals in their unit, numbers with three digits."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case timedelta():
+            return duration(1000 * value.total_seconds())
+        case int():
+            return f"{value:,}"
+        case float():
+            return digits(value, 3)
+        case _:
+            return str(value)

@@ -1,0 +1,117 @@
+"""What the queries came to as one page that holds all it needs: no script, and nothing fetched when it is opened."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+from xml.etree.ElementTree import Element
+
+from sqlalchemy import Row
+
+from monitor.cli.postmortem import chart
+from monitor.cli.postmortem.markup import el, facts, shown, table, written
+from monitor.cli.postmortem.queries import QUERIES, Answer
+from monitor.cli.postmortem.words import story
+
+Answers = Mapping[str, Answer]
+
+STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1c2430; --paper: #ffffff; --soft: #5b6472; --line: #d8dde4; --band: #f4f6f8 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ee; --paper: #14181f; --soft: #a2abb8; --line: #343c48; --band: #1d232c }
+}
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1.5rem; max-width: 64rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere }
+h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; border-top: 1px solid var(--line); padding-top: 1rem }
+.about, .none, figcaption { color: var(--soft) }
+.story { font-size: 1.1rem; overflow-wrap: anywhere }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem } dt { color: var(--soft) }
+dd { margin: 0; overflow-wrap: anywhere }
+figure { margin: 1rem 0 } svg { max-width: 100%; height: auto }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
+th { text-align: left; color: var(--soft); font-weight: 600; white-space: nowrap }
+th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+td { white-space: nowrap } td.long { white-space: normal; overflow-wrap: anywhere; min-width: 22rem }
+.number { text-align: right }
+details { margin: .75rem 0 } summary { cursor: pointer; color: var(--soft) }
+pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8rem; line-height: 1.4 }
+@media print {
+  :root { --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --band: #f4f6f8 }
+  body { max-width: none; padding: 0; font-size: 10pt } .wide { overflow: visible } table { font-size: 7pt }
+  td { white-space: normal; overflow-wrap: anywhere } td.long { min-width: 0 }
+  pre { white-space: pre-wrap } h2 { break-after: avoid } tr, figure { break-inside: avoid }
+}
+"""
+# One row of many columns reads better as a list.
+_LISTED: Final = ("fired", "delays")
+
+
+def page(incident_id: str, answers: Answers) -> str:
+    """The report of an incident that is there."""
+    row = answers["fired"].rows[0]
+    place = uuid4().hex
+    drawn = chart.drawable(answers["signal"])
+    title = f"{incident_id}: {row.summary}"
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("title", title),
+        el("style", STYLE),
+    )
+    about = f"Incident {incident_id} · rule {row.rule} · {row.severity} · {row.state} · all times UTC"
+    main = el(
+        "main",
+        el("h1", row.summary),
+        el("p", about, class_="about"),
+        *(el("p", said, class_="story") for said in story(answers)),
+        _figure(place, drawn, answers),
+        *_sections(answers),
+    )
+    text = "<!doctype html>\n" + written(el("html", head, el("body", main), lang="en"))
+    return text.replace(place, _chart(row, answers), 1) if drawn else text
+
+
+def _figure(place: str, drawn: bool, answers: Answers) -> Element:
+    if drawn:
+        said = "The signal by minute of event time; dashed across: its reference and its limit."
+        return el("figure", place, el("figcaption", said))
+    few = len(answers["signal"].rows) < 2
+    why = (
+        "Too few panes are left to draw the signal."
+        if few
+        else "A chart needs the extra: pip install 'tocsin[plot]'."
+    )
+    return el("p", why, class_="none")
+
+
+def _chart(row: Row[Any], answers: Answers) -> str:
+    share = row.quantity == "rate" or (row.quantity or "").startswith("share:")
+    marks = [(row.onset_at, "onset"), (row.detected_at, "detected")]
+    seen = [s for s in answers["slices"].rows if s.first_seen and s.field == "version" and s.before is None]
+    marks += [(s.first_seen, f"version {s.value}") for s in seen]
+    kills = {(k.at, f"{k.action} {k.switch}") for k in answers["kill"].rows}
+    marks += sorted(kills)
+    if row.resolved_at:
+        marks.append((row.resolved_at, row.state))
+    title = f"{row.signal or 'requests'} {row.quantity or ''}".strip()
+    return chart.svg(answers["signal"], title, share, marks)
+
+
+def _sections(answers: Answers) -> list[Element]:
+    made = []
+    for query in QUERIES:
+        found = answers[query.name]
+        body = _list(found) if query.name in _LISTED and found.rows else table(found)
+        if query.name == "signal":
+            body = el("details", el("summary", f"{len(found.rows)} minutes"), body)
+        sql = el("details", el("summary", "The query"), el("pre", query.sql))
+        made.append(el("section", el("h2", query.question), body, sql))
+    return made
+
+
+def _list(answer: Answer) -> Element:
+    pairs = zip(answer.columns, answer.rows[0], strict=True)
+    return facts((name.replace("_", " "), shown(value)) for name, value in pairs)
