@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from mutations import Damage
 
@@ -52,25 +54,40 @@ SETTINGS = MeasureSettings(
 )
 
 
+WORDS = [*Record.__struct_fields__, "segment", "features", "x", "country", "plan", "unknown"]
+
+
+def members(seed: Any) -> list[tuple[str, Any]]:
+    """Keys and values of a record, and of an array of records those of each."""
+    return list(seed.items()) if isinstance(seed, dict) else [pair for item in seed for pair in members(item)]
+
+
 class DecoderTarget:
     """Makes batches of damaged records and gives them to a partition, a new one now and then."""
 
     name = "decoder"
     batch = BATCH
 
-    def __init__(self, rng: Random) -> None:
-        self._rng = rng
-        words = [*Record.__struct_fields__, "segment", "features", "x", "country", "plan", "unknown"]
-        self._damage = Damage(rng, words, [value for seed in SEEDS for value in seed.values()])
-        self._texts = [json.dumps(seed).encode() for seed in SEEDS]
+    def __init__(
+        self,
+        rng: Random,
+        settings: MeasureSettings = SETTINGS,
+        seeds: Sequence[Any] = SEEDS,
+        words: Sequence[str] = WORDS,
+    ) -> None:
+        self._rng, self._settings, self._seeds = rng, settings, seeds
+        values = [value for seed in seeds for _, value in members(seed)]
+        self._damage = Damage(rng, words, values)
+        self._texts = [json.dumps(seed).encode() for seed in seeds]
         self._detector = LanguageDetector()
         self._fed = 0
         self.seen: Counter[str] = Counter()
         self._fresh()
 
     def _fresh(self) -> None:
+        names = Names(self._settings.by, self._settings.max_streams)
         self._aggregator = PartitionAggregator(
-            SETTINGS, Names(SETTINGS.by, SETTINGS.max_streams), LanguageSampler(self._detector), "predictions", 0,
+            self._settings, names, LanguageSampler(self._detector), "predictions", 0,
             from_offset=0, max_event_ms=None, predictions=None,
         )  # fmt: skip
 
@@ -80,7 +97,7 @@ class DecoderTarget:
         for _ in range(BATCH):
             kind = self._rng.random()
             if kind < 0.45:
-                tree = self._damage.tree(self._rng.choice(SEEDS))
+                tree = self._damage.tree(self._rng.choice(self._seeds))
                 made.append(json.dumps(tree, ensure_ascii=kind < 0.2).encode("utf-8", "surrogatepass"))
             elif kind < 0.9:
                 made.append(self._damage.text(self._rng.choice(self._texts), self._texts))
@@ -88,12 +105,15 @@ class DecoderTarget:
                 made.append(self._rng.choice([*self._texts, None]))
         return made
 
+    def _batch(self, values: list[bytes | None]) -> RawBatch:
+        return RawBatch(range(self._fed, self._fed + len(values)), [CLOCK_MS] * len(values), values)
+
     def feed(self, values: list[bytes | None]) -> None:
         """Count them; raises where one is neither counted nor skipped, or what was counted cannot be stored."""
         if self._fed >= PARTITIONS_LAST:
             self._fresh()
             self._fed = 0
-        batch = RawBatch(range(self._fed, self._fed + len(values)), [CLOCK_MS] * len(values), values)
+        batch = self._batch(values)
         self._fed += len(values)
         self._aggregator.add(batch, CLOCK_MS)
         intake = self._aggregator.take()
@@ -105,7 +125,8 @@ class DecoderTarget:
             json.loads(sample.record)
             if "\x00" in sample.record + sample.record_id + sample.version:
                 raise AssertionError("a sample that Postgres would refuse")
-        self.seen["counted"] += intake.counted
+        self.seen["counted"] += intake.counted - intake.ignored
+        self.seen["ignored"] += intake.ignored
         for skipped in intake.skipped:
             self.seen[skipped.reason] += skipped.count
 

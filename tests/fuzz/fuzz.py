@@ -18,10 +18,12 @@ import click
 import psutil
 from decoder import DecoderTarget
 from loader import LoaderTarget
+from mapped import MappedTarget
 
 CORPUS = Path(__file__).with_name("corpus")
 INPUT_S = 2.0
 GROWTH_MB = 64
+TARGETS = ("decoder", "mapped", "loader")
 
 
 class TooLongError(Exception):
@@ -55,6 +57,13 @@ def culprits(target: Any, inputs: list[Any]) -> list[tuple[Any, str]]:
         except Exception:
             found.append((one, traceback.format_exc()))
     return found
+
+
+def target_of(name: str, rng: Random, folder: Path) -> Any:
+    """The target of a name."""
+    if name == "loader":
+        return LoaderTarget(rng, folder)
+    return DecoderTarget(rng) if name == "decoder" else MappedTarget(rng)
 
 
 def fuzz(
@@ -96,16 +105,15 @@ def _keep(name: str, culprit: Any, error: str, folder: Path | None) -> None:
 @click.option("--inputs", default=1_000_000, show_default=True, help="For each target.")
 @click.option("--minutes", default=float("inf"), help="Stop a target after that long.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--target", type=click.Choice(["decoder", "loader", "both"]), default="both", show_default=True)
-def main(inputs: int, minutes: float, seed: int, target: str) -> None:
+@click.option("--target", "only", type=click.Choice([*TARGETS, "all"]), default="all", show_default=True)
+def main(inputs: int, minutes: float, seed: int, only: str) -> None:
     """Fuzz; exits 1 after a crash, a hang, or memory that grew."""
     warnings.simplefilter("error")
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("decoder", "loader"):
-            if target in (name, "both"):
-                rng = Random(seed)
-                made = DecoderTarget(rng) if name == "decoder" else LoaderTarget(rng, Path(folder))
+        for name in TARGETS:
+            if only in (name, "all"):
+                made = target_of(name, Random(seed), Path(folder))
                 found = fuzz(made, inputs, warm=inputs // 10, deadline=time.monotonic() + 60 * minutes)
                 bad += found["crashes"] + (found["grown_mb"] > GROWTH_MB)
                 click.echo(f"{name}: {found['seen']}")

@@ -5,18 +5,16 @@ from collections import Counter
 from random import Random
 
 import pytest
-from decoder import DecoderTarget
-from fuzz import CORPUS, GROWTH_MB, INPUT_S, TooLongError, fuzz, limited
-from loader import LoaderTarget
+from fuzz import CORPUS, GROWTH_MB, INPUT_S, TARGETS, TooLongError, fuzz, limited, target_of
 
 SECONDS = 2.0
 
 
 def made(name, folder, seed=1):
-    return DecoderTarget(Random(seed)) if name == "decoder" else LoaderTarget(Random(seed), folder)
+    return target_of(name, Random(seed), folder)
 
 
-@pytest.mark.parametrize("name", ["decoder", "loader"])
+@pytest.mark.parametrize("name", TARGETS)
 def test_damaged_inputs_do_no_harm(name, tmp_path):
     # A seed of the day: what one run misses another may find, and the seed is in the report.
     seed = int(time.time() // 86_400)

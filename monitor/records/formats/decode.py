@@ -159,17 +159,12 @@ def _paths(form: Format, further: Iterable[Place]) -> Iterator[tuple[str, ...]]:
     within = (*form.root, *form.each)
     for place in (*form.places(), *further):
         if place.origin is Origin.ITEM:
-            yield _parsable((*within, *place.path))
+            yield (*within, *place.path)
         elif place.origin is Origin.OUTER:
-            yield from {_parsable((*within[:i], *place.path)) for i in range(len(within) + 1)}
+            ends = [i + 1 for i, key in enumerate(within) if key == EVERY]
+            yield from ((*within[:i], *place.path) for i in (0, len(form.root), *ends))
     if within:
         yield (*within, "")
-
-
-def _parsable(path: tuple[str, ...]) -> tuple[str, ...]:
-    """A flattened list is spread over many keys, so all of their object is kept."""
-    at = next((i for i, key in enumerate(path) if key.endswith(f".{EVERY}")), len(path))
-    return path[:at]
 
 
 class MessageTimes:

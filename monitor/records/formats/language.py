@@ -9,6 +9,9 @@ from typing import Final
 EVERY: Final = "*"
 """A step of a path into all items of an array."""
 
+FLAT: Final = f".{EVERY}"
+"""The end of a key that stands for a list which was flattened into many."""
+
 KAFKA_PARTS: Final = ("key", "topic", "timestamp")
 STATUSES: Final = ("ok", "error", "timeout", "rejected")
 

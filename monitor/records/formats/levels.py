@@ -8,13 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from monitor.records.columns import Column
-from monitor.records.formats.language import EVERY
+from monitor.records.formats.language import EVERY, FLAT
 from monitor.records.formats.pruned import Pruned
 from monitor.records.formats.texts import attributes, unflattened
 
 Path = tuple[str, ...]
 
-_FLAT: Final = f".{EVERY}"
 _DIGITS: Final = 9
 _NONE: Final = type(None)
 
@@ -55,7 +54,7 @@ class Level:
         if list in map(type, column) and not key.isdecimal():
             # Attributes are asked for many names: they become objects once.
             column = self._known[tuple(before)] = [attributes(v) if type(v) is list else v for v in column]
-        if key.endswith(_FLAT):
+        if key.endswith(FLAT):
             return _flat(column, key)
         if set(map(type, column)) == {dict}:
             return [v.get(key) for v in column]
@@ -101,7 +100,7 @@ class Level:
 
 
 def _flat(column: Column, key: str) -> Column:
-    name = key.removesuffix(_FLAT)
+    name = key.removesuffix(FLAT)
     return [unflattened(v, name) if type(v) is dict else None for v in column]
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from monitor.records.formats.language import EVERY
+from monitor.records.formats.language import EVERY, FLAT
 
 Paths = Iterable[tuple[str, ...]]
 
@@ -46,7 +46,9 @@ def pruned(paths: Paths) -> Any:
     by_name = [path for path in paths if path[0] != EVERY and not path[0].isdecimal()]
     inner = [path[1:] for path in paths if path[0] == EVERY or path[0].isdecimal()]
     items = Any if by_name and inner else _named_items(by_name) if by_name else pruned(inner)
-    return _object(paths) | list[items] | _SCALAR  # type: ignore[valid-type]
+    # Of a list that was flattened into keys nobody knows how many there are.
+    members = dict[str, Any] if any(path[0].endswith(FLAT) for path in paths) else _object(paths)
+    return members | list[items] | _SCALAR  # type: ignore[valid-type]
 
 
 def pruned_messages(paths: Paths) -> Any:

@@ -1,0 +1,73 @@
+"""Mapped messages of every preset, damaged: each is counted, ignored or skipped, and can be stored."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from decoder import CLOCK_MS, SETTINGS, DecoderTarget
+
+from monitor.config.mapping import preset
+from monitor.config.presets import PRESETS
+from monitor.records.aggregate import RawBatch
+
+FIXTURES = Path(__file__).parents[1] / "records" / "formats"
+
+
+class PresetTarget(DecoderTarget):
+    """Messages of one preset, with headers that fit and others."""
+
+    def __init__(self, rng: Random, of: str) -> None:
+        lines = [json.loads(line) for line in (FIXTURES / f"{of}.jsonl").read_text().splitlines()]
+        enveloped = [isinstance(m, dict) and m.keys() == {"headers", "value"} for m in lines]
+        seeds = [m["value"] if e else m for m, e in zip(lines, enveloped, strict=True)]
+        self._headers = [
+            list(m["headers"].items()) if e else [] for m, e in zip(lines, enveloped, strict=True)
+        ]
+        words = sorted({key for seed in seeds for key in keys(seed)} | {"unknown"})
+        super().__init__(rng, replace(SETTINGS, format=preset(of)), seeds, words)
+
+    def _batch(self, values: list[bytes | None]) -> RawBatch:
+        keys = [self._rng.choice([None, b"k", b"\xff"]) for _ in values]
+        headers = [
+            [(name, value.encode()) for name, value in self._rng.choice([*self._headers, []])] for _ in values
+        ]
+        offsets = range(self._fed, self._fed + len(values))
+        return RawBatch(offsets, [CLOCK_MS] * len(values), values, keys, headers)
+
+
+class MappedTarget:
+    """One preset after the other."""
+
+    name = "mapped"
+
+    def __init__(self, rng: Random) -> None:
+        self._turns = cycle([PresetTarget(rng, of) for of in PRESETS])
+        self._now = next(self._turns)
+        self.seen: Counter[str] = Counter()
+
+    def inputs(self) -> list[bytes | None]:
+        """A batch of the next preset's messages."""
+        self._now = next(self._turns)
+        return self._now.inputs()
+
+    def feed(self, values: list[bytes | None]) -> None:
+        """As the decoder's target does."""
+        self._now.seen = self.seen
+        self._now.feed(values)
+
+    def forget(self) -> None:
+        """Begin a partition anew."""
+        self._now.forget()
+
+
+def keys(value: Any) -> Iterator[str]:
+    """All keys in a tree."""
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from keys(inner)
