@@ -183,6 +183,48 @@ def test_an_item_that_is_no_object_is_a_value_itself() -> None:
     assert [r["prediction"] for r in mapped(mapping, {"name": "m", "predictions": [1, "b"]})] == [1, "b"]
 
 
+def test_objects_and_lists_of_attributes_are_read_alike_in_one_batch() -> None:
+    """Messages of one kind are taken apart in one pass; those of several forms one by one."""
+    flat = {"attributes": {"model": "a", "said.0.content": "x"}, "events": {"end": {"at": 1, "name": "n"}}}
+    listed = {
+        "attributes": [
+            {"key": "model", "value": {"stringValue": "b"}},
+            {"key": "said.0.content", "value": "y"},
+        ],
+        "events": [{"name": "begin", "at": 0}, {"name": "end", "at": 2}],
+    }
+    mapping = """
+    map: {model: /attributes/model, output: "/attributes/said.*", latency_ms: /events/end/at, id: /events/end/name,
+          user: /attributes/n}
+    """
+    number = {
+        "attributes": [{"key": "model", "value": "c"}, {"key": "n", "value": {"intValue": "7"}}],
+        "events": 3,
+    }
+    found = mapped(mapping, flat, listed, [listed, number])
+    assert [
+        (r["model"], r.get("output"), r.get("latency_ms"), r.get("id"), r.get("user")) for r in found
+    ] == [
+        ("a", "x", 1.0, "n", None),
+        ("b", "y", 2.0, "end", None),
+        ("b", "y", 2.0, "end", None),
+        ("c", None, None, None, 7),
+    ]
+
+
+def test_texts_of_all_parts_are_one_text() -> None:
+    parts = [
+        {"content": [{"text": "One."}, {"text": "Two."}]},
+        {"content": [{"other": 1}]},
+        {"content": None},
+    ]
+    mapping = (
+        "map: {output: '/response/output/*/content/*/text', prediction: '/response/output/*/content/0/text'}"
+    )
+    record = one(mapping, {"model": "m", "response": {"output": parts}})
+    assert (record["output"], record["prediction"]) == ("One.\nTwo.", "One.")
+
+
 def test_where_tells_by_text_by_absence_and_by_alternatives() -> None:
     log = Log(form_of("{where: [{kind: [a, null], n: 1}, {kind: z}], map: {model: model}}"))
     messages = [{"kind": "a", "n": 1}, {"n": 1.0}, {"kind": "z"}, {"kind": "b", "n": 1}, {"kind": "a"}]

@@ -65,8 +65,9 @@ class Level:
         nothing = kind()
         objects = [nothing if v is None else v for v in column] if None in column else column
         flat = list(chain.from_iterable(map(msgspec.structs.astuple, objects)))
-        for i, name in enumerate(kind.attribute):
-            self._known[*path, name] = flat[i :: len(kind.attribute)]
+        names = kind.__struct_encode_fields__
+        for i, name in enumerate(names):
+            self._known[*path, name] = flat[i :: len(names)]
 
     def outside(self, path: Path) -> Column:
         """As `at`, in the nearest of the objects around each value that has something there."""

@@ -21,6 +21,14 @@ class Pruned(msgspec.Struct, gc=False):
         return getattr(self, self.attribute[name]) if name in self.attribute else None
 
 
+class Named(Pruned, gc=False):
+    """An attribute with its key and value, or an object with its name."""
+
+    key: Any = None
+    value: Any = None
+    name: Any = None
+
+
 class AnyValue(msgspec.Struct, gc=False):
     """A value of an attribute (opentelemetry-proto, common.proto)."""
 
@@ -66,16 +74,17 @@ def _object(paths: Sequence[tuple[str, ...]]) -> Any:
 def _named_items(paths: Sequence[tuple[str, ...]]) -> Any:
     """Attributes with a key and a value, or objects with a name, asked for by these."""
     inner = [path[1:] for path in paths if len(path) > 1]
-    further = dict.fromkeys((path[0] for path in inner), Any)
     value: Any = AnyValue | list[Any] | _SCALAR
-    return _struct(further | {"key": Any, "value": value, "name": Any}) | list[Any] | _SCALAR
+    further = dict.fromkeys((path[0] for path in inner if path[0] not in Named.__struct_fields__), Any)
+    return _struct(further, {"key": Any, "value": value, "name": Any}, Named) | list[Any] | _SCALAR
 
 
-def _struct(members: dict[str, Any]) -> Any:
-    attribute = {name: f"f{i}" for i, name in enumerate(members)}
-    fields = [(attribute[name], kind, None) for name, kind in members.items()]
-    made: Any = msgspec.defstruct(
-        "Message", fields, bases=(Pruned,), rename={a: n for n, a in attribute.items()}, gc=False
-    )
+def _struct(
+    members: dict[str, Any], of_base: dict[str, Any] | None = None, base: type[Pruned] = Pruned
+) -> Any:
+    attribute = {name: name for name in of_base or ()} | {name: f"f{i}" for i, name in enumerate(members)}
+    fields = [(attribute[name], kind, None) for name, kind in ((of_base or {}) | members).items()]
+    renamed = {attribute[name]: name for name in attribute}
+    made: Any = msgspec.defstruct("Message", fields, bases=(base,), rename=renamed, gc=False)
     made.attribute = attribute
     return made

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.records.formats.pruned import AnyValue, Pruned
+from monitor.records.formats.pruned import AnyValue, Named
 
 ROLES: Final = {"input": frozenset({"user", "human"}), "output": frozenset({"assistant", "ai", "model"})}
 """Whose message is the text of a field; the last of these counts, or of an answer without roles all."""
@@ -61,21 +61,25 @@ def attributes(items: list[Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for item in items:
-        if isinstance(item, dict | Pruned):
-            if type(key := item.get("key")) is str:
-                value = item.get("value")
-                if type(value) is AnyValue:
-                    value = value.stringValue if type(value.stringValue) is str else _held(value)
-                else:
-                    value = any_value(value)
-                found.setdefault(key, value)
-            elif type(name := item.get("name")) is str:
-                found.setdefault(name, item)
+        if isinstance(item, Named):
+            key, value, name = item.key, item.value, item.name
+        elif type(item) is dict:
+            key, value, name = item.get("key"), item.get("value"), item.get("name")
+        else:
+            continue
+        if type(key) is str:
+            found.setdefault(key, _held(value) if type(value) is AnyValue else any_value(value))
+        elif type(name) is str:
+            found.setdefault(name, item)
     return found
 
 
 def _held(value: AnyValue) -> Any:
-    """What is in one of the other members of an AnyValue."""
+    """The value that an AnyValue holds."""
+    if type(value.stringValue) is str:
+        return value.stringValue
+    if value.intValue is not None:
+        return any_value({"intValue": value.intValue})
     members = zip(value.__struct_fields__, msgspec.structs.astuple(value), strict=True)
     return next((any_value({kind: held}) for kind, held in members if held is not None), None)
 
