@@ -17,6 +17,7 @@ from monitor.records.formats.language import (
     EVERY,
     KAFKA_PARTS,
     STATUSES,
+    Condition,
     Duration,
     Expression,
     Field,
@@ -27,7 +28,6 @@ from monitor.records.formats.language import (
     Outcome,
     Place,
     Split,
-    Test,
 )
 from monitor.records.record import FEATURES, ID, SEGMENT, TRACE_ID, Record
 
@@ -166,7 +166,7 @@ def _close(section: Section) -> None:
         section.wrong(f"{shown(key)} is not a key of such a value", meant(key, MODIFIERS), at=key)
 
 
-def _plain(section: Section, of: Expression, when: tuple[Test, ...], field: str) -> Field:
+def _plain(section: Section, of: Expression, when: tuple[Condition, ...], field: str) -> Field:
     factor = section.take("unit", _unit, None)
     if "unit" in section and field not in TIMES:
         section.wrong(f"unit has no effect on {field}", f"it is for {listed(TIMES)}", at="unit")
@@ -177,7 +177,7 @@ def _plain(section: Section, of: Expression, when: tuple[Test, ...], field: str)
     return Field(of, factor, section.take("json", _json, None), missing, plus, when)
 
 
-def _outcome(section: Section, of: Expression, when: tuple[Test, ...], field: str) -> Outcome:
+def _outcome(section: Section, of: Expression, when: tuple[Condition, ...], field: str) -> Outcome:
     if field != "status":
         section.wrong(f"{field} is no status", "ok, error, timeout and rejected stand under status only")
     words: dict[str, str] = {}
@@ -277,18 +277,18 @@ def _items(node: Node) -> tuple[str, ...]:
     return path if EVERY in path else (*path, EVERY)
 
 
-def _alternatives(node: Node, report: Report) -> tuple[tuple[Test, ...], ...]:
+def _alternatives(node: Node, report: Report) -> tuple[tuple[Condition, ...], ...]:
     return each(node, partial(_tests, report=report), report)
 
 
-def _tests(node: Node, report: Report) -> tuple[Test, ...]:
+def _tests(node: Node, report: Report) -> tuple[Condition, ...]:
     found = _mapping(node, "such as {call_type: [completion, acompletion]}")
     if not found.values:
         raise WrongError("there is nothing to compare", "such as {call_type: completion}")
     return tuple(_test(found, key, report) for key in found.values)
 
 
-def _test(node: MappingNode, key: str, report: Report) -> Test:
+def _test(node: MappingNode, key: str, report: Report) -> Condition:
     value = node.values[key]
     items = value.items if isinstance(value, Sequence) else (value,)
     if not items:
@@ -296,4 +296,4 @@ def _test(node: MappingNode, key: str, report: Report) -> Test:
     filled = tuple(item for item in items if not (isinstance(item, Scalar) and item.empty))
     texts = each(Sequence(value.place, value.path, filled), text, report)
     at = place(Scalar(node.keys[key], value.path, key, key, plain=False))
-    return Test(at, frozenset(texts), absent=len(filled) < len(items))
+    return Condition(at, frozenset(texts), absent=len(filled) < len(items))

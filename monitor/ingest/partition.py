@@ -55,7 +55,8 @@ class OwnedPartition:
     """A partition from its acquisition until it is dropped.
 
     `expected` is the offset after all that went into checkpoints, stored or in flight. `stored` is what the
-    ledger has, with the largest times as of there. `submitted_at` and the ends' times are monotonic seconds.
+    ledger has, with the largest times as of there. `recorded_ms` is when the last record of ours came, as of the last
+    checkpoint. `submitted_at` and the ends' times are monotonic seconds.
     """
 
     tp: TopicPartition
@@ -71,6 +72,7 @@ class OwnedPartition:
     counted: int
     skipped: int
     last_record_ms: int | None = None
+    recorded_ms: int | None = None
     end: int | None = None
     end_at: float = 0.0
     dirty: bool = False
@@ -168,6 +170,10 @@ class OwnedPartition:
         position = position if until is None else min(position, until)
         intake = self._intake(position, clock_ms)
         self.largest = self.largest.with_(intake)
+        if intake.ignored == intake.counted and intake.ignored and not intake.skipped:
+            # Messages that are none of ours move no event time: with these alone the partition is quiet (rule 3).
+            self.last_record_ms = self.recorded_ms
+        self.recorded_ms = self.last_record_ms
         self.expected = position
         self.skips = []
         self.dirty = False

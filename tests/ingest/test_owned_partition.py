@@ -1,5 +1,6 @@
 """A partition's memory: which offsets it takes up, what a checkpoint covers, when it has caught up."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from monitor.ingest.unpack import Polled
 from monitor.ingest.writer import Ticket
 from monitor.records.aggregate import PartitionAggregator
 from monitor.records.delta import SkippedRange
+from monitor.records.formats.language import Condition, Format, Place
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
 from monitor.records.sampling import LanguageSampler
@@ -79,6 +81,31 @@ def test_the_largest_times_go_on_from_the_ledgers(owned: OwnedPartition) -> None
     owned.add([record(101, NOW_MS)], NOW_MS)
     later = owned.take(102, NOW_MS, 3.0)
     assert (later.max_event_ms, later.max_kafka_ms, later.last_record_ms) == (NOW_MS, NOW_MS, NOW_MS)
+
+
+def test_rule_3_messages_of_others_alone_leave_a_partition_quiet() -> None:
+    """They come all the time and move no event time: a busy partition of such would hold the watermark for ever."""
+    others = Format(
+        {"model": Place(("model",))}, where=((Condition(Place(("kind",)), frozenset(), absent=True),),)
+    )
+    settings = replace(SETTINGS, format=others)
+
+    def mapped(topic: str, partition: int, offset: int, max_event_ms: int | None) -> PartitionAggregator:
+        return PartitionAggregator(
+            settings, NAMES, SAMPLER, topic, partition, from_offset=offset, max_event_ms=max_event_ms
+        )
+
+    row = Progress("id", 0, 100, 90, 10, NOW_MS - 5_000, NOW_MS - 4_000)
+    owned = OwnedPartition.begin(TopicPartition("t", 0), uuid4(), row, 100, mapped, 0.0)
+    span = b'{"model": "chat", "kind": "http"}'
+
+    owned.add([record(100, value=span)], NOW_MS)
+    assert owned.take(101, NOW_MS, 1.0).last_record_ms is None
+    owned.add([record(101), record(102, value=span)], NOW_MS + 1_000)
+    assert owned.take(103, NOW_MS + 1_000, 2.0).last_record_ms == NOW_MS + 1_000
+    owned.add([record(103, value=span)], NOW_MS + 4_000)
+    later = owned.take(104, NOW_MS + 4_000, 5.0)
+    assert (later.last_record_ms, later.intake.counted, later.intake.next_offset) == (NOW_MS + 1_000, 1, 104)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mapping_building import Log, Read, mapped
+from mapping_building import Log, Read, form_of, mapped
 
 from monitor.config.mapping import preset
 from monitor.config.presets import PRESETS
@@ -123,6 +123,16 @@ def test_kserve_reads_both_modes_of_cloudevents_alike(name: str) -> None:
     assert (v2["model"], v2["version"], v2["prediction"]) == ("fraud", "7", 1)
     assert (chat["output"], chat["output_tokens"], chat["finish_reason"]) == (ANSWER, 7, "stop")
     assert chat["segment"] == {"namespace": "prod", "component": "predictor", "endpoint": "default"}
+
+
+def test_kserve_gives_a_record_of_each_prediction_where_the_file_says_so() -> None:
+    form = form_of("{format: kserve, each: /predictions/*, map: {prediction: /}}")
+    answer = [("ce_type", b"org.kubeflow.serving.inference.response"), ("ce_inferenceservicename", b"fraud")]
+    found = Log(form, headers=[answer]).read({"predictions": ["A", "B"], "model_version": "7"})
+    assert [(r["model"], r["version"], r["prediction"]) for r in found.records()] == [
+        ("fraud", "7", "A"),
+        ("fraud", "7", "B"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["apisix", "kong"])

@@ -11,6 +11,7 @@ from monitor.records.columns import Column
 from monitor.records.delta import F64
 from monitor.records.formats.language import (
     EVERY,
+    Condition,
     Duration,
     Expression,
     Field,
@@ -20,7 +21,6 @@ from monitor.records.formats.language import (
     Outcome,
     Place,
     Split,
-    Test,
 )
 from monitor.records.formats.levels import Level
 from monitor.records.formats.texts import ROLES, from_json, text_of
@@ -70,7 +70,7 @@ class Reader:
             found = [None if v in expression.missing else v for v in texts(found)]
         return found
 
-    def met(self, tests: Iterable[Test]) -> list[bool]:
+    def met(self, tests: Iterable[Condition]) -> list[bool]:
         """Where all tests are met: bool[n]."""
         met = [True] * len(self.level.values)
         for test in tests:

@@ -35,7 +35,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Condition:
     """Whether the text at `place` is one of `texts`, or `EVERY` is; with `absent`, also where there is nothing."""
 
     place: Place
@@ -63,7 +63,7 @@ class Field:
     json: tuple[str, ...] | None = None
     missing: frozenset[str] = frozenset()
     plus: Place | None = None
-    when: tuple[Test, ...] = ()
+    when: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Duration:
     end: "Expression"
     factor: float | None = None
     other_than: Place | None = None
-    when: tuple[Test, ...] = ()
+    when: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Outcome:
     words: Mapping[str, str]
     absent: str | None = None
     otherwise: str | None = None
-    when: tuple[Test, ...] = ()
+    when: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Format:
     fields: Mapping[str, Expression]
     root: tuple[str, ...] = ()
     each: tuple[str, ...] = ()
-    where: tuple[tuple[Test, ...], ...] = field(default=())
+    where: tuple[tuple[Condition, ...], ...] = field(default=())
 
     def places(self) -> Iterator[Place]:
         """Every place that is read."""
