@@ -183,9 +183,15 @@ def muted(rows: Rows, mask: Flags) -> Rows:
 
 
 def alarmed(rows: Rows, mask: Flags) -> Rows:
-    """Rows of `mask` bool[r] have alarmed: from here on they wait for recovery."""
-    log_r = np.where((mask & ~rows.alarmed)[:, None], -np.inf, rows.log_r)
-    return replace(rows, alarmed=rows.alarmed | mask, log_r=log_r)
+    """Rows of `mask` bool[r] have alarmed: from here on they wait for recovery, to which nothing before counts."""
+    fresh = mask & ~rows.alarmed
+    return replace(
+        rows,
+        alarmed=rows.alarmed | mask,
+        log_r=np.where(fresh[:, None], -np.inf, rows.log_r),
+        k=np.where(fresh, 0.0, rows.k),
+        n=np.where(fresh, 0.0, rows.n),
+    )
 
 
 def restarted(rows: Rows, mask: Flags) -> Rows:

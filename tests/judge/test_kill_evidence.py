@@ -1,5 +1,6 @@
 """Kill evidence: level-triggered, on 1 s slots, with its incident (rule 5; detection.md, section 4)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,22 @@ def test_rule_5_seconds_before_a_release_never_kill_however_late_they_are_judged
     first = next(d for d in decisions if isinstance(d, Trip))
     assert 38 <= first.detected_ms // 1000 <= 41
     assert first.onset_ms >= 30_000
+
+
+def test_what_was_calm_before_the_kill_in_the_same_block_is_no_recovery(tmp_path: Path) -> None:
+    """The block goes on after the trip, and its switch pauses the panes that fail."""
+    rules = RULES.replace("warning: 2x, ", "").replace("kill: chat", "kill: chat, clear_for: 30s")
+    plan, state = plan_of(tmp_path, rules), JudgeState()
+    for pane in range(63):
+        state, _ = core.pane_step(state, errors(pane, 100, 1), plan)
+    (block,) = set(state.watches["errors/error"].rows.block.tolist())
+    assert (63 % block, block) == (3, 6)
+    state, found = fed(plan, [(630 + i, 20, 20) for i in range(10)], state)
+    assert any(isinstance(d, Trip) for d in found)
+    for pane in range(63, 90):
+        failing = replace(errors(pane, 100, 90), paused=frozenset({1}))
+        state, moves = core.pane_step(state, failing, plan)
+        assert moves == []
 
 
 def test_ten_spikes_in_an_hour_of_retries_never_kill(plan: Plan) -> None:

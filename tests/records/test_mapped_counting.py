@@ -7,6 +7,7 @@ from mapping_building import form_of
 from record_building import CLOCK_MS, START_MS, Partition, batch, count, value
 
 from monitor.records.decode import RawBatch
+from monitor.records.formats.decode import MOST_ITEMS
 from monitor.records.settings import MeasureSettings
 from monitor.records.signals import Kind
 from monitor.records.user_signals import UserSignal, user_signal
@@ -40,6 +41,13 @@ def test_every_message_is_counted_or_skipped_once_however_many_records_it_holds(
     assert (counted.intake.counted, counted.intake.ignored, counted.requests()) == (4, 2, 3)
     assert counted.reasons() == {2: "no_model", 5: "not_an_object"}
     assert counted.intake.next_offset == len(messages)
+
+
+def test_a_message_of_more_records_than_memory_is_meant_for_is_skipped_and_its_neighbours_count() -> None:
+    bomb = b"[" + b",".join([b"{}"] * (MOST_ITEMS + 1)) + b"]"
+    counted = count(json.dumps(theirs()).encode(), bomb, json.dumps(theirs()).encode(), settings=settings())
+    assert counted.reasons() == {1: "too_many_items"}
+    assert counted.requests() == 2
 
 
 def test_only_what_is_ignored_moves_the_offset_on() -> None:

@@ -27,6 +27,9 @@ _NO_MODEL: Final = Refused("no_model", "nothing is where the mapping looks for `
 _NO_OBJECT: Final = Refused("not_an_object", "the message is neither an object nor an array of objects")
 _NO_ROOT: Final = Refused("no_root", "there is no object where `source.root` points")
 _NO_ITEMS: Final = Refused("no_items", "there is no array where `source.each` points")
+MOST_ITEMS: Final = 10_000
+"""Records in one message: `[{},{},...]` of 1 MiB has three hundred thousand, each with all columns of a record."""
+_TOO_MANY: Final = Refused("too_many_items", f"one message has more than {MOST_ITEMS:,} records")
 _OF_SAMPLES: Final = (ID, TRACE_ID)
 
 
@@ -100,6 +103,9 @@ class MappedDecoder:
                 level = _only(level, [type(v) is list for v in level.at(path[:at])], refused, _NO_ITEMS)
             level, path, first = level.spread(path[:at]), path[at + 1 :], False
         level = level.inner(path) if path else level
+        if len(level.message) > MOST_ITEMS:
+            many = {row for row, n in Counter(level.message).items() if n > MOST_ITEMS}
+            level = _only(level, [row not in many for row in level.message], refused, _TOO_MANY)
         return _only(level, [row not in refused for row in level.message], {}, _NO_ITEMS)
 
     def _matching(self, level: Level, envelope: Envelope) -> Level:
