@@ -1,7 +1,7 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint fuzz faults demo bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak \
-	peers lock clean
+.PHONY: help setup test test-parties lint fuzz faults demo
+.PHONY: bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,10 +21,10 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Many tests wait for a broker or a process, so one worker more than two cores keeps them busy.
-WORKERS := 3
+# Each has its own Kafka and Postgres. Tests wait for processes of their own, so more workers than cores make some late.
+WORKERS := 2
 
-test: setup ## Run all tests, on a real Kafka and a real Postgres for each of WORKERS=3
+test: setup ## Run all tests, on a real Kafka and a real Postgres for each of WORKERS=2
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 test-parties: setup ## Test against Debian's Alertmanager and promtool too, installing them where they are missing (needs root and apt)

@@ -31,14 +31,18 @@ KEEP_1H: Final = timedelta(days=365)
 
 
 def ensure_partitions(engine: Engine, now_ms: int | None = None) -> None:
-    """Make the partitions of the next 6 hours (checkpoint) and 2 days (pane_10s, sample).
+    """Make the partitions of the next 6 hours (checkpoint) and 2 days (pane_10s, sample), and those for roll-ups.
 
-    The database's clock counts, since rows are stamped by it; `now_ms` names a further clock to be ready for.
+    The database's clock counts, since rows are stamped by it; `now_ms` names a further clock to be ready for. A query
+    that was planned before a partition came does not see what has moved into it: those are there long before.
     """
     clocks = [database_ms(engine), *([] if now_ms is None else [now_ms])]
     for parent, ahead in ((CHECKPOINT, _HOURS_AHEAD), (PANE_10S, _DAYS_AHEAD), (SAMPLE, _DAYS_AHEAD)):
         current = [clock // parent.span_ms for clock in clocks]
         partitions.ensure(engine, parent, {c + step for c in current for step in range(-1, ahead + 1)})
+    for parent in (PANE_5M, PANE_1H):
+        current = [clock // parent.span_ms for clock in clocks]
+        partitions.ensure(engine, parent, {c + step for c in current for step in (-2, -1, 0)})
 
 
 def ensure_pane_days(engine: Engine, days: Iterable[int]) -> None:
@@ -69,7 +73,7 @@ def drop_old(
         for parent, clock_ms, keep, done in (
             (CHECKPOINT, stamped_ms, keep_checkpoints, _consumed),
             (PANE_10S, event_ms, timedelta(days=1), empty),
-            (PANE_5M, event_ms, timedelta(days=7), empty),
+            (PANE_5M, event_ms, timedelta(days=21), empty),
             (PANE_1H, event_ms, keep_panes, _always),
             (SAMPLE, stamped_ms, keep_samples, _always),
         ):

@@ -49,7 +49,8 @@ def explain(folder: Path, engine: Engine, *arguments: str) -> Result:
     path = folder / "alerts.yaml"
     rules = "rules: [{name: e, signal: error, above: 2x}]\nreceivers: {default: {slack: {url: 'https://s.example'}}}"
     path.write_text(f'store: {{url: "{url}"}}\n{rules}')
-    return CliRunner().invoke(cli.cli, ["explain", *arguments, "-c", str(path)])
+    arguments = ("explain", *arguments, "-c", str(path))
+    return CliRunner(env={"COLUMNS": "100"}).invoke(cli.cli, arguments)
 
 
 def told(result: Result) -> dict[str, str]:

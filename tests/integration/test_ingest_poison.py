@@ -70,7 +70,8 @@ def produce_batches(bench: Bench, topic: str, n: int, size: int) -> None:
 
 
 POISON: dict[str, tuple[bytes | None, str | None]] = {
-    "not JSON": (b"\x00\x01nonsense", "not_json"),
+    "not JSON": (b"{nonsense", "not_json"),
+    "Avro or Protobuf": (b"\x00\x01nonsense", "binary"),
     "JSON but no object": (b"[1, 2, 3]", "not_an_object"),
     "no model": (b'{"id": "x"}', "no_model"),
     "invalid UTF-8": (b'{"model": "\xff\xfe"}', "invalid_utf8"),

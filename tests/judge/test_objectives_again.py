@@ -69,7 +69,8 @@ def test_run_backtest_and_replay_agree_on_what_burns(ledger: Ledger, tmp_path: P
     assert (backtested["rule"], backtested["severity"]) == (rule, severity) == ("slo", "critical")
     assert [iso_ms(backtested[name]) for name in ("onset_at", "detected_at")] == [onset, detected]
     began = ledger.start_ms + 180 * 10_000
-    assert began - 60_000 < int(str(onset)) <= began
+    # To the minute: one that begins with the burn may seem to begin with the next.
+    assert began - 60_000 < int(str(onset)) <= began + 60_000
     # In a young log the slowest windows (3d and 6h, factor 1) hold all of it: they fire past 1% of all so far.
     bad = next(i for i in range(60) if 5 * i > 0.01 * 20 * (180 + i))
     assert detected == began + bad * 10_000

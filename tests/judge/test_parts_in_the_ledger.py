@@ -76,7 +76,8 @@ def test_a_canary_is_named_as_the_cause_and_in_the_labels(ledger: Ledger) -> Non
 
 def test_two_versions_that_fail_in_the_same_pane_have_two_incidents(ledger: Ledger) -> None:
     store(ledger, 0, [((100, 1), (0, 0))] * 60)
-    store(ledger, 60, [((95, 90), (50, 50))] * 30)
+    # Blocks fall otherwise on every clock: long enough for either.
+    store(ledger, 60, [((95, 90), (50, 50))] * 60)
     judged(ledger)
     found = ledger.rows("SELECT cause_value, state FROM tocsin.incidents ORDER BY 1")
     assert found == [("v41", "firing"), ("v42", "firing")]

@@ -30,9 +30,9 @@ def seconds(tmp_path: Path, paused: range) -> list[tuple[str, int, int]]:
 
 def test_a_window_says_nothing_of_a_stream_whose_switch_is_tripped(tmp_path: Path) -> None:
     assert seconds(tmp_path, range(0)) == [
-        ("opened", 1, 2), ("opened", 2, 2), ("resolved", 1, 124), ("resolved", 2, 124)
+        ("opened", 1, 2), ("opened", 2, 2), ("resolved", 1, 125), ("resolved", 2, 125)
     ]  # fmt: skip
-    assert seconds(tmp_path, range(60)) == [("opened", 2, 2), ("resolved", 2, 124)]
+    assert seconds(tmp_path, range(60)) == [("opened", 2, 2), ("resolved", 2, 125)]
 
 
 def test_a_window_that_crossed_before_the_trip_ends_only_after_the_release(tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(name):
 def test_make_alone_lists_every_command():
     lines = subprocess.run(["make", "-C", ROOT, "-s"], capture_output=True, text=True, check=True).stdout
     listed = set(re.findall(r"^make ([\w-]+)", lines, re.MULTILINE))
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    assert listed == set(phony.split())
+    phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert listed == set(" ".join(phony).split())
     assert listed >= {"setup", "test", "lint", "demo", "bench"}
 
 
