@@ -46,13 +46,12 @@ def make_room(engine: Engine, most: int, closed_ms: int) -> list[str]:
 
 
 def _reliefs(engine: Engine, closed_ms: int) -> Iterator[Relief]:
-    today = closed_ms // tables.DAY_MS
     yield partial(_consumed_checkpoints, engine)
-    yield from _oldest(engine, tables.SAMPLE, today, "samples")
+    yield from _oldest(engine, tables.SAMPLE, closed_ms, "samples")
     yield partial(_coarser, engine, closed_ms, _LEAST_10S, tables.KEEP_5M, "panes of 10 s before today")
     yield partial(_coarser, engine, closed_ms, _LEAST_10S, _LEAST_5M, "panes of 5 min older than two days")
-    yield from _oldest(engine, tables.PANE_1H, today // 30, "panes of 1 h")
-    yield from _oldest(engine, tables.PANE_5M, today // 7, "panes of 5 min")
+    yield from _oldest(engine, tables.PANE_1H, closed_ms, "panes of 1 h")
+    yield from _oldest(engine, tables.PANE_5M, closed_ms, "panes of 5 min")
 
 
 def _consumed_checkpoints(engine: Engine) -> list[str]:
@@ -60,10 +59,10 @@ def _consumed_checkpoints(engine: Engine) -> list[str]:
     return []
 
 
-def _oldest(engine: Engine, parent: Parent, before: int, what: str) -> Iterator[Relief]:
-    """The partitions of a table one by one, the oldest first, up to and without number `before`."""
+def _oldest(engine: Engine, parent: Parent, closed_ms: int, what: str) -> Iterator[Relief]:
+    """The partitions of a table one by one, the oldest first, up to and without that of `closed_ms`."""
     for number in partitions.attached(engine, parent):
-        if number < before:
+        if number < closed_ms // parent.span_ms:
             yield partial(_dropped, engine, parent, number, what)
 
 
