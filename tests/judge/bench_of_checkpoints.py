@@ -121,3 +121,10 @@ def prepared(engine: Engine, settings: Config, age_s: int) -> Ledger:
         conn.execute(insert(stream).values(key="chat-eu", labels={"model": "chat-eu"}))
     start_ms = (time.time_ns() // 1_000_000 - age_s * 1000) // 10_000 * 10_000
     return Ledger(engine, settings, start_ms)
+
+
+def drained(judge: Session) -> Session:
+    """Tick until nothing is left over."""
+    while judge.tick()[1]:
+        pass
+    return judge

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench_of_checkpoints import prepared, settings_of
+from bench_of_checkpoints import drained, prepared, settings_of
 from sqlalchemy import Engine
-from test_telling import CALM, FIRING, PATIENT, RULE, drained, messages, silenced, tick_at
+from test_telling import CALM, FIRING, PATIENT, RULE, messages, silenced, tick_at
 
 from monitor.config.rule import Severity
 from monitor.judge import reminding, telling

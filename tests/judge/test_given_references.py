@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from bench_of_checkpoints import Ledger, prepared, settings_of
+from bench_of_checkpoints import Ledger, drained, prepared, settings_of
 from sqlalchemy import Engine
 
 from monitor.errors import UsageError
 from monitor.judge import store
 from monitor.judge.promoting import promotable, promote
-from monitor.judge.session import Session
 from monitor.ledger import references
 from monitor.ledger.engine import connect
 from monitor.records.signals import BY_NAME
@@ -36,12 +35,6 @@ def engine(ledger_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def ledger(engine: Engine, tmp_path: Path) -> Ledger:
     return prepared(engine, settings_of(tmp_path, RULES), age_s=7_200)
-
-
-def drained(judge: Session) -> Session:
-    while judge.tick()[1]:
-        pass
-    return judge
 
 
 def pane(ledger: Ledger, number: int) -> datetime:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_of_checkpoints import prepared, settings_of
+from bench_of_checkpoints import drained, prepared, settings_of
 from judging import errors, plan_of, slot
 from sqlalchemy import Engine
-from test_telling import CALM, FIRING, PATIENT, RULE, drained
+from test_telling import CALM, FIRING, PATIENT, RULE
 
 from monitor.judge import core, killing
 from monitor.judge.state import JudgeState

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_of_checkpoints import RULES, Ledger, errors, prepared, settings_of
+from bench_of_checkpoints import RULES, Ledger, drained, errors, prepared, settings_of
 from judging import HEAD
 from sqlalchemy import Engine, text
 
-from monitor.judge.session import Session
 from monitor.ledger.engine import connect
 
 AUTO = "    per: [model]\n    release: auto after 10m\n    probe: 5% for 1m\n"
@@ -19,11 +18,6 @@ def engine(ledger_url: str) -> Iterator[Engine]:
     made = connect(ledger_url)
     yield made
     made.dispose()
-
-
-def drained(judge: Session) -> None:
-    while judge.tick()[1]:
-        pass
 
 
 def aged(ledger: Ledger, minutes: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_of_checkpoints import RULES, Ledger, errors, prepared, settings_of
+from bench_of_checkpoints import RULES, Ledger, drained, errors, prepared, settings_of
 from judging import HEAD
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
@@ -31,12 +31,6 @@ def engine(ledger_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def ledger(engine: Engine, tmp_path: Path) -> Ledger:
     return prepared(engine, settings_of(tmp_path), age_s=3_600)
-
-
-def drained(judge: Session) -> None:
-    """Tick until nothing is left over."""
-    while judge.tick()[1]:
-        pass
 
 
 def incidents(ledger: Ledger) -> list[tuple[object, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_of_checkpoints import Ledger, errors, prepared, settings_of
+from bench_of_checkpoints import Ledger, drained, errors, prepared, settings_of
 from judging import HEAD
 from sqlalchemy import Engine, insert
 
@@ -40,11 +40,6 @@ def ledger_of(engine: Engine, folder: Path, rules: str = RULE) -> Ledger:
     ledger = prepared(engine, settings_of(folder, rules, PATIENT), age_s=2_400)
     ledger.store_errors(0, CALM)
     return ledger
-
-
-def drained(judge: Session) -> None:
-    while judge.tick()[1]:
-        pass
 
 
 def tick_at(ledger: Ledger, judge: Session, minutes: float, clock_m: float | None = None) -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 import zstandard
-from bench_of_checkpoints import Ledger, prepared, settings_of
+from bench_of_checkpoints import Ledger, drained, prepared, settings_of
 from sqlalchemy import Engine, text
 
 from monitor.errors import SchemaMismatch
 from monitor.judge import lease, session, store
 from monitor.judge.loop import Judge
-from monitor.judge.session import Session
 from monitor.judge.state_versions import brought_up
 from monitor.ledger import migrate
 from monitor.ledger.engine import connect
@@ -49,11 +48,6 @@ def engine(ledger_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def ledger(engine: Engine, tmp_path: Path) -> Ledger:
     return prepared(engine, settings_of(tmp_path), age_s=3_600)
-
-
-def drained(judge: Session) -> None:
-    while judge.tick()[1]:
-        pass
 
 
 def incidents(ledger: Ledger) -> list[tuple[object, ...]]:
