@@ -78,7 +78,7 @@ bench-alerts: setup ## Measure alerts: receivers that misbehave, kills while oth
 	$(BIN)/python -m benchmarks.alerts
 
 lock: ## Pin the requirements anew (needs uv)
-	$(PIN) pyproject.toml -o requirements/run.txt
+	$(PIN) pyproject.toml --extra plot --extra registry -o requirements/run.txt
 	$(PIN) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	echo hatchling | $(PIN) --constraint requirements/dev.txt - -o requirements/build.txt
 
