@@ -13,13 +13,13 @@ from typing import Any, Final
 import click
 from sqlalchemy import Connection, Engine, text
 
-from monitor.cli.postmortem.queries import QUERIES
 from monitor.ledger import partitions
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import upgrade
 from monitor.ledger.moments import millis
 from monitor.ledger.tables import DAY_MS, PANE_5M, SAMPLE, database_ms, ensure_pane_days
 from monitor.local.postgres import local_postgres
+from monitor.postmortem.queries import QUERIES
 
 SLICED_STREAMS: Final = 10
 LASTED: Final = timedelta(minutes=40)

@@ -47,7 +47,7 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed("explain", "monitor.cli.explain.command:explain", "Show why INCIDENT was opened"),
     Listed(
         "postmortem",
-        "monitor.cli.postmortem.command:postmortem",
+        "monitor.cli.postmortem:postmortem",
         "Write a page about INCIDENT for the day after",
     ),
     Listed("ack", "monitor.cli.ack:ack", "Say that you have INCIDENT, and later what it turned out to be"),

@@ -7,9 +7,9 @@ import pytest
 from aftermath import Aftermath
 from sqlalchemy import text
 
-from monitor.cli.postmortem.page import page
-from monitor.cli.postmortem.queries import QUERIES, answer
-from monitor.cli.postmortem.words import story
+from monitor.postmortem.page import page
+from monitor.postmortem.queries import QUERIES, answer
+from monitor.postmortem.words import story
 
 AS_ANOTHER = text("""
     INSERT INTO tocsin_ledger.incident

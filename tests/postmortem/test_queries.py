@@ -10,9 +10,9 @@ import pytest
 from aftermath import HOSTILE, Aftermath
 from sqlalchemy import Engine, make_url
 
-from monitor.cli.postmortem.queries import QUERIES, answer
 from monitor.ledger.engine import connect
 from monitor.ledger.moments import moment
+from monitor.postmortem.queries import QUERIES, answer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "postmortem.md").read_text("utf-8")
 READER = "tocsin_read_of_postmortem"

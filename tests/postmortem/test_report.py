@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from monitor import cli
-from monitor.cli.postmortem import chart
-from monitor.cli.postmortem.page import page
-from monitor.cli.postmortem.queries import QUERIES, Answer, answer
 from monitor.errors import UsageError
+from monitor.postmortem import chart
+from monitor.postmortem.page import page
+from monitor.postmortem.queries import QUERIES, Answer, answer
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from xml.etree.ElementTree import Element, tostring
 
-from monitor.cli.postmortem.queries import Answer
 from monitor.ledger.wording import digits, duration
+from monitor.postmortem.queries import Answer
 
 LONG: Final = 40
 

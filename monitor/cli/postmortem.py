@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from monitor.cli.options import config_option, ledger, loaded
-from monitor.cli.postmortem.page import page
-from monitor.cli.postmortem.queries import QUERIES, answer
 from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
+from monitor.postmortem.page import page
+from monitor.postmortem.queries import QUERIES, answer
 
 
 @click.command()

@@ -7,10 +7,10 @@ from xml.etree.ElementTree import Element
 
 from sqlalchemy import Row
 
-from monitor.cli.postmortem import chart
-from monitor.cli.postmortem.markup import el, facts, shown, table, written
-from monitor.cli.postmortem.queries import QUERIES, Answer
-from monitor.cli.postmortem.words import story
+from monitor.postmortem import chart
+from monitor.postmortem.markup import el, facts, shown, table, written
+from monitor.postmortem.queries import QUERIES, Answer
+from monitor.postmortem.words import story
 
 Answers = Mapping[str, Answer]
 

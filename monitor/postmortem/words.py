@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from monitor.cli.postmortem.queries import Answer
 from monitor.ledger.wording import digits, duration
+from monitor.postmortem.queries import Answer
 
 
 def story(answers: Mapping[str, Answer]) -> list[str]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-from monitor.cli.postmortem.queries import Answer
+from monitor.postmortem.queries import Answer
 
 WIDTH: Final = 900
 HEIGHT: Final = 260
