@@ -33,6 +33,9 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed(
         "demo", "monitor.cli.demo.command:demo", "Show the whole way: a quiet service, four drifts, an outage"
     ),
+    Listed(
+        "inspect", "monitor.cli.inspect.command:inspect", "Show what is in a prediction log: FILE, JSON lines"
+    ),
     Listed("check", "monitor.cli.check:check", "Check alerts.yaml: every mistake at once"),
     Listed("replay", "monitor.cli.replay:replay", "Show what would have fired on FILE, a prediction log"),
     Listed(

@@ -1,0 +1,89 @@
+"""The newest messages of a topic, without joining a group and without committing."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event
+from typing import Any, Final
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from monitor.cli.inspect.taking import Taken
+from monitor.config.model import Source
+from monitor.config.problem import meant
+from monitor.errors import KafkaUnavailable, UsageError
+from monitor.ingest.client import check_source, connect, denial
+
+DEADLINE_S: Final = 30.0
+_POLL_MS: Final = 500
+
+
+def from_topic(source: Source, topic: str, most: int, deadline_s: float = DEADLINE_S) -> Taken:
+    """The newest `most` of all partitions, by Kafka's timestamps.
+
+    Raises KafkaUnavailable at the deadline where nothing came, UsageError where there is no such topic.
+    """
+    check_source(source)
+    end_s = time.monotonic() + deadline_s
+    # A group_id of None: the consumer has no group to join or to commit for.
+    settings: dict[str, Any] = {**source.client, "group_id": None}
+    alone = replace(source, topics=(topic,), client=settings)
+    consumer = connect(alone, None, Event(), _until(end_s), patient=False)
+    try:
+        messages, whole = _newest(consumer, source, topic, most, end_s)
+    except KafkaError as error:
+        raise KafkaUnavailable(denial(alone, error)) from error
+    finally:
+        consumer.close()
+    return _taken(topic, messages, whole)
+
+
+def _until(end_s: float) -> Any:
+    def unreachable(reason: str) -> None:
+        if time.monotonic() > end_s:
+            raise KafkaUnavailable(reason)
+
+    return unreachable
+
+
+def _newest(consumer: Any, source: Source, topic: str, most: int, end_s: float) -> tuple[list[Any], bool]:
+    numbers = consumer.partitions_for_topic(topic)
+    if not numbers:
+        near = meant(topic, sorted(name for name in consumer.topics() if not name.startswith("_")))
+        raise UsageError(f"there is no topic {topic} at {source.bootstrap_servers}: {near}")
+    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    consumer.assign(partitions)
+    ends, begins = consumer.end_offsets(partitions), consumer.beginning_offsets(partitions)
+    of_each = -(-most // len(partitions))
+    starts = {p: max(begins[p], ends[p] - of_each) for p in partitions}
+    for partition, offset in starts.items():
+        consumer.seek(partition, offset)
+    whole = all(starts[p] == begins[p] for p in partitions)
+    return _read(consumer, partitions, ends, end_s), whole
+
+
+def _read(
+    consumer: Any, partitions: Sequence[TopicPartition], ends: dict[TopicPartition, int], end_s: float
+) -> list[Any]:
+    """Up to where the partitions ended when it was asked; what came by the deadline is enough."""
+    messages: list[Any] = []
+    while any(consumer.position(p) < ends[p] for p in partitions) and time.monotonic() < end_s:
+        polled = consumer.poll(timeout_ms=_POLL_MS)
+        messages += [m for p, some in polled.items() for m in some if m.offset < ends[p]]
+    return messages
+
+
+def _taken(topic: str, messages: list[Any], whole: bool) -> Taken:
+    filled = [m for m in messages if m.value is not None]
+    if not filled:
+        raise UsageError(f"topic {topic} has no messages: is the service writing to it?")
+    filled.sort(key=lambda m: (m.timestamp, m.partition, m.offset))
+    return Taken(
+        name=topic,
+        values=[m.value for m in filled],
+        whole=whole,
+        timestamps_ms=[m.timestamp for m in filled],
+        keys=[m.key for m in filled],
+        headers=[tuple(m.headers) for m in filled],
+    )

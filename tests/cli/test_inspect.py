@@ -1,0 +1,276 @@
+"""`tocsin inspect FILE`: what is in a log, which format fits, and what is likely to go wrong with it."""
+
+import gzip
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monitor.cli import cli
+from monitor.config.presets import PRESETS
+from monitor.errors import UsageError
+
+FIXTURES = Path(__file__).parents[1] / "records" / "formats"
+START_MS = 1_763_000_000_000
+
+
+def inspect(path: Path | str, *options: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, ["inspect", str(path), *options], input=stdin, catch_exceptions=False)
+
+
+def study(tmp_path: Path, records: list[dict[str, Any]], *options: str) -> dict[str, Any]:
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(map(json.dumps, records)))
+    found: dict[str, Any] = json.loads(inspect(log, "--json", *options).stdout)
+    return found
+
+
+def kinds(found: dict[str, Any]) -> set[str]:
+    return {warning["kind"] for warning in found["warnings"]}
+
+
+def sentence(found: dict[str, Any], kind: str) -> str:
+    return next(str(w["sentence"]) for w in found["warnings"] if w["kind"] == kind)
+
+
+def records(n: int = 400, **fields: Callable[[int], Any]) -> list[dict[str, Any]]:
+    """One each second, of which one in a hundred fails."""
+    rng = random.Random(3)
+    made = []
+    for i in range(n):
+        record = {"model": "chat", "ts": START_MS + 1_000 * i, "status": "error" if i % 100 == 7 else "ok"}
+        record |= {"latency_ms": round(rng.lognormvariate(6, 0.4)), "output_tokens": rng.randint(50, 200)}
+        made.append(record | {name: value(i) for name, value in fields.items()})
+    return made
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_found_by_what_its_messages_hold(name: str) -> None:
+    found = json.loads(inspect(FIXTURES / f"{name}.jsonl", "--json").stdout)
+    assert found["source"] == {"format": name}
+    assert found["records"] >= 2
+    assert found["refused"] == {}
+
+
+def test_the_signals_of_own_records_come_with_rates_and_quantiles(tmp_path: Path) -> None:
+    found = study(tmp_path, records())
+    assert found["source"] == {}
+    signals = {s["signal"]: s for s in found["signals"]}
+    assert (signals["error"]["k"], signals["error"]["n"]) == (4, 400)
+    assert signals["output_tokens"]["quantiles"]["0"] >= 50
+    assert signals["output_tokens"]["quantiles"]["1"] <= 200
+    fields = {f["field"]: f for f in found["fields"]}
+    assert (fields["status"]["share"], fields["status"]["read_as"]) == (1.0, ["status"])
+    assert fields["status"]["signals"] == ["error", "rejected", "timeout"]
+    assert "users who are not content" in {want["unseen"] for want in found["not_seen"]}
+
+
+def test_names_and_values_suggest_a_mapping_for_a_log_of_nobodys_format(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    lines = [
+        {
+            "modelName": "fraud",
+            "finishedAt": f"2026-11-14T03:{i // 60:02}:{i % 60:02}Z",
+            "meta": {"request_id": f"r{i}", "durationSeconds": round(rng.uniform(0.01, 0.2), 4)},
+            "probabilities": {"score": rng.random()},
+            "decision": rng.choice(["APPROVE", "DECLINE"]),
+            "http_status": 200 if i % 50 else 504,
+            "region": rng.choice(["eu", "us"]),
+        }
+        for i in range(600)
+    ]
+    found = study(tmp_path, lines)
+    assert found["source"]["map"] == {
+        "model": "modelName",
+        "id": "/meta/request_id",
+        "ts": "finishedAt",
+        "status": {
+            "field": "http_status",
+            "ok": ["2xx", "3xx"],
+            "timeout": [408, 504],
+            "rejected": ["4xx"],
+            "error": ["5xx"],
+        },
+        "score": "/probabilities/score",
+        "prediction": "decision",
+        "latency_ms": {"field": "/meta/durationSeconds", "unit": "s"},
+        "segment": {"region": "region"},
+    }
+    assert found["records"] == 600
+    timeout = next(s for s in found["signals"] if s["signal"] == "timeout")
+    assert timeout["k"] == 12
+
+
+def test_seconds_and_milliseconds_are_told_by_the_values_where_the_name_is_silent(tmp_path: Path) -> None:
+    def mapped(values: Callable[[int], float]) -> Any:
+        lines = [{"model_name": "m", "timestamp": START_MS + i, "latency": values(i)} for i in range(300)]
+        return study(tmp_path, lines)["source"]["map"]["latency_ms"]
+
+    assert mapped(lambda i: 1.25 + i / 100) == {"field": "latency", "unit": "s"}
+    assert mapped(lambda i: 900 + i) == "latency"
+
+
+def test_own_latencies_that_look_like_seconds_are_doubted(tmp_path: Path) -> None:
+    found = study(tmp_path, records(latency_ms=lambda i: 1.5 + i / 100))
+    assert "if it is in seconds: map: {latency_ms: {field: latency_ms, unit: s}}" in sentence(found, "units")
+
+
+def test_a_version_inside_the_name_is_seen_where_one_name_stops_as_the_next_starts(tmp_path: Path) -> None:
+    found = study(tmp_path, records(model=lambda i: f"gpt-4-0{'314' if i < 200 else '613'}"))
+    assert "gpt-4-0314 stops as gpt-4-0613 starts" in sentence(found, "version_in_name")
+    assert r"split: '[-_.@:/ ](?=\d+(?:\.\d+)*$)'" in sentence(found, "version_in_name")
+    beside = study(tmp_path, records(model=lambda i: f"gpt-4-0{'314' if i % 2 else '613'}"))
+    assert "version_in_name" not in kinds(beside)
+
+
+def test_a_sample_rate_that_differs_by_status_is_told(tmp_path: Path) -> None:
+    found = study(tmp_path, records(sample_rate=lambda i: 1.0 if i % 100 == 7 else 0.1))
+    assert "sample_rate is 0.1 for ok and 1 for error records" in sentence(found, "sampling")
+
+
+def test_ids_betray_that_successes_are_sampled_and_failures_are_not(tmp_path: Path) -> None:
+    lines = [
+        r | {"id": f"req-{i}"}
+        for i, r in enumerate(records(4_000, status=lambda i: "error" if i % 37 == 3 else "ok"))
+        if r["status"] == "error" or i % 10 == 0
+    ]
+    assert "one success in 10 is logged and every failure" in sentence(study(tmp_path, lines), "sampling")
+    assert "sampling" not in kinds(study(tmp_path, [r | {"id": f"req-{i}"} for i, r in enumerate(records())]))
+
+
+def test_a_log_of_minutes_is_too_short_for_a_reference_of_a_day(tmp_path: Path) -> None:
+    assert "cover only 6.7 min" in sentence(study(tmp_path, records()), "short")
+    assert "short" not in kinds(study(tmp_path, records(ts=lambda i: START_MS + 300_000 * i)))
+
+
+def test_disorder_says_which_lateness_would_do(tmp_path: Path) -> None:
+    found = study(tmp_path, records(ts=lambda i: START_MS + 1_000 * i - (25_000 if i % 20 == 0 else 0)))
+    assert "come later than 3 s: source.lateness 30 s would do" in sentence(found, "order")
+    assert "order" not in kinds(study(tmp_path, records()))
+
+
+def test_times_behind_by_their_latency_are_those_of_the_start(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    took = [rng.lognormvariate(8.5, 0.6) for _ in range(2_000)]
+    found = study(
+        tmp_path,
+        records(2_000, ts=lambda i: int(START_MS + 1_000 * i - took[i]), latency_ms=lambda i: took[i]),
+    )
+    assert "looks like the time a request began" in sentence(found, "order")
+
+
+def test_many_streams_are_told(tmp_path: Path) -> None:
+    found = study(tmp_path, records(3_000, model=lambda i: f"chat-{i}"))
+    assert "3,000 models: streams beyond 1,000 count together as (other)" in sentence(found, "many_streams")
+
+
+def test_dropped_fields_are_told_with_their_count(tmp_path: Path) -> None:
+    found = study(tmp_path, records(confidence=lambda i: 50 + i % 50, output_tokens=lambda i: -1))
+    said = [w["sentence"] for w in found["warnings"] if w["kind"] == "dropped"]
+    assert "confidence is dropped in 400 records: it goes up to 99, and must be from 0 to 1" in said
+    assert any(s.startswith("output_tokens is dropped in ") for s in said)
+
+
+def test_secrets_and_users_are_not_shown(tmp_path: Path) -> None:
+    secrets = {
+        "user": "ada-lovelace",
+        "customer_email": "ada@example.org",
+        "api_key": "abc123",
+        "note": "reach me at ada@example.org",
+        "auth": {"token": "tok-123"},
+        "hash": "0123456789abcdef0123456789abcdef01234567",
+    }
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(json.dumps(r | secrets) for r in records()))
+    for options in ([], ["--json"]):
+        shown = inspect(log, *options).stdout
+        assert not [
+            text for text in ("lovelace", "@example", "abc123", "tok-123", "0123456789ab") if text in shown
+        ]
+        assert "(not shown)" in shown
+
+
+def test_what_people_see_fits_eighty_columns_and_ends_with_the_next_command(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(json.dumps(r | {"x" * 200: "y" * 200}) for r in records()))
+    said = inspect(log).stdout.splitlines()
+    assert max(map(len, said)) <= 80
+    assert said[0].startswith("/") or "400 lines, 400 records" in said[0]
+    assert "tocsin init" in said[-2] + said[-1]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda text: gzip.compress(text),
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\n\n"),
+    ],
+    ids=["gzip named .jsonl", "a byte order mark", "lines of Windows", "blank lines"],
+)
+def test_however_the_lines_are_written_they_are_the_same(
+    tmp_path: Path, form: Callable[[bytes], bytes]
+) -> None:
+    log = tmp_path / "log.jsonl"
+    text = "\n".join(map(json.dumps, records())).encode()
+    log.write_bytes(form(text))
+    for result in (inspect(log, "--json"), inspect("-", "--json", stdin=form(text))):
+        assert json.loads(result.stdout)["records"] == 400
+
+
+HOSTILE: dict[str, tuple[bytes, str]] = {
+    "an empty file": (b"", "is empty: give a log with one JSON object a line"),
+    "only blank lines": (b"\n\n \n", "is empty: give a log with one JSON object a line"),
+    "bytes": (bytes(range(256)) * 50, "is binary: give a log of UTF-8 text"),
+    "Parquet": (b"PAR1\x15\x04\x15", "is a Parquet file: write it as JSON lines first"),
+    "UTF-16": ('{"model": "m"}\n'.encode("utf-16"), "is in UTF-16: make it UTF-8 first (iconv"),
+    "CSV": (b"model,ts,status\nchat,1,ok\nchat,2,ok\n", "looks like CSV: python3 -c"),
+    "CSV with semicolons": (b"model;ts\nchat;1\nchat;2\n", 'delimiter=";"'),
+    "an array of objects": (
+        b'[{"model": "m"}, {"model": "n"}]',
+        "is one JSON array, not one object a line: python3 -c",
+    ),
+    "an array over lines": (
+        b'[\n  {"model": "m"},\n  {"model": "n"}\n]\n',
+        "is one JSON array, not one object a line",
+    ),
+    "an object over lines": (
+        b'{\n  "model": "m"\n}\n',
+        "is JSON over several lines, not one object a line: jq -c .",
+    ),
+    "prose": (b"GET / 200\nGET /x 404\n", "is a JSON object, the first is 'GET / 200'"),
+    "one endless line": (b'{"model": "' + b"m" * (50 << 20) + b'"}', "is under 1 MiB"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_is_no_log_is_one_sentence_that_says_what_to_do(tmp_path: Path, text: bytes, said: str) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(text)
+    with pytest.raises(UsageError) as refused:
+        inspect(log)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_hundred_thousand_keys_and_a_thousand_levels_are_bounded(tmp_path: Path) -> None:
+    deep = "[" * 1_000 + "]" * 1_000
+    lines = [json.dumps({"model": "m", "ts": START_MS + i, f"key{i}": 1}) for i in range(3_000)]
+    lines.append(json.dumps({"model": "m", "ts": START_MS} | {f"wide{i}": 1 for i in range(60_000)}))
+    lines.append(f'{{"model": "m", "ts": {START_MS}, "deep": {deep}}}')
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(lines))
+    found = json.loads(inspect(log, "--json").stdout)
+    assert found["records"] == 3_002
+    assert len(found["fields"]) <= 1_000
+    assert found["more_fields"] is True
+
+
+def test_a_single_record_is_a_log_too(tmp_path: Path) -> None:
+    found = study(tmp_path, records(1))
+    assert (found["records"], found["streams"]) == (1, {"chat": 1})
