@@ -96,7 +96,7 @@ def import_references(
 def _measured(measuring: Measuring, rows: list[bytes], now_ms: int) -> Intake:
     first_ms = now_ms - len(rows) * SPACING_MS
     times = [first_ms + i * SPACING_MS for i in range(len(rows))]
-    counter = measuring.aggregator("(import)", 0, 0, None)
+    counter = measuring.aggregator(measuring.config.source.topics[0], 0, 0, None)
     counter.add(RawBatch(range(len(rows)), times, rows), now_ms)
     intake = counter.take()
     if not intake.counted:

@@ -13,7 +13,7 @@ from typing import IO, Final
 import click
 import numpy as np
 
-from monitor.config.model import Config
+from monitor.config.model import Config, Source
 from monitor.errors import UsageError
 from monitor.ingest.settings import measure_settings
 from monitor.records.decode import stated_times
@@ -52,10 +52,10 @@ def opened(path: str) -> Iterator[IO[bytes]]:
             ) from error
 
 
-def times_of(config: Config) -> Times:
-    """How the lines of a log state their times, by the format that `config` says they have."""
-    form = config.source.format
-    return stated_times if form is None else MessageTimes(form, measure_settings(config))
+def times_of(config: Config, source: Source) -> Times:
+    """How the lines of a log state their times, by the format that messages of `source` have."""
+    form = source.format
+    return stated_times if form is None else MessageTimes(form, measure_settings(config, source))
 
 
 def read(raw: Iterable[bytes], skipped: Counter[str], times_of: Times = stated_times) -> Iterator[Lines]:

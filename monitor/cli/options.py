@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import config
-from monitor.config.model import Config
+from monitor.config.model import Config, Source
+from monitor.config.problem import listed
+from monitor.errors import UsageError
 from monitor.ledger.engine import connect, explained, set_local
 
 PATIENT: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
@@ -31,6 +33,25 @@ def config_option(command: Command) -> Command:
 def loaded(path: str | None, need: Set[str]) -> Config:
     """The configuration that a command works with; raises UsageError or ConfigError."""
     return config.load(config.find(path), need=need)
+
+
+def source_of(settings: Config, topic: str | None) -> Source:
+    """The source whose messages a file has: that of `topic`, else the one of predictions.
+
+    Raises UsageError where there are several of these that are read differently, and none is named.
+    """
+    topics = settings.topics
+    if topic is not None:
+        if topic not in topics:
+            raise UsageError(f"no source has topic {topic}: there is {listed(topics)}")
+        return topics[topic]
+    found = [source for source in settings.sources if source.type is None]
+    if any(source.format != found[0].format for source in found):
+        names = [source.topics[0] for source in found]
+        raise UsageError(
+            f"{listed(names)} have messages of different formats: say by --source TOPIC whose these are"
+        )
+    return found[0]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from monitor.config.model import Config
 
 AT_START: Final = {
     "name": "name",
-    "source": "source",
+    "sources": "source",
     "store_url": "store",
     "labels": "labels",
     "http_host": "http",

@@ -3,7 +3,7 @@
 import click
 
 from monitor.cli import found, lines
-from monitor.cli.options import config_option, loaded
+from monitor.cli.options import config_option, loaded, source_of
 from monitor.cli.printed import say
 from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
@@ -23,19 +23,29 @@ from monitor.ledger.wording import duration
     type=click.Choice(["warning", "critical"]),
     help="Exit 1 if an incident reached this severity.",
 )
+@click.option(
+    "--source", "topic", metavar="TOPIC", help="Whose messages FILE has, where sources differ in format."
+)
 @config_option
 @click.pass_context
 def replay(
-    context: click.Context, file: str, as_json: bool, in_order: bool, fail_on: str | None, path: str | None
+    context: click.Context,
+    file: str,
+    as_json: bool,
+    in_order: bool,
+    fail_on: str | None,
+    topic: str | None,
+    path: str | None,
 ) -> None:
     """Show what would have fired on FILE, a prediction log with one JSON record a line, plain or gzip; - is stdin.
 
     Incidents go to stdout, everything else to stderr.
     """
     config = loaded(path, REPLAY)
-    machine = Replay(config)
+    source = source_of(config, topic)
+    machine = Replay(config, source)
     with lines.opened(file) as raw:
-        some = lines.read(raw, machine.outcome.skipped, lines.times_of(config))
+        some = lines.read(raw, machine.outcome.skipped, lines.times_of(config, source))
         for part in lines.in_order(some) if in_order else some:
             machine.feed(part)
     outcome = machine.finish()

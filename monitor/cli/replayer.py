@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.cli.found import Found
 from monitor.cli.lines import Lines
-from monitor.config.model import Config
+from monitor.config.model import Config, Source
 from monitor.ingest.settings import measure_settings
 from monitor.judge.block import Labels
 from monitor.judge.describe import Watched
@@ -63,10 +63,11 @@ class Outcome:
 
 
 class Replay:
-    """Feeds lines in file order; the clock is the largest `ts` so far."""
+    """Feeds lines in file order, as messages of `source`, or of the first; the clock is the largest `ts` so far."""
 
-    def __init__(self, config: Config) -> None:
-        settings = measure_settings(config)
+    def __init__(self, config: Config, source: Source | None = None) -> None:
+        source = source or config.source
+        settings = measure_settings(config, source)
         self._plan = compile_plan(config)
         self._names = Names(settings.by, settings.max_streams)
         self._history = MemoryHistory(_LocalNames(self._names), _described_signals(self._plan))
@@ -74,13 +75,13 @@ class Replay:
             settings,
             self._names,
             LanguageSampler(LanguageDetector()),
-            config.source.topics[0],
+            source.topics[0],
             0,
             from_offset=0,
             max_event_ms=None,
             predictions=predictions_for(settings),
         )
-        self._memory = Memory(Progress(self._plan.lateness_ms))
+        self._memory = Memory(Progress(source.lateness_ms))
         self._clock_ms = 0
         self._slices: dict[int, str] = {}
         self._signals: set[int] = set()

@@ -19,11 +19,12 @@ from monitor.web.status import Status
 FRESH_S: Final = 2.0
 
 _INCIDENTS: Final = text("SELECT severity, state, count(*) FROM tocsin_ledger.incident GROUP BY 1, 2")
-# Of a topic that was made anew only the newest life counts.
+# Of a topic that was made anew only the newest life counts; topics of labels move no watermark.
 _WATERMARK: Final = text("""
     SELECT extract(epoch FROM clock_timestamp()) - min(watermark_ms) / 1000.0
     FROM tocsin_ledger.judge_cursor WHERE topic_id IN (
-        SELECT DISTINCT ON (topic) topic_id FROM tocsin_ledger.topic_partition ORDER BY topic, listed_at DESC)
+        SELECT DISTINCT ON (topic) topic_id FROM tocsin_ledger.topic_partition WHERE topic = ANY(:topics)
+        ORDER BY topic, listed_at DESC)
 """)
 _BUDGETS: Final = text("SELECT rule, stream, budget_left FROM tocsin.slos")
 
@@ -113,7 +114,8 @@ class Snapshot:
 
     def _gathered(self, conn: Connection) -> dict[str, Any]:
         states = state(conn)
-        age = conn.execute(_WATERMARK).scalar()
+        leading = [topic for topic, source in self._config.topics.items() if source.type is None]
+        age = conn.execute(_WATERMARK, {"topics": leading}).scalar()
         return {
             "incidents": {(severity, state): n for severity, state, n in conn.execute(_INCIDENTS)},
             "error_budgets": {(rule, stream): left for rule, stream, left in conn.execute(_BUDGETS)},

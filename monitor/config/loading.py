@@ -20,7 +20,7 @@ from monitor.config.redact import redacted
 from monitor.config.rules import Known, read_rules
 from monitor.config.secrets import database_url, read_secret
 from monitor.config.section import Section
-from monitor.config.source import read_source
+from monitor.config.source import read_sources, warn_of_unjoined
 from monitor.config.switches import read_switches
 from monitor.config.tree import Mapping, parse
 from monitor.config.user_signals import read_user_signals
@@ -116,14 +116,14 @@ class _File:
 
 def _config(file: _File, root: Section, need: Set[str]) -> Config:
     name = _name(root, needed="name" in need)
-    source = read_source(root, needed="source" in need)
+    sources = read_sources(root, needed="source" in need)
     store_url, store_max_bytes = _store(root, needed="store" in need)
     streams = general.read_streams(root)
     learning = general.read_learning(root)
     promise = general.read_false_alarms(root, streams.labels)
-    receivers = read_receivers(root, source, needed="receivers" in need)
+    receivers = read_receivers(root, sources[0], needed="receivers" in need)
     switches = read_switches(
-        root, source, _names(root, "receivers"), streams.labels, needed="kill_switches" in need
+        root, sources[0], _names(root, "receivers"), streams.labels, needed="kill_switches" in need
     )
     defaults = general.read_defaults(root, _names(root, "receivers"), streams)
     signals, vocabulary = read_user_signals(root)
@@ -141,6 +141,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     warn_of_unused(root, used=[general.own_audience(defaults.notify, receivers), *told])
     bad_below = general.read_bad_below(root)
     labels = general.read_labels(root)
+    warn_of_unjoined(root, sources, labels)
     links = general.read_links(root, streams.labels)
     mutes = read_mutes(root, streams.labels)
     warn_of_mutes(root, mutes, rules)
@@ -150,7 +151,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     return Config(
         path=file.path,
         name=name,
-        source=source,
+        sources=sources,
         store_url=store_url,
         store_max_bytes=store_max_bytes,
         streams=streams,

@@ -51,12 +51,17 @@ _ORIGINS: Final = {f"{o.value}:": o for o in Origin if o is not Origin.ITEM}
 T = TypeVar("T")
 
 
-def read_format(section: Section) -> Format | None:
-    """How the messages of `section` are read; None where nothing is said: they are prediction records."""
+def read_format(section: Section, type_of: str | None = None) -> Format | None:
+    """How the messages of `section` are read; None where nothing is said: they are prediction records.
+
+    With a `type_of` they are all labels, or all feedback, whatever they say themselves.
+    """
     name = section.take("format", _known_format, None)
     given = any(key in section for key in KEYS)
     base = _OWN if name is None else preset(name)
     found = read_mapping(section, base)
+    if type_of is not None:
+        return replace(found, fields={**found.fields, "type": Place((type_of,), Origin.CONST)}, nameless=True)
     return found if given else None
 
 

@@ -14,10 +14,12 @@ from monitor.records.user_signals import UserSignal
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`start` is "latest", "earliest", or ms since the epoch; a relative start is negative ms.
+    """Topics that are read alike.
 
+    `start` is "latest", "earliest", or ms since the epoch; a relative start is negative ms.
     `client` holds security_*, sasl_* and ssl_* as kafka-python names them, secrets read from their files.
-    `format` says how the messages are read; None: they are prediction records.
+    `format` says how the messages are read; None: they are prediction records. `type` is "label" or "feedback" where
+    all messages add to predictions of other topics.
     """
 
     bootstrap_servers: str
@@ -28,6 +30,12 @@ class Source:
     max_record_bytes: int
     client: Mapping[str, str | bool] = field(repr=False)
     format: Format | None = None
+    type: str | None = None
+
+    @property
+    def connection(self) -> tuple[str, str, tuple[tuple[str, str | bool], ...]]:
+        """What sources have in common that one consumer reads: servers, group, and settings of the client."""
+        return self.bootstrap_servers, self.group, tuple(sorted(self.client.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +179,7 @@ class Config:
 
     path: str
     name: str
-    source: Source
+    sources: tuple[Source, ...]
     store_url: str = field(repr=False)
     streams: Streams
     learning: Learning
@@ -194,9 +202,19 @@ class Config:
     heartbeat: Heartbeat | None = None
     store_max_bytes: int | None = None
 
+    @property
+    def source(self) -> Source:
+        """The first source: receivers and switches have its connection where they name none."""
+        return self.sources[0]
+
+    @property
+    def topics(self) -> dict[str, Source]:
+        """The source of each topic."""
+        return {topic: source for source in self.sources for topic in source.topics}
+
     def of_records(self) -> "Config":
-        """The same for prediction records, whatever the topic's format."""
-        return replace(self, source=replace(self.source, format=None))
+        """The same for prediction records, whatever the topics' formats."""
+        return replace(self, sources=(replace(self.source, format=None, type=None),))
 
     def signal(self, name: str) -> Signal:
         """The signal that a rule calls `name`, Tocsin's or the file's own. Raises KeyError for any other."""

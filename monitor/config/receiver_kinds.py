@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from monitor.config.connection import kafka_name
 from monitor.config.forms import DURATION, FLAG, TEXT, WHOLE, one_of_words, one_or_several
 from monitor.config.model import Source
 from monitor.config.receiver_settings import (
@@ -21,7 +22,6 @@ from monitor.config.receiver_settings import (
 )
 from monitor.config.secrets import any_text, routing_key, signing_secret
 from monitor.config.section import Section
-from monitor.config.source import kafka_name
 from monitor.config.values import duration, flag, is_loopback, one_of, text, whole
 
 EVENTS: Final = frozenset({"opened", "escalated", "acknowledged", "resolved", "tripped", "released"})

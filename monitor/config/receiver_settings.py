@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from monitor.config.connection import servers
 from monitor.config.forms import FLAG, TEXT, Form
 from monitor.config.problem import WrongError
 from monitor.config.secrets import (
@@ -18,7 +19,6 @@ from monitor.config.secrets import (
     warn_of_plain_text,
 )
 from monitor.config.section import Section, each
-from monitor.config.source import servers
 from monitor.config.tree import Node, Sequence
 from monitor.config.values import flag, scalar, text, written
 

@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final
 
+from monitor.config.connection import kafka_name, read_client, servers
 from monitor.config.model import Receiver, Source
 from monitor.config.problem import listed
 from monitor.config.receiver_kinds import KAFKA, KINDS, SLACK, WEBHOOK, ReceiverKind
 from monitor.config.section import Section
-from monitor.config.source import kafka_name, read_client, servers
 
 PLANNED_KINDS: Final = frozenset({"teams", "opsgenie", "discord", "telegram"})
 

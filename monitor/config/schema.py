@@ -28,6 +28,7 @@ from monitor.config.rule import Severity
 from monitor.config.schema_mapping import mapping
 from monitor.config.schema_receivers import connection, receiver, switch
 from monitor.config.schema_rules import HOURS, MATCH, rule
+from monitor.config.source import TYPES
 from monitor.config.user_signals import KINDS as SIGNAL_KINDS
 from monitor.config.user_signals import SCALES
 
@@ -85,11 +86,17 @@ def _source() -> Form:
         "start": told(TEXT, "the first time: latest, earliest, -24h, or a time such as 2026-01-31T08:00:00Z"),
         "lateness": told(DURATION, "how long a pane waits for records that come late (3s)"),
         "max_record_bytes": told(WHOLE, "larger records are skipped (1048576)"),
+        "type": told(
+            one_of_words(TYPES), "all messages are labels, or feedback, on predictions of other topics"
+        ),
         **mapping(),
     }
     must = [at_least_one("topic", "topics")]
-    form = keys(here | connection(), required=["bootstrap_servers"], blank=True, allOf=must)
-    return told(form, "the topic with one JSON object for each prediction")
+    one = keys(here | connection(), required=["bootstrap_servers"], blank=True, allOf=must)
+    further = keys(here | connection(), allOf=must)
+    # Of a mapping or a list, so that an editor says what is wrong within either.
+    form = {**one, "type": ["object", "array", "null"], "items": further, "minItems": 1}
+    return told(form, "the topic with one JSON object for each prediction, or a list of such sources")
 
 
 def _store() -> Form:

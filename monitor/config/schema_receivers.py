@@ -1,5 +1,6 @@
 """Receivers, kill switches and connections to Kafka of alerts.yaml as JSON Schema."""
 
+from monitor.config.connection import FILES, MECHANISMS, NAMES, PROTOCOLS, SECRETS
 from monitor.config.forms import (
     DURATION,
     FLAG,
@@ -16,7 +17,6 @@ from monitor.config.forms import (
 )
 from monitor.config.receiver_kinds import KINDS, WEBHOOK, ReceiverKind
 from monitor.config.receiver_settings import Setting
-from monitor.config.source import FILES, MECHANISMS, NAMES, PROTOCOLS, SECRETS
 from monitor.config.switches import A_PROBE, AUTO, MODES, TRIPS
 
 

@@ -1,21 +1,17 @@
-"""Where records come from: `source`, as kafka-python 3.0.12 names its settings."""
+"""Where records come from: `source`, one or a list of them, as kafka-python 3.0.12 names its settings."""
 
-import re
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
+from monitor.config.connection import kafka_name, read_client, servers
 from monitor.config.mapping import read_format
-from monitor.config.model import Source
-from monitor.config.problem import WrongError
-from monitor.config.secrets import any_text, read_secret
-from monitor.config.section import NOT_YET, Section, each
-from monitor.config.tree import Node, Sequence
+from monitor.config.model import Labels, Source
+from monitor.config.problem import WrongError, listed
+from monitor.config.section import Section, each
+from monitor.config.tree import Mapping, Node, Sequence
 from monitor.config.values import (
     MS,
     duration,
-    flag,
     milliseconds,
     moment,
     one_of,
@@ -25,69 +21,98 @@ from monitor.config.values import (
     written,
 )
 
-PLANNED: Final = frozenset({"type"})
-PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
-NAMES: Final = (
-    "sasl_plain_username",
-    "sasl_kerberos_name",
-    "sasl_kerberos_service_name",
-    "sasl_kerberos_domain_name",
-    "ssl_ciphers",
-)
-FILES: Final = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
-SECRETS: Final = ("sasl_plain_password", "ssl_password")
-WITH_PASSWORD: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+TYPES: Final = ("label", "feedback")
 NOTHING: Final = Source("", ("predictions",), "tocsin", "latest", 3 * MS["s"], 1 << 20, {})
 
 
-def read_source(root: Section, *, needed: bool) -> Source:
-    """The `source` section; `NOTHING` where it is left out and not needed."""
+def read_sources(root: Section, *, needed: bool) -> tuple[Source, ...]:
+    """The sources of `source`, one or more; `NOTHING` where it is left out and not needed."""
     node = root.node.values.get("source")
     if isinstance(node, Sequence):
         root.asked.add("source")
-        root.wrong(f"a list of sources {NOT_YET}", "give one, with topics: [...]", at="source")
-        return NOTHING
-    section = root.inner("source")
-    if section is None:
-        if needed:
+        found = _several_sources(root, node, needed=needed)
+    else:
+        section = root.inner("source")
+        found = [] if section is None else [_source(section, None, needed=needed)]
+        if section is None and needed:
             root.wrong(
                 "`source` is missing", "source: {bootstrap_servers: localhost:9092, topic: predictions}"
             )
-        return NOTHING
-    source = Source(
-        bootstrap_servers=section.must(
+    if found and all(source.type for source in found):
+        root.wrong(
+            f"there is nothing but {listed(dict.fromkeys(str(s.type) for s in found))} here, and no predictions",
+            "name the topic of the prediction log too",
+            at="source",
+        )
+    return tuple(found) or (NOTHING,)
+
+
+def _several_sources(root: Section, node: Sequence, *, needed: bool) -> list[Source]:
+    found: list[Source] = []
+    taken: set[str] = set()
+    for item in node.items:
+        if not isinstance(item, Mapping):
+            root.report.add(item.place, item.path, "this must be keys with values", "such as - {topic: chat}")
+            continue
+        section = Section(item, root.report)
+        source = _source(section, found[0] if found else None, needed=needed)
+        for topic in source.topics:
+            if topic in taken and ("topic" in section or "topics" in section):
+                # The ledger knows a topic by its name, whatever cluster it is on.
+                section.wrong(
+                    f"topic {topic} is in two sources",
+                    "remove one; of two clusters only one can have a topic of this name",
+                    at="topic" if "topic" in section else "topics",
+                )
+        taken.update(source.topics)
+        found.append(source)
+    if not node.items:
+        root.wrong("there is no source in this list", "such as - {topic: predictions}", at="source")
+    return found
+
+
+def _source(section: Section, first: Source | None, *, needed: bool) -> Source:
+    """One source; where it names no servers it has the connection of the `first`."""
+    client = read_client(section, needed=needed)
+    if first is not None and "bootstrap_servers" not in section:
+        section.asked.add("bootstrap_servers")
+        if client:
+            section.wrong(
+                "settings of a connection without bootstrap_servers",
+                "name them too; a source without any of these has the connection of the first",
+                at=next(iter(client)),
+            )
+        servers_of, client = first.bootstrap_servers, dict(first.client)
+    else:
+        servers_of = section.must(
             "bootstrap_servers", partial(servers, section), "", "such as localhost:9092"
-        ),
+        )
+    type_of = section.take("type", one_of(*TYPES), None)
+    source = Source(
+        bootstrap_servers=servers_of,
         topics=_topics(section),
-        group=section.take("group", kafka_name, NOTHING.group),
+        group=section.take("group", kafka_name, (first or NOTHING).group),
         start=section.take("start", _start, NOTHING.start),
         lateness_ms=section.take("lateness", duration("0s", "1h"), NOTHING.lateness_ms),
         max_record_bytes=section.take(
             "max_record_bytes", whole(1_000, 100_000_000), NOTHING.max_record_bytes
         ),
-        client=read_client(section, needed=needed),
-        format=read_format(section),
+        client=client,
+        format=read_format(section, type_of),
+        type=type_of,
     )
-    section.close(PLANNED)
+    section.close()
     return source
 
 
-def servers(section: Section, node: Node) -> str:
-    """One text of host:port with commas, from that or from a list."""
-    found = each(node, _server_list, section.report)
-    return ",".join(found)
-
-
-def _server_list(node: Node) -> str:
-    servers = [part.strip() for part in text(node).split(",")]
-    for server in servers:
-        match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?", server)
-        if match is None or int(match[2] or 9092) not in range(1, 65_536):
-            raise WrongError(
-                f"{written(scalar(node))} is not host:port", "such as localhost:9092, several with commas"
-            )
-    return ",".join(servers)
+def warn_of_unjoined(root: Section, sources: tuple[Source, ...], labels: Labels | None) -> None:
+    """Labels of a topic of their own that say all themselves are rare."""
+    if labels is None and any(source.type == "label" for source in sources):
+        root.unwise(
+            "these labels find no predictions, so only those count that repeat what was predicted",
+            "add labels: {join: 2h}",
+            at="source",
+        )
 
 
 def _topics(section: Section) -> tuple[str, ...]:
@@ -111,16 +136,6 @@ def _several(section: Section, node: Node) -> tuple[str, ...]:
     return found
 
 
-def kafka_name(node: Node) -> str:
-    """A name that Kafka takes for a topic or group."""
-    name = text(node)
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in (".", ".."):
-        raise WrongError(
-            f"{written(scalar(node))} cannot be a name in Kafka", "letters, digits, `.`, `_` and `-`"
-        )
-    return name
-
-
 def _start(node: Node) -> str | int:
     value = text(node)
     if value in ("latest", "earliest"):
@@ -138,68 +153,3 @@ def _start(node: Node) -> str | int:
             f"{written(scalar(node))} is not a start", "write latest, earliest, -24h or 2026-01-31T08:00:00Z"
         )
     return at
-
-
-def _path(node: Node) -> str:
-    name = text(node)
-    if not Path(name).expanduser().is_file():
-        raise WrongError(f"there is no file {written(scalar(node))}")
-    return name
-
-
-def read_client(section: Section, *, needed: bool) -> dict[str, str | bool]:
-    """The settings of a connection to Kafka: security_*, sasl_* and ssl_*."""
-    path = _path if needed else text
-    readers: dict[str, Callable[[Node], str | bool]] = {
-        "security_protocol": one_of(*PROTOCOLS),
-        "sasl_mechanism": one_of(*MECHANISMS),
-        "ssl_check_hostname": flag,
-        **dict.fromkeys(NAMES, text),
-        **dict.fromkeys(FILES, path),
-    }
-    taken = {key: section.take(key, read, None) for key, read in readers.items()}
-    client = {key: value for key, value in taken.items() if value is not None}
-    for key in SECRETS:
-        secret = read_secret(section, key, any_text, needed=needed)
-        if secret:
-            client[key] = secret
-    _objects(section)
-    _fitting(section, str(client.get("security_protocol", "PLAINTEXT")))
-    return client
-
-
-def _objects(section: Section) -> None:
-    for key in ("ssl_context", "sasl_oauth_token_provider"):
-        section.asked.add(key)
-        if key in section:
-            section.wrong(f"{key} is an object of Python, which no file can give", "remove it", at=key)
-
-
-def _fitting(section: Section, protocol: str) -> None:
-    """Settings without effect, and credentials that are missing (kafka-python accepts empty ones)."""
-    for prefix, part in (("sasl_", "SASL"), ("ssl_", "SSL")):
-        idle = [key for key in section.node.values if key.startswith(prefix) and key in section.asked]
-        if idle and part not in protocol:
-            wanted = "SASL_SSL" if prefix == "sasl_" else "SSL or SASL_SSL"
-            section.wrong(
-                f"{idle[0]} has no effect with {protocol}", f"set security_protocol: {wanted}", at=idle[0]
-            )
-    if protocol.startswith("SASL") and "sasl_mechanism" not in section:
-        section.wrong(f"{protocol} needs sasl_mechanism", "such as SCRAM-SHA-512", at="security_protocol")
-    mechanism = section.node.values.get("sasl_mechanism")
-    name = getattr(mechanism, "text", "")
-    if name == "OAUTHBEARER":
-        section.wrong(
-            f"OAUTHBEARER {NOT_YET}", "use SCRAM-SHA-512, PLAIN or certificates", at="sasl_mechanism"
-        )
-    if name in WITH_PASSWORD and protocol.startswith("SASL"):
-        _credentials(section, name)
-
-
-def _credentials(section: Section, mechanism: str) -> None:
-    if "sasl_plain_username" not in section:
-        section.wrong(f"{mechanism} needs sasl_plain_username", at="sasl_mechanism")
-    if "sasl_plain_password" not in section and "sasl_plain_password_file" not in section:
-        section.wrong(
-            f"{mechanism} needs sasl_plain_password or sasl_plain_password_file", at="sasl_mechanism"
-        )

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
+from monitor.config.connection import kafka_name
 from monitor.config.model import Guard, KillSwitch, Release, Source, flag_name
 from monitor.config.naming import RECEIVER, known_name
 from monitor.config.problem import WrongError, meant
 from monitor.config.receiver_kinds import KAFKA
 from monitor.config.receivers import printable, read_topic, read_webhook
 from monitor.config.section import Section, each
-from monitor.config.source import kafka_name
 from monitor.config.tree import Mapping as Keys
 from monitor.config.tree import Node
 from monitor.config.values import (

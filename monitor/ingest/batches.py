@@ -5,6 +5,7 @@ and loops in `poll` for ever. `guard` gives one consumer a parser that lets go o
 so that the caller can seek past it; and that makes plain tuples of records, not an object of 13 fields for each.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from kafka.consumer.fetcher import Fetcher
@@ -39,10 +40,12 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
     Of the class that it stands in for it keeps the bookkeeping: position, transactions, metrics, end.
     """
 
-    enveloped = False
+    enveloped: frozenset[str] = frozenset()
+    """Topics whose records are wanted with their keys and headers."""
 
     def __init__(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> None:
         super().__init__(fetch_offset, tp, records, **options)
+        self._enveloped = tp.topic in self.enveloped
         self._batches = records
         self._batch: Any = None
         self._records: list[Polled] = []
@@ -100,7 +103,7 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             self.leader_epoch = batch.leader_epoch
             if self._is_aborted(batch) or batch.is_control_batch:
                 return []
-        polled = unpacked(batch, enveloped=self.enveloped)
+        polled = unpacked(batch, enveloped=self._enveloped)
         if polled and polled[0][0] < self.fetch_offset:
             # The fetch began in the middle of a batch.
             return [record for record in polled if record[0] >= self.fetch_offset]
@@ -115,12 +118,6 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             self.aborted_producer_ids.discard(batch.producer_id)
             return False
         return bool(self._is_batch_aborted(batch))
-
-
-class EnvelopedRecords(FetchedRecords):
-    """The same with keys and headers."""
-
-    enveloped = True
 
 
 def unpacked(batch: Any, *, enveloped: bool = False) -> list[Polled]:
@@ -142,6 +139,10 @@ def unpacked(batch: Any, *, enveloped: bool = False) -> list[Polled]:
     )
 
 
-def guard(consumer: Any, *, enveloped: bool = False) -> None:
-    """Make `consumer.poll` return tuples, raise BadBatchError once for each bad batch, and stay usable."""
-    consumer._fetcher.PartitionRecords = EnvelopedRecords if enveloped else FetchedRecords
+def guard(consumer: Any, enveloped: Collection[str] = ()) -> None:
+    """Make `consumer.poll` return tuples, raise BadBatchError once for each bad batch, and stay usable.
+
+    Records of the topics `enveloped` come with their keys and headers.
+    """
+    kind = type("FetchedRecords", (FetchedRecords,), {"enveloped": frozenset(enveloped)})
+    consumer._fetcher.PartitionRecords = kind

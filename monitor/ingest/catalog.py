@@ -1,7 +1,7 @@
 """The ledger's list of partitions, at most 10 s behind the broker's (rules 3 and 11)."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -35,14 +35,14 @@ class Catalog:
         reader: Reader,
         writer: Writer,
         engine: Engine,
-        source: Source,
+        sources: Sequence[Source],
         clock: Callable[[], int],
         accept_new_topic: bool,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._engine = engine
-        self._source = source
+        self._sources = {topic: source for source in sources for topic in source.topics}
         self._clock = clock
         self._accept_new_topic = accept_new_topic
         self._confirmed: dict[str, TopicListing] = {}
@@ -81,7 +81,7 @@ class Catalog:
 
     def _check_missing(self, listings: Collection[str]) -> None:
         """Looks count, not seconds: a process that was frozen has asked once, and may hold an answer from before."""
-        for topic in self._source.topics:
+        for topic in self._sources:
             if topic in listings:
                 self._missed.pop(topic, None)
                 continue
@@ -95,7 +95,7 @@ class Catalog:
         if topic in self._confirmed:
             return TopicChanged(f"Topic {topic} was deleted while it was being read.")
         return KafkaUnavailable(
-            f"There is no topic {topic} at {self._source.bootstrap_servers} that this user may describe: "
+            f"There is no topic {topic} at {self._sources[topic].bootstrap_servers} that this user may describe: "
             "create it (Tocsin never does) or correct source.topic."
         )
 
@@ -124,7 +124,7 @@ class Catalog:
             self._confirm(listing, now)
             return
         fresh = all(offset is None for offset in rows.values())
-        starts = self._starts([TopicPartition(listing.topic, p) for p in undecided], fresh=fresh)
+        starts = self._starts(listing.topic, undecided, fresh=fresh)
         if starts is not None:
             self._enlist(listing, {tp.partition: offset for tp, offset in starts.items()}, now)
 
@@ -144,9 +144,12 @@ class Catalog:
         self._confirmed[listing.topic] = listing
         self._confirmed_at[listing.topic] = now
 
-    def _starts(self, tps: Collection[TopicPartition], *, fresh: bool) -> Mapping[TopicPartition, int] | None:
+    def _starts(
+        self, topic: str, partitions: Iterable[int], *, fresh: bool
+    ) -> Mapping[TopicPartition, int] | None:
         """Partitions added to a known topic start at their beginning, all others at `source.start`."""
-        start = self._source.start
+        tps = [TopicPartition(topic, p) for p in partitions]
+        start = self._sources[topic].start
         if not fresh or start == "earliest":
             bounds = self._reader.bounds(tps)
             return None if bounds is None else {tp: b.begin for tp, b in bounds.items()}

@@ -1,6 +1,6 @@
 """The partitions that are ours, and their way into the ledger: checkpoints out, answers in."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -73,10 +73,10 @@ class Holdings:
     def partitions(self) -> Collection[OwnedPartition]:
         return self._owned.values()
 
-    def measure_by(self, settings: MeasureSettings) -> None:
-        """Measure every partition by other settings from now on."""
+    def measure_by(self, settings: Mapping[str, MeasureSettings]) -> None:
+        """Measure every partition by other settings, those of its topic, from now on."""
         for owned in self._owned.values():
-            owned.aggregator.measure_by(settings)
+            owned.aggregator.measure_by(settings[owned.tp.topic])
 
     def readable(self) -> frozenset[TopicPartition]:
         """Partitions that may be read: in a bisection, not while a part of it is on its way."""

@@ -1,7 +1,7 @@
 """The thread that polls Kafka: it decodes and adds up, and never waits for Postgres."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
 from typing import Final
@@ -11,7 +11,7 @@ import structlog
 from kafka.structs import TopicPartition
 from sqlalchemy import Engine
 
-from monitor.config.model import Config
+from monitor.config.model import Config, Source
 from monitor.errors import TocsinError
 from monitor.ingest.batches import BadBatchError
 from monitor.ingest.catalog import Catalog
@@ -37,11 +37,15 @@ REOPEN_S: Final = 1.0
 
 
 class IngestLoop:
-    """One turn after another until `stopping`; all in here belongs to the thread that calls `run`."""
+    """Reads `sources` of one connection, one turn after another until `stopping`.
+
+    All in here belongs to the thread that calls `run`.
+    """
 
     def __init__(
         self,
         config: Config,
+        sources: Sequence[Source],
         engine: Engine,
         measuring: Measuring,
         *,
@@ -53,15 +57,15 @@ class IngestLoop:
         board: StatusBoard,
         stopping: Event,
     ) -> None:
-        self._config = config
+        self._servers = sources[0].bootstrap_servers
         self._engine = engine
         self._clock = clock
         self._measuring = measuring
         self._board = board
         self._stopping = stopping
-        self._reader = Reader(config.source, instance, stopping, self._unreachable)
+        self._reader = Reader(sources, instance, stopping, self._unreachable)
         self._writer = Writer(engine, board.postgres)
-        self._catalog = Catalog(self._reader, self._writer, engine, config.source, clock, accept_new_topic)
+        self._catalog = Catalog(self._reader, self._writer, engine, sources, clock, accept_new_topic)
         self._ownership = Ownership(self._reader, self._writer, self._catalog, engine, clock, self._placed)
         callbacks = Callbacks(self._ownership.committed, self._lost, on_checkpoint)
         self._holdings = Holdings(self._reader, self._writer, engine, measuring, clock, board, callbacks)
@@ -178,7 +182,7 @@ class IngestLoop:
             self._answered_at = now
             self._reached()
         elif now - self._answered_at > KAFKA_SILENT_S:
-            self._unreachable(f"Kafka at {self._config.source.bootstrap_servers} does not answer")
+            self._unreachable(f"Kafka at {self._servers} does not answer")
 
     def _unreachable(self, why: str) -> None:
         self._board.kafka(why)

@@ -1,6 +1,7 @@
-"""What all partitions of a process share: settings, names, the language sample, the ledger's ids."""
+"""What all partitions of a consumer share: settings, names, the language sample, the ledger's ids."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -12,22 +13,25 @@ from monitor.records.aggregate import PartitionAggregator
 from monitor.records.delta import Intake
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
-from monitor.records.predictions import predictions_for
+from monitor.records.predictions import Predictions, predictions_for
 from monitor.records.sampling import LanguageSampler
 from monitor.records.settings import MeasureSettings
 
 
 class Measuring:
-    """`aggregator` is for the reader's thread, `translate` for the writer's."""
+    """`aggregator` is for the reader's thread, `translate` for the writer's.
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    `predictions`, which labels are joined to, may be shared with other consumers of the process.
+    """
+
+    def __init__(self, config: Config, engine: Engine, predictions: Predictions | None = None) -> None:
         self.dropped: Counter[str] = Counter()
         self.config = config
         self._fresh: Config | None = None
         self._engine = engine
-        self._settings = measure_settings(config)
+        self._settings = _by_topic(config)
         self._names = Names(config.streams.by, config.streams.max)
-        self._predictions = predictions_for(self._settings)
+        self._predictions = predictions or predictions_for(measure_settings(config))
         self._sampler = LanguageSampler(LanguageDetector())
         self._admission = self._new_admission()
         self._reconnected = False
@@ -37,12 +41,12 @@ class Measuring:
         """Measure by `config` soon; any thread may say so. Streams, lateness and labels are to be as before."""
         self._fresh = config
 
-    def renewed(self) -> MeasureSettings | None:
-        """The new settings after a `reload`, once; for the reader's thread."""
+    def renewed(self) -> Mapping[str, MeasureSettings] | None:
+        """The new settings by topic after a `reload`, once; for the reader's thread."""
         if self._fresh is None:
             return None
         self.config, self._fresh = self._fresh, None
-        self._settings = measure_settings(self.config)
+        self._settings = _by_topic(self.config)
         # The next checkpoint admits by the new rules.
         self._reconnected = True
         return self._settings
@@ -52,7 +56,7 @@ class Measuring:
     ) -> PartitionAggregator:
         """An empty aggregator for a partition, from `offset` on."""
         return PartitionAggregator(
-            self._settings,
+            self._settings[topic],
             self._names,
             self._sampler,
             topic,
@@ -81,3 +85,7 @@ class Measuring:
 
     def _note_connection(self, *_: Any) -> None:
         self._reconnected = True
+
+
+def _by_topic(config: Config) -> dict[str, MeasureSettings]:
+    return {topic: measure_settings(config, source) for topic, source in config.topics.items()}

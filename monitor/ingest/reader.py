@@ -1,9 +1,9 @@
 """The one owner of the KafkaConsumer: only the thread that made a Reader may call it (hazard 8)."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any, Final
 
@@ -86,13 +86,27 @@ class _Hold(ConsumerRebalanceListener):  # type: ignore[misc]
         pass
 
 
+def _enveloped(source: Source) -> bool:
+    return source.format is not None and source.format.enveloped
+
+
 class Reader:
     """Kafka as ingest sees it: records of assigned partitions, offsets, metadata, membership."""
 
     def __init__(
-        self, source: Source, instance: str | None, stopping: Event, unreachable: Callable[[str], None]
+        self,
+        sources: Sequence[Source],
+        instance: str | None,
+        stopping: Event,
+        unreachable: Callable[[str], None],
     ) -> None:
-        self._source = source
+        # Of one connection: whatever is said of it is said of all their topics.
+        self._source = replace(
+            sources[0], topics=tuple(topic for source in sources for topic in source.topics)
+        )
+        self._enveloped = frozenset(
+            topic for source in sources if _enveloped(source) for topic in source.topics
+        )
         self._instance = instance
         self._stopping = stopping
         self._unreachable = unreachable
@@ -104,8 +118,7 @@ class Reader:
         consumer = connect(self._source, self._instance, self._stopping, self._unreachable, patient=patient)
         if consumer is None:
             return False
-        form = self._source.format
-        guard(consumer, enveloped=form is not None and form.enveloped)
+        guard(consumer, self._enveloped)
         consumer.subscribe(list(self._source.topics), listener=_Hold(consumer))
         self._consumer = consumer
         self.membership = Membership(consumer)

@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 
-from monitor.config.model import Config
+from monitor.config.model import Config, Source
 from monitor.config.naming import stands_for
 from monitor.config.rule import Rule
 from monitor.records.settings import MeasureSettings
@@ -18,8 +18,12 @@ COVERED_BY = {
 """What a signal can only count where the field is there: the share without it is kept beside the signal."""
 
 
-def measure_settings(config: Config) -> MeasureSettings:
-    """How records are measured: only what some rule reads gets 1 s slots or an input language."""
+def measure_settings(config: Config, source: Source | None = None) -> MeasureSettings:
+    """How records of `source`, or of the first, are measured.
+
+    Only what some rule reads gets 1 s slots or an input language.
+    """
+    source = source or config.source
     rules = [rule for rule in config.rules if rule.enabled]
     windows = [rule for rule in rules if rule.window_ms is not None]
     kills = [rule for rule in rules if rule.kill is not None]
@@ -30,8 +34,8 @@ def measure_settings(config: Config) -> MeasureSettings:
         by=config.streams.by,
         slices=config.streams.slices,
         max_streams=config.streams.max,
-        lateness_ms=config.source.lateness_ms,
-        max_record_bytes=config.source.max_record_bytes,
+        lateness_ms=source.lateness_ms,
+        max_record_bytes=source.max_record_bytes,
         bad_below=config.bad_below,
         window_signals=_codes(config, windows),
         kill_signals=_codes(config, kills),
@@ -41,7 +45,8 @@ def measure_settings(config: Config) -> MeasureSettings:
         user_signals=config.signals,
         join_ms=config.labels.join_ms if config.labels else None,
         join_most=config.labels.most if config.labels else 0,
-        format=config.source.format,
+        format=source.format,
+        labelled_elsewhere=any(s.type is not None for s in config.sources),
     )
 
 

@@ -2,12 +2,14 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from monitor.records.delta import Intake
 from monitor.records.labels import labels_in
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,35 @@ class IngestStatus:
     @property
     def ready(self) -> bool:
         return self.running and self.kafka.ok and self.postgres.ok
+
+
+def merged(statuses: Sequence[IngestStatus]) -> IngestStatus:
+    """The status of several consumers, one or more, as one."""
+    if len(statuses) == 1:
+        return statuses[0]
+    return IngestStatus(
+        kafka=_all_of([s.kafka for s in statuses]),
+        postgres=_all_of([s.postgres for s in statuses]),
+        partitions=tuple(p for s in statuses for p in s.partitions),
+        records=_sum(s.records for s in statuses),
+        dropped_fields=_sum(s.dropped_fields for s in statuses),
+        labels=_sum(s.labels for s in statuses),
+        held_bytes=sum(s.held_bytes for s in statuses),
+        paused=any(s.paused for s in statuses),
+        running=all(s.running for s in statuses),
+    )
+
+
+def _all_of(dependencies: Sequence[Dependency]) -> Dependency:
+    missing = dict.fromkeys(d.why for d in dependencies if not d.ok)
+    return Dependency(not missing, "; ".join(missing))
+
+
+def _sum(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:
+    found: Counter[K] = Counter()
+    for one in counts:
+        found.update(one)
+    return dict(found)
 
 
 class StatusBoard:

@@ -29,13 +29,16 @@ class Condition:
 
 def conditions(memory: Memory, topics: Mapping[str, str], lag: int) -> dict[tuple[str, str], Condition]:
     """All conditions that hold now, by (rule, key); `topics` names topic ids, `lag` counts records not read yet."""
-    found = [*_stuck(memory, topics), *_behind(memory, lag), *_late(memory)]
+    found = [*_stuck(memory, topics), *_behind(memory, topics, lag), *_late(memory)]
     return {(c.rule, c.key): c for c in found}
 
 
 def _stuck(memory: Memory, topics: Mapping[str, str]) -> list[Condition]:
     """One a topic, however many partitions: a broker that is away stops them all."""
     now_ms, by_topic = memory.progress.now_ms, defaultdict[str, list[tuple[int, Partition]]](list)
+    follow = {
+        topics.get(topic_id, topic_id) for topic_id, pace in memory.progress.paces.items() if pace.follows
+    }
     for (topic_id, number), partition in memory.progress.known.items():
         by_topic[topics.get(topic_id, topic_id)].append((number, partition))
     found = []
@@ -43,17 +46,23 @@ def _stuck(memory: Memory, topics: Mapping[str, str]) -> list[Condition]:
         stuck = sorted(number for number, p in parts if p.stuck)
         moves = any(now_ms - p.advanced_ms <= MOVES_MS for _, p in parts)
         if stuck:
-            found.append(_some_stand_still(topic, stuck) if moves else _nothing_moves(topic, len(parts)))
+            some = _some_stand_still(topic, stuck)
+            found.append(some if moves else _nothing_moves(topic, len(parts), topic in follow))
     return found
 
 
-def _nothing_moves(topic: str, partitions: int) -> Condition:
+def _nothing_moves(topic: str, partitions: int, follows: bool) -> Condition:
+    meanwhile = (
+        "Labels and ratings are missing meanwhile; all else goes on."
+        if follows
+        else "Silence is not told meanwhile, since nobody knows whether it is silent."
+    )
     return Condition(
         "tocsin.stuck",
         topic,
         f"Tocsin cannot read {topic}: none of its {partitions} partitions moves",
         f"No progress for {HOLD_S} s though the end is not reached: does Kafka answer? `tocsin status` and /readyz say "
-        "what each replica sees. Silence is not told meanwhile, since nobody knows whether it is silent.",
+        f"what each replica sees. {meanwhile}",
     )
 
 
@@ -71,15 +80,19 @@ def _some_stand_still(topic: str, numbers: list[int]) -> Condition:
     )
 
 
-def _behind(memory: Memory, lag: int) -> list[Condition]:
+def _behind(memory: Memory, topics: Mapping[str, str], lag: int) -> list[Condition]:
     """For a minute not caught up, and minutes of records still to come: what is decided is about the past.
 
-    What stands still is told as such: how far behind it is nobody knows.
+    What stands still is told as such: how far behind it is nobody knows. Labels that come late hold nothing up.
     """
     progress = memory.progress
-    moving = [p for p in progress.known.values() if not p.stuck]
-    slow = [p.mark for p in moving if progress.now_ms - p.caught_up_ms > CATCHING_UP_MS]
-    times = [m.max_kafka_ms for m in slow if m is not None and m.max_kafka_ms is not None]
+    moving = {key: p for key, p in progress.leading.items() if not p.stuck}
+    slow = {
+        key: p.mark
+        for key, p in moving.items()
+        if p.mark and progress.now_ms - p.caught_up_ms > CATCHING_UP_MS
+    }
+    times = [mark.max_kafka_ms for mark in slow.values() if mark.max_kafka_ms is not None]
     seconds = (progress.now_ms - min(times, default=progress.now_ms)) // 1000
     if seconds * 1000 <= BEHIND_MS:
         return []
@@ -87,7 +100,10 @@ def _behind(memory: Memory, lag: int) -> list[Condition]:
         f"It is {seconds:,} s and {lag:,} records behind, and for a minute has not caught up: silence is not told, and "
         "old evidence never kills."
     )
-    return [Condition("tocsin.behind", "all", "Tocsin is behind the topic", detail)]
+    names = sorted({topics.get(topic_id, topic_id) for topic_id, _ in slow})
+    several = len(set(topics.values())) > 1
+    summary = f"Tocsin is behind in {', '.join(names)}" if several else "Tocsin is behind the topic"
+    return [Condition("tocsin.behind", "all", summary, detail)]
 
 
 def _late(memory: Memory) -> list[Condition]:

@@ -19,6 +19,7 @@ from monitor.config.templates import filled
 from monitor.judge.objective import ObjectiveWatch, objective_watch
 from monitor.judge.parts import stream_of
 from monitor.judge.tolerances import WatchKind, described, tolerance_of
+from monitor.judge.watermark import Pace
 from monitor.records.delta import F64, I64, PANE_MS
 from monitor.records.signals import Kind, Side, Signal
 
@@ -165,7 +166,7 @@ class TrafficWatch:
 class Plan:
     """Everything that the core needs of alerts.yaml. `threshold` is A, in panes; `kill_threshold` in slots.
 
-    `waiting` are the rules with a `for`, by watch.
+    `waiting` are the rules with a `for`, by watch. `paces` are by topic, `lateness_ms` is of a log without topics.
     """
 
     name: str
@@ -183,6 +184,7 @@ class Plan:
     at_least_ms: int
     fresh_ms: int
     lateness_ms: int
+    paces: Mapping[str, Pace]
     namings: tuple[Naming, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     waiting: Mapping[str, Rule] = field(default_factory=dict)
@@ -242,6 +244,7 @@ def compile_plan(config: Config) -> Plan:
         at_least_ms=config.learning.at_least_ms,
         fresh_ms=config.fresh_ms,
         lateness_ms=config.source.lateness_ms,
+        paces={topic: Pace(s.lateness_ms, follows=s.type is not None) for topic, s in config.topics.items()},
         namings=config.streams.namings,
         links=config.links,
         by_hour=config.learning.by_hour,

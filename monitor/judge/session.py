@@ -98,11 +98,13 @@ class Session:
             known = store.labels(conn, held.labels)
             slices = self._slices(conn, held, fresh)
             given = store.given(conn, held.memory.core.next_reference)
-            listed, context = store.listed(conn), self._context(conn, held, known)
+            listed, context = store.listed(conn, self._plan.paces), self._context(conn, held, known)
         grown = fresh.cursors.keys() != held.cursors.keys()
         context = replace(context, given=given, rows_due=grown or began - self._rows_at >= ROWS_EVERY_S)
         context = replace(context, slices=slices)
-        self._held = held = replace(held, labels={**held.labels, **known}, slices=slices)
+        paces = {topic_id: self._plan.paces[topic] for (topic_id, _), topic in listed.items()}
+        memory = replace(held.memory, progress=replace(held.memory.progress, paces=paces))
+        self._held = held = replace(held, labels={**held.labels, **known}, slices=slices, memory=memory)
         consumed = tuple(
             replace(c, delta=self._fresh_kills(c.delta, held.lease.now_ms)) for c in fresh.consumed
         )
@@ -215,7 +217,9 @@ class Session:
         return happened
 
     def _health(self, conn: Connection, now_ms: int, held: Held) -> frozenset[tuple[str, str]]:
-        rows = conn.execute(select(topic_partition)).all()
+        rows = conn.execute(
+            select(topic_partition).where(topic_partition.c.topic.in_(self._plan.paces))
+        ).all()
         lag = sum(max((r.end_offset or 0) - (r.next_offset or 0), 0) for r in rows)
         now = health.conditions(held.memory, {r.topic_id: r.topic for r in rows}, lag)
         for begun in now.keys() - held.troubles:
@@ -311,7 +315,7 @@ def judged(
 def watermarks(memory: Memory) -> dict[PartitionKey, int | None]:
     """Each partition's own watermark."""
     progress = memory.progress
-    return {key: progress.reached(p.mark) if p.mark else None for key, p in progress.known.items()}
+    return {key: progress.reached(key) for key in progress.known}
 
 
 def stream_rows(moved: Advance, plan: Plan) -> list[StreamRow]:

@@ -96,14 +96,16 @@ def _consumed(key: PartitionKey, row: Any) -> Consumed:
 
 
 _LISTED: Final = text("""
-    SELECT topic_id, partition FROM tocsin_ledger.topic_partition WHERE topic_id IN (
-        SELECT DISTINCT ON (topic) topic_id FROM tocsin_ledger.topic_partition ORDER BY topic, listed_at DESC)
+    SELECT topic_id, partition, topic FROM tocsin_ledger.topic_partition WHERE topic_id IN (
+        SELECT DISTINCT ON (topic) topic_id FROM tocsin_ledger.topic_partition WHERE topic = ANY(:topics)
+        ORDER BY topic, listed_at DESC)
 """)
 
 
-def listed(conn: Connection) -> list[PartitionKey]:
-    """All partitions that ingest has listed; of a topic made anew those of the newest id only."""
-    return [(row.topic_id, row.partition) for row in conn.execute(_LISTED)]
+def listed(conn: Connection, topics: Iterable[str]) -> dict[PartitionKey, str]:
+    """All partitions of some topics that ingest has listed, with the topic; of one made anew those of the newest id."""
+    rows = conn.execute(_LISTED, {"topics": list(topics)})
+    return {(row.topic_id, row.partition): row.topic for row in rows}
 
 
 def load_cursors(conn: Connection) -> dict[PartitionKey, Cursor]:

@@ -1,11 +1,12 @@
 """How far event time has come: the least over the partitions that count, by the checkpoints consumed.
 
 Rule 3 of the design: a partition counts unless it is idle (a fresh checkpoint, caught up, no record for two seconds)
-or stuck (neither idle nor advancing for `MAX_HOLD_MS`). The result never goes back.
+or stuck (neither idle nor advancing for `MAX_HOLD_MS`). The result never goes back. Topics of labels follow: they may
+speak of times long past, and what they bring is evidence when it comes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 IDLE_FRESH_MS: Final = 5_000
@@ -42,11 +43,20 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How the partitions of a topic move the watermark: not at all where they `follow`."""
+
+    lateness_ms: int
+    follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Event time, and the partitions it rests on, by (topic id, partition).
 
     `now_ms` is the newest ingest clock consumed, -1 before any. `event_ms` is the watermark. `idle` says that every
-    partition was idle, so that the watermark follows the clock.
+    partition was idle, so that the watermark follows the clock. `paces` are by topic id; a topic that is not there has
+    the `lateness_ms`.
     """
 
     lateness_ms: int
@@ -54,16 +64,27 @@ class Progress:
     event_ms: int | None = None
     idle: bool = False
     partitions: Mapping[PartitionKey, Partition] | None = None
+    paces: Mapping[str, Pace] = field(default_factory=dict)
 
     @property
     def known(self) -> Mapping[PartitionKey, Partition]:
         return self.partitions or {}
 
-    def reached(self, mark: Mark) -> int | None:
+    @property
+    def leading(self) -> Mapping[PartitionKey, Partition]:
+        """The partitions that the watermark may rest on."""
+        following = {topic_id for topic_id, pace in self.paces.items() if pace.follows}
+        if not following:
+            return self.known
+        return {key: p for key, p in self.known.items() if key[0] not in following}
+
+    def reached(self, key: PartitionKey) -> int | None:
         """The watermark of one partition: its largest event time less lateness, at most the clock."""
-        if mark.max_event_ms is None:
+        mark, pace = self.known[key].mark, self.paces.get(key[0])
+        if mark is None or mark.max_event_ms is None:
             return None
-        return min(mark.max_event_ms - self.lateness_ms, mark.clock_ms)
+        lateness_ms = self.lateness_ms if pace is None else pace.lateness_ms
+        return min(mark.max_event_ms - lateness_ms, mark.clock_ms)
 
 
 def listed(progress: Progress, keys: Iterable[PartitionKey]) -> Progress:
@@ -95,23 +116,24 @@ def advance(progress: Progress, since_ms: int) -> Progress:
     """Move the watermark after checkpoints were consumed; `since_ms` is `now_ms` before them."""
     known = {key: _judged(p, progress.now_ms) for key, p in progress.known.items()}
     progress = replace(progress, partitions=known)
-    busy = [p for p in known.values() if not p.stuck and not _rests(p, progress.now_ms)]
-    idle = bool(known) and not busy and all(not p.stuck for p in known.values())
+    leading = progress.leading
+    busy = [key for key, p in leading.items() if not p.stuck and not _rests(p, progress.now_ms)]
+    idle = bool(leading) and not busy and all(not p.stuck for p in leading.values())
     return replace(progress, event_ms=_moved(progress, busy, idle, since_ms), idle=idle)
 
 
-def _moved(progress: Progress, busy: list[Partition], idle: bool, since_ms: int) -> int | None:
+def _moved(progress: Progress, busy: list[PartitionKey], idle: bool, since_ms: int) -> int | None:
     before = progress.event_ms
     if not busy:
         return _followed(progress, before, since_ms) if idle else before
-    reached = [progress.reached(p.mark) if p.mark else None for p in busy]
+    reached = [progress.reached(key) for key in busy]
     least = None if any(r is None for r in reached) else min(r for r in reached if r is not None)
     return before if least is None else least if before is None else max(before, least)
 
 
 def _followed(progress: Progress, before: int | None, since_ms: int) -> int | None:
     """All idle: every record is in, so up to the newest of them, then second by second with the clock."""
-    ends = [progress.reached(p.mark) for p in progress.known.values() if p.mark]
+    ends = [progress.reached(key) for key in progress.leading]
     newest = max((e for e in ends if e is not None), default=None)
     if newest is None:
         return before
@@ -140,7 +162,7 @@ def complete(progress: Progress) -> bool:
     One that is behind holds the watermark back, so what is silent up to there was read and is silent. One that is
     stuck is left out, and may hold what seems to be missing.
     """
-    partitions = progress.known.values()
+    partitions = progress.leading.values()
     return bool(partitions) and all(p.mark is not None and not p.stuck for p in partitions)
 
 

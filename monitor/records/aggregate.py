@@ -13,7 +13,7 @@ from monitor.records.asked import Asked
 from monitor.records.batch import Batch, batch_of
 from monitor.records.calibration import calibration
 from monitor.records.candidates import LanguageCandidates, Places
-from monitor.records.columns import ABSENT, Columns
+from monitor.records.columns import ABSENT, Bools, Columns
 from monitor.records.decode import Decoded, RecordDecoder
 from monitor.records.decode import RawBatch as RawBatch
 from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake, Sums
@@ -26,6 +26,7 @@ from monitor.records.names import Names
 from monitor.records.pending import Arrived, Pending
 from monitor.records.placing import BANDED, bands, slice_codes, stream_codes
 from monitor.records.predictions import Predictions
+from monitor.records.record import MODEL
 from monitor.records.sample_rates import SampleRates
 from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper, as_record
 from monitor.records.sampling import LanguageSampler, record_hashes
@@ -41,6 +42,7 @@ _INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
 _ITEM_BITS: Final = 44
 """Offsets stay below this; above it is the place of a record in its message."""
 _TOO_OLD: Final = Refused("too_old", "the record is more than a year older than the clock")
+_UNKNOWN: Final = Refused("no_model", "it names no model, and no prediction of its id is remembered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,11 @@ class PartitionAggregator:
         self._asked = Asked(settings, self.dropped, self._asked.repeats)
 
     @property
+    def _nameless(self) -> bool:
+        """Whether records find their model with their prediction."""
+        return self._settings.format is not None and self._settings.format.nameless
+
+    @property
     def weight(self) -> int:
         """Bytes of memory held since the last `take`, about."""
         return (
@@ -194,25 +201,35 @@ class PartitionAggregator:
         times = event_times(columns.raw("ts"), kafka_ms[rows])
         if times.unreadable:
             self.dropped["ts"] += times.unreadable
-        event_ms = times.event_ms
-        young = event_ms >= arrived.clock_ms[rows] - YEAR_MS
+        timed = _Timed(columns, arrived, rows, kafka_ms[rows], times.event_ms)
+        young = timed.event_ms >= timed.clock_ms - YEAR_MS
         if not young.all():
-            # A message counts when all its records do.
-            young = ~np.isin(rows, rows[~young])
-            decoded.refused.update(dict.fromkeys(rows[~young].tolist(), _TOO_OLD))
-            if not young.any():
-                return None
-            table = {name: list(compress(column, young)) for name, column in table.items()}
-            columns = Columns(table, self.dropped)
-            rows, event_ms = rows[young], event_ms[young]
-        return _Timed(columns, arrived, rows, kafka_ms[rows], event_ms)
+            timed = self._without(timed, ~young, _TOO_OLD, decoded)
+        if self._predictions is not None and timed.rows.size:
+            join(timed.columns, timed.event_ms, self._predictions, by_id=self._settings.labelled_elsewhere)
+        if self._nameless and timed.rows.size:
+            unknown = np.array([model is None for model in timed.columns.raw(MODEL)], np.bool_)
+            timed = self._without(timed, unknown, _UNKNOWN, decoded)
+        return timed if timed.rows.size else None
+
+    def _without(self, timed: _Timed, bad: Bools, why: Refused, decoded: Decoded) -> _Timed:
+        """The records that are not `bad`, bool[n]; a message counts when all its records do."""
+        kept = ~np.isin(timed.rows, timed.rows[bad])
+        decoded.refused.update(dict.fromkeys(timed.rows[~kept].tolist(), why))
+        columns = timed.columns
+        table = {name: list(compress(columns.raw(name), kept)) for name in columns.fields}
+        return _Timed(
+            Columns(table, self.dropped),
+            timed.arrived,
+            timed.rows[kept],
+            timed.kafka_ms[kept],
+            timed.event_ms[kept],
+        )
 
     def _count(self, timed: _Timed) -> None:
         columns = timed.columns
         order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms)
         self._max_event_ms = order.max_event_ms
-        if self._predictions is not None:
-            join(columns, timed.event_ms, self._predictions)
         batch = batch_of(columns, order.late, self._settings.bad_below)
         stream = stream_codes(columns, self._settings.by, self._names, int(timed.clock_ms[-1]))
         version = columns.names(VERSION_FIELD, absent=NO_VALUE)

@@ -1,6 +1,8 @@
 """Labels and feedback that come later: they are told what their prediction said, then measured as any record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import repeat
 from sys import intern
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ from monitor.records.columns import Bools, Column, Columns
 from monitor.records.delta import I64, Cells
 from monitor.records.measure import Measured, rows_of
 from monitor.records.predictions import Objects, Predictions, Said
-from monitor.records.record import ID
+from monitor.records.record import ID, MODEL
 from monitor.records.signals import INTERNAL, WHOLE, Kind, Of
 from monitor.records.text import NAME_BYTES, clean_name
 
@@ -19,20 +21,24 @@ _LABEL: Final = "label"
 _UNMATCHED: Final = next(s for s in INTERNAL if s.kind is Kind.LABELS)
 
 
-def join(columns: Columns, event_ms: I64, predictions: Predictions) -> None:
+def join(columns: Columns, event_ms: I64, predictions: Predictions, *, by_id: bool = False) -> None:
     """Remember the batch's predictions, and fill in what its labels and feedback leave unsaid of theirs.
 
     A prediction is found by `model` and `id`, whichever of the process's partitions it came in: then `prediction`,
-    `confidence`, `version` and `fallback` are as if the label repeated them. `event_ms` is int64[n].
+    `confidence`, `version` and `fallback` are as if the label repeated them. One without a model finds the last
+    prediction of its id, where they are remembered `by_id` too. `event_ms` is int64[n].
     """
     given = columns.given(ID)
     with_id = np.ones(columns.n, np.bool_) if given is None else given
     if not with_id.any():
         return
     later = _of_type(columns, *ADDED_LATER)
-    key = _keys(columns)
+    key = _keys(columns, columns.raw(MODEL))
     kept = np.flatnonzero(with_id & ~later & _says(columns))
-    predictions.keep(_said(columns, kept, key, event_ms))
+    said = _said(columns, kept, key, event_ms)
+    predictions.keep(said)
+    if by_id and kept.size:
+        predictions.keep(replace(said, key=_keys(columns, repeat(None, columns.n))[kept]))
     asking = np.flatnonzero(with_id & later)
     if asking.size:
         places, found = predictions.find(key[asking], event_ms[asking])
@@ -70,12 +76,12 @@ def _says(columns: Columns) -> Bools:
     return _there(columns, "prediction") | _there(columns, "confidence")
 
 
-def _keys(columns: Columns) -> I64:
-    """Hashes of model and id, int64[n]; they are of this process."""
+def _keys(columns: Columns, models: Iterable[Any]) -> I64:
+    """Hashes of models and id, int64[n]; they are of this process."""
     ids = columns.raw(ID)
     if not set(map(type, ids)) <= {str, type(None)}:
         ids = list(map(str, ids))
-    return np.fromiter(map(hash, zip(columns.raw("model"), ids, strict=True)), np.int64, columns.n)
+    return np.fromiter(map(hash, zip(models, ids, strict=True)), np.int64, columns.n)
 
 
 def _said(columns: Columns, rows: I64, key: I64, event_ms: I64) -> Said:
@@ -89,6 +95,7 @@ def _said(columns: Columns, rows: I64, key: I64, event_ms: I64) -> Said:
         confidence,
         _objects(columns.raw("version"))[rows],
         np.zeros(rows.size, np.bool_) if fallback is None else fallback[rows] == 1,
+        _objects(columns.raw(MODEL))[rows],
     )
 
 
@@ -106,6 +113,7 @@ def _short(text: str) -> str:
 
 
 def _fill(columns: Columns, rows: I64, said: Said) -> None:
+    columns.fill(MODEL, rows, said.model)
     columns.fill("prediction", rows, said.prediction)
     columns.fill("version", rows, said.version)
     known = ~np.isnan(said.confidence)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -19,9 +20,10 @@ _PARTS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What predictions said: `key` int64[n] hashes model and id, `at_ms` int64[n] is event time.
+    """What predictions said: `key` int64[n] hashes model and id, or the id alone; `at_ms` int64[n] is event time.
 
-    `prediction` and `version` object[n] are as in the record, None where absent; `confidence` float64[n] is NaN.
+    `prediction`, `version` and `model` object[n] are as in the record, None where absent; `confidence` float64[n] is
+    NaN.
     """
 
     key: I64
@@ -30,6 +32,7 @@ class Said:
     confidence: F64
     version: Objects
     fallback: Bools
+    model: Objects
 
     @property
     def size(self) -> int:
@@ -39,7 +42,7 @@ class Said:
 class Predictions:
     """The last predictions of a process, at most about `most` and none for longer than `join_ms`.
 
-    They are kept in sorted runs that are merged as they grow, so that keeping and finding are a few numpy calls. One
+    They are kept in sorted runs that are merged as they grow, so that keeping and finding are a few numpy calls. Any
     thread may use it. Nothing of it is stored: after a restart it is empty.
     """
 
@@ -50,6 +53,7 @@ class Predictions:
         self._newest_ms: int | None = None
         self._full = False
         self._told = False
+        self._lock = Lock()
 
     @property
     def held(self) -> int:
@@ -58,12 +62,12 @@ class Predictions:
 
     def take(self) -> tuple[str, ...]:
         """One sentence, once, when predictions had to go before their time."""
-        if not self._full or self._told:
-            return ()
-        self._told = True
-        kept_s = (
-            (self._newest_ms or 0) // 1_000 - int(self._runs[0].at_ms.min()) // 1_000 if self._runs else 0
-        )
+        with self._lock:
+            if not self._full or self._told:
+                return ()
+            self._told = True
+            oldest_ms = int(self._runs[0].at_ms.min()) if self._runs else self._newest_ms or 0
+        kept_s = (self._newest_ms or 0) // 1_000 - oldest_ms // 1_000
         return (
             f"labels.max of {self._most:,} predictions is reached: they are remembered for {kept_s:,} s, not for the "
             f"{self.join_ms // 1_000:,} s of labels.join, and later labels stay unmatched",
@@ -73,16 +77,20 @@ class Predictions:
         """Remember predictions; of equal keys the last counts."""
         if said.size == 0:
             return
-        self._newest_ms = max(int(said.at_ms.max()), self._newest_ms or 0)
-        self._runs.append(_sorted([said]))
-        self._merge()
-        self._forget()
+        run = _sorted([said])
+        with self._lock:
+            self._newest_ms = max(int(said.at_ms.max()), self._newest_ms or 0)
+            self._runs.append(run)
+            self._merge()
+            self._forget()
 
     def find(self, key: I64, at_ms: I64) -> tuple[I64, Said]:
         """Which of some keys int64[m] are known at times int64[m], as places, and what was said there."""
         wanted = np.arange(key.size)
         places, found = [wanted[:0]], [_EMPTY]
-        for run in reversed(self._runs):
+        with self._lock:
+            runs = list(self._runs)
+        for run in reversed(runs):
             at = np.searchsorted(run.key, key[wanted], side="right") - 1
             known = (run.key[at] == key[wanted]) & (at >= 0)
             known &= at_ms[wanted] - run.at_ms[at] <= self.join_ms
@@ -136,4 +144,5 @@ _EMPTY: Final = Said(
     np.empty(0, np.float64),
     np.empty(0, np.object_),
     np.empty(0, np.bool_),
+    np.empty(0, np.object_),
 )

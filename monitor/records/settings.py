@@ -21,7 +21,8 @@ class MeasureSettings:
     the language of inputs too. `asked` are the codes that rules read: of `ASKED_ONLY` these alone are counted.
     `user_signals` are counted whether or not a rule reads them.
     `join_ms` is how long predictions are remembered for their labels, at most `join_most` of them; None: not at all.
-    `format` says how the messages are read; None: they are prediction records.
+    `format` says how the messages are read; None: they are prediction records. `labelled_elsewhere` says that labels
+    come in another topic and need not say the model: predictions are then found by their id alone, too.
     Raises ValueError for a signal that has no slots, because it is sampled.
     """
 
@@ -40,6 +41,7 @@ class MeasureSettings:
     join_ms: int | None = None
     join_most: int = 1_000_000
     format: Format | None = None
+    labelled_elsewhere: bool = False
 
     def __post_init__(self) -> None:
         _refuse_sampled(self.window_signals | self.kill_signals)

@@ -7,6 +7,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from monitor.cli import cli
+from monitor.errors import UsageError
 
 START_MS = 1_731_553_200_000
 CONFIG = """
@@ -50,11 +51,11 @@ def own(line: str) -> str:
     )
 
 
-def replayed(tmp_path: Path, lines: list[str], config: str = CONFIG) -> Any:
+def replayed(tmp_path: Path, lines: list[str], config: str = CONFIG, *more: str) -> Any:
     log, alerts = tmp_path / "log.jsonl", tmp_path / "alerts.yaml"
     log.write_text("\n".join(lines))
     alerts.write_text(config)
-    return CliRunner().invoke(cli, ["replay", "--json", "-c", str(alerts), str(log)], env={})
+    return CliRunner().invoke(cli, ["replay", "--json", "-c", str(alerts), str(log), *more], env={})
 
 
 def test_a_mapped_log_fires_as_the_same_log_of_own_records(tmp_path: Path) -> None:
@@ -85,3 +86,21 @@ def test_lines_that_are_ignored_or_cannot_be_read_are_told_apart(tmp_path: Path)
         "1 lines skipped: not_json",
     ]
     assert told[0].startswith("2 records counted")
+
+
+def test_of_several_formats_the_topic_says_which_the_file_has(tmp_path: Path) -> None:
+    source = CONFIG[CONFIG.index("source:") : CONFIG.index("reference:")]
+    mapped = source.partition("\n")[2].strip().replace("\n", "\n  ")
+    listed = f"source:\n  - {{topic: plain, bootstrap_servers: k}}\n  - {mapped}"
+    config = CONFIG.replace(source, listed + "\n")
+    lines = [line(i) for i in range(10)]
+    unsure = replayed(tmp_path, lines, config)
+    assert isinstance(unsure.exception, UsageError)
+    assert "plain and scoring have messages of different formats: say by --source TOPIC" in str(
+        unsure.exception
+    )
+    told = replayed(tmp_path, lines, config, "--source", "scoring")
+    assert told.stderr.splitlines()[0].startswith("10 records counted")
+    assert replayed(tmp_path, lines, config, "--source", "plain").stderr.startswith("0 records counted")
+    unknown = replayed(tmp_path, lines, config, "--source", "other")
+    assert "no source has topic other: there is plain and scoring" in str(unknown.exception)

@@ -43,7 +43,7 @@ def test_what_needs_a_restart_stays_as_it_is_and_is_named(
     fresh = loaded(tmp_path, TEXT.replace(old, new))
     running, waiting = taken(now, fresh)
     assert waiting == [section]
-    assert (running.name, running.source, running.store_url) == (now.name, now.source, now.store_url)
+    assert (running.name, running.sources, running.store_url) == (now.name, now.sources, now.store_url)
     assert (running.streams, running.labels, running.http_port) == (now.streams, now.labels, now.http_port)
     assert running.config_hash == fresh.config_hash
 

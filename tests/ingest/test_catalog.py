@@ -30,7 +30,7 @@ def catalog() -> Catalog:
     source: Any = SimpleNamespace(topics=["predictions"], bootstrap_servers="kafka:9092")
     nothing: Any = None
     reader: Any = EmptyBroker()
-    return Catalog(reader, nothing, nothing, source, lambda: 0, accept_new_topic=False)
+    return Catalog(reader, nothing, nothing, [source], lambda: 0, accept_new_topic=False)
 
 
 def test_a_topic_that_stays_away_for_ten_seconds_of_looks_is_missing(catalog: Catalog) -> None:

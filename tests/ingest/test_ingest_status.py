@@ -1,6 +1,6 @@
 """What ingest says of itself."""
 
-from monitor.ingest.status import Dependency, PartitionStatus, StatusBoard
+from monitor.ingest.status import Dependency, PartitionStatus, StatusBoard, merged
 from monitor.records.delta import Delta, Intake, SkippedRange
 
 
@@ -32,3 +32,20 @@ def test_lag_is_what_is_not_stored_yet_and_unknown_without_an_end() -> None:
         return PartitionStatus("t", 0, next_offset, end, 0, 0, False, None).lag
 
     assert (lag(40, 100), lag(100, 90), lag(40, None)) == (60, 0, None)
+
+
+def test_of_several_consumers_all_must_be_ready_and_each_that_is_not_says_why() -> None:
+    first, second = StatusBoard(), StatusBoard()
+    for board in (first, second):
+        board.kafka(None)
+        board.postgres(None)
+        board.write(running=True, held_bytes=10)
+    first.count("a", Intake(0, 10, 10, None, None, Delta()))
+    second.count("b", Intake(0, 3, 3, None, None, Delta()))
+    both = merged([first.read(), second.read()])
+    assert both.ready
+    assert both.records == {("a", "counted"): 10, ("b", "counted"): 3}
+    assert both.held_bytes == 20
+    second.kafka("Kafka at us:9092 does not answer")
+    away = merged([first.read(), second.read()])
+    assert (away.ready, away.kafka.why) == (False, "Kafka at us:9092 does not answer")

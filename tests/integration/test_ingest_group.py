@@ -141,7 +141,7 @@ def test_rule_9_a_heartbeat_is_confirmed_only_by_a_member_of_the_current_generat
     bench: Bench, topic: Topic
 ) -> None:
     name = topic()
-    reader = Reader(load(bench.alerts(name), environ={}).source, None, threading.Event(), print)
+    reader = Reader(load(bench.alerts(name), environ={}).sources, None, threading.Event(), print)
     reader.open(patient=True)
     assert not reader.membership.confirm()
     until(lambda: reader.poll(100) or reader.assigned(), within_s=60)
@@ -155,7 +155,7 @@ def test_rule_9_a_heartbeat_is_confirmed_only_by_a_member_of_the_current_generat
 def test_a_new_partition_is_held_until_it_is_placed(bench: Bench, topic: Topic) -> None:
     name = topic()
     bench.produce(name, records(10))
-    reader = Reader(load(bench.alerts(name), environ={}).source, None, threading.Event(), print)
+    reader = Reader(load(bench.alerts(name), environ={}).sources, None, threading.Event(), print)
     reader.open(patient=True)
     until(lambda: reader.poll(100) or reader.assigned())
     assert not reader.poll(500)

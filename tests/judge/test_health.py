@@ -7,7 +7,7 @@ import pytest
 
 from monitor.judge import health, watermark
 from monitor.judge.memory import Memory
-from monitor.judge.watermark import Mark, PartitionKey, Progress
+from monitor.judge.watermark import Mark, Pace, PartitionKey, Progress
 
 START_MS = 1_800_000_000_000
 MINUTE = 60_000
@@ -75,3 +75,24 @@ def test_falling_behind_is_told_in_seconds_and_records():
 def test_a_backlog_of_a_minute_or_two_is_no_news(minutes: int):
     late = tuple(mark(START_MS + i * MINUTE, i, caught_up=False) for i in range(minutes + 1))
     assert said(after({("id", 0): late})) == {}
+
+
+def test_labels_that_cannot_be_read_say_what_is_missing():
+    memory = following(after({("id", 0): moving(9), ("other", 0): standing(9)}))
+    (condition,) = health.conditions(memory, TOPICS, 0).values()
+    assert condition.summary == "Tocsin cannot read labels: none of its 1 partitions moves"
+    assert condition.detail.endswith("Labels and ratings are missing meanwhile; all else goes on.")
+
+
+def test_labels_far_behind_are_no_news_and_of_several_topics_the_one_behind_is_named():
+    behind = tuple(
+        mark(m.clock_ms, m.next_offset, caught_up=False, newest_ms=START_MS - 9 * MINUTE) for m in moving(9)
+    )
+    assert said(following(after({("id", 0): moving(9), ("other", 0): behind}))) == {}
+    memory = after({("id", 0): behind, ("other", 0): moving(9)})
+    assert said(memory) == {("tocsin.behind", "all"): "Tocsin is behind in predictions"}
+
+
+def following(memory: Memory) -> Memory:
+    progress = replace(memory.progress, paces={"other": Pace(1_000, follows=True)})
+    return Memory(watermark.advance(progress, progress.now_ms))

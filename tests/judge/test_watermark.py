@@ -1,11 +1,13 @@
 """Rule 3: what holds event time back, and what does not."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.judge import watermark
-from monitor.judge.watermark import Mark, Progress
+from monitor.judge.watermark import Mark, Pace, Progress
 
-A, B = ("t", 0), ("t", 1)
+A, B, LABELS, SLOW = ("t", 0), ("t", 1), ("labels", 0), ("slow", 0)
+FOLLOWING = {"labels": Pace(3_000, follows=True)}
 NOW = 1_000_000_000
 
 
@@ -22,9 +24,13 @@ def mark(clock: int = 0, event: int | None = 0, quiet_ms: int = 0, **more: objec
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-def after(*steps: dict[tuple[str, int], Mark], listed: tuple[tuple[str, int], ...] = ()) -> Progress:
+def after(
+    *steps: dict[tuple[str, int], Mark],
+    listed: tuple[tuple[str, int], ...] = (),
+    paces: Mapping[str, Pace] | None = None,
+) -> Progress:
     """Progress after several ticks, each consuming some checkpoints."""
-    progress = Progress(3_000)
+    progress = Progress(3_000, paces=paces or {})
     for step in steps:
         since = progress.now_ms
         for key, one in step.items():
@@ -50,6 +56,34 @@ def test_rule_4_a_fast_clock_does_not_move_it_past_the_ingest_clock() -> None:
 def test_an_idle_partition_does_not_hold_the_others() -> None:
     story = after({A: mark(event=0), B: mark(event=-600_000, quiet_ms=2_000)})
     assert story.event_ms == NOW - 3_000
+
+
+def test_labels_hold_nothing_back_and_a_long_past_of_theirs_is_not_the_present() -> None:
+    story = after({A: mark(event=0), LABELS: mark(event=-90 * 86_400_000)}, paces=FOLLOWING)
+    assert story.event_ms == NOW - 3_000
+    assert watermark.complete(story)
+
+
+def test_a_topic_of_labels_that_stands_still_takes_nothing_from_silence() -> None:
+    reading = {A: mark(event=0), LABELS: mark(event=0, caught_up=False)}
+    later = {A: mark(clock=61_000, event=61_000)}
+    story = after(reading, later, listed=(A, LABELS), paces=FOLLOWING)
+    assert story.known[LABELS].stuck
+    assert watermark.complete(story)
+    assert story.event_ms == NOW + 58_000
+
+
+def test_with_nothing_but_labels_going_on_the_watermark_follows_the_clock() -> None:
+    quiet = {"quiet_ms": 5_000, "event": 0}
+    steps = [{A: mark(clock=t, **quiet), LABELS: mark(clock=t, event=t)} for t in (0, 1_000, 2_000)]
+    assert after(*steps, paces=FOLLOWING).event_ms == NOW - 1_000
+
+
+def test_each_topic_has_the_lateness_of_its_source() -> None:
+    paces = {"t": Pace(3_000), "slow": Pace(60_000)}
+    both = after({A: mark(event=0), SLOW: mark(event=0)}, paces=paces)
+    assert both.event_ms == NOW - 60_000
+    assert after({A: mark(event=0)}, paces=paces).event_ms == NOW - 3_000
 
 
 def test_a_listed_partition_that_nobody_has_read_holds_everything_back() -> None:

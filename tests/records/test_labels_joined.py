@@ -152,7 +152,13 @@ def said(keys: list[int], at_ms: int, version: str = "v") -> Said:
     n = len(keys)
     texts = np.array([f"{version}{key}" for key in keys], np.object_)
     return Said(
-        np.array(keys, np.int64), np.full(n, at_ms), texts, np.full(n, np.nan), texts, np.zeros(n, np.bool_)
+        np.array(keys, np.int64),
+        np.full(n, at_ms),
+        texts,
+        np.full(n, np.nan),
+        texts,
+        np.zeros(n, np.bool_),
+        texts,
     )
 
 

@@ -59,7 +59,12 @@ class MappedDecoder:
         level = self._matching(level, envelope)
         ignored = sorted(read - set(level.message))
         table = self._table(Reader(level, envelope)) if level.values else {}
-        refused |= dict.fromkeys(_nameless(table, level.message), _NO_MODEL)
+        if self._form.nameless:
+            table["model"] = [
+                model if model and clean_name(model) else None for model in table.get("model", ())
+            ]
+        else:
+            refused |= dict.fromkeys(_nameless(table, level.message), _NO_MODEL)
         rows: Sequence[int] = level.message
         if not refused.keys().isdisjoint(rows):
             kept = [row not in refused for row in rows]

@@ -116,13 +116,14 @@ class Format:
     """How messages are read: their `root`, the items in it (`each`), those that count, and the `fields` of a record.
 
     `where` holds alternatives, each of tests that must all be met. Without `each` there is one item, or those of
-    an array.
+    an array. `nameless` records need no model: labels that find it with their prediction.
     """
 
     fields: Mapping[str, Expression]
     root: tuple[str, ...] = ()
     each: tuple[str, ...] = ()
     where: tuple[tuple[Condition, ...], ...] = field(default=())
+    nameless: bool = False
 
     def places(self) -> Iterator[Place]:
         """Every place that is read."""

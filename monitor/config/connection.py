@@ -1,0 +1,117 @@
+"""A connection to Kafka, of sources and of what is written: servers, security_*, sasl_* and ssl_*, as kafka-python."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from monitor.config.problem import WrongError
+from monitor.config.secrets import any_text, read_secret
+from monitor.config.section import NOT_YET, Section, each
+from monitor.config.tree import Node
+from monitor.config.values import flag, one_of, scalar, text, written
+
+PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
+NAMES: Final = (
+    "sasl_plain_username",
+    "sasl_kerberos_name",
+    "sasl_kerberos_service_name",
+    "sasl_kerberos_domain_name",
+    "ssl_ciphers",
+)
+FILES: Final = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
+SECRETS: Final = ("sasl_plain_password", "ssl_password")
+WITH_PASSWORD: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+def servers(section: Section, node: Node) -> str:
+    """One text of host:port with commas, from that or from a list."""
+    found = each(node, _server_list, section.report)
+    return ",".join(found)
+
+
+def _server_list(node: Node) -> str:
+    servers = [part.strip() for part in text(node).split(",")]
+    for server in servers:
+        match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?", server)
+        if match is None or int(match[2] or 9092) not in range(1, 65_536):
+            raise WrongError(
+                f"{written(scalar(node))} is not host:port", "such as localhost:9092, several with commas"
+            )
+    return ",".join(servers)
+
+
+def kafka_name(node: Node) -> str:
+    """A name that Kafka takes for a topic or group."""
+    name = text(node)
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in (".", ".."):
+        raise WrongError(
+            f"{written(scalar(node))} cannot be a name in Kafka", "letters, digits, `.`, `_` and `-`"
+        )
+    return name
+
+
+def _path(node: Node) -> str:
+    name = text(node)
+    if not Path(name).expanduser().is_file():
+        raise WrongError(f"there is no file {written(scalar(node))}")
+    return name
+
+
+def read_client(section: Section, *, needed: bool) -> dict[str, str | bool]:
+    """The settings of a connection to Kafka: security_*, sasl_* and ssl_*."""
+    path = _path if needed else text
+    readers: dict[str, Callable[[Node], str | bool]] = {
+        "security_protocol": one_of(*PROTOCOLS),
+        "sasl_mechanism": one_of(*MECHANISMS),
+        "ssl_check_hostname": flag,
+        **dict.fromkeys(NAMES, text),
+        **dict.fromkeys(FILES, path),
+    }
+    taken = {key: section.take(key, read, None) for key, read in readers.items()}
+    client = {key: value for key, value in taken.items() if value is not None}
+    for key in SECRETS:
+        secret = read_secret(section, key, any_text, needed=needed)
+        if secret:
+            client[key] = secret
+    _objects(section)
+    _fitting(section, str(client.get("security_protocol", "PLAINTEXT")))
+    return client
+
+
+def _objects(section: Section) -> None:
+    for key in ("ssl_context", "sasl_oauth_token_provider"):
+        section.asked.add(key)
+        if key in section:
+            section.wrong(f"{key} is an object of Python, which no file can give", "remove it", at=key)
+
+
+def _fitting(section: Section, protocol: str) -> None:
+    """Settings without effect, and credentials that are missing (kafka-python accepts empty ones)."""
+    for prefix, part in (("sasl_", "SASL"), ("ssl_", "SSL")):
+        idle = [key for key in section.node.values if key.startswith(prefix) and key in section.asked]
+        if idle and part not in protocol:
+            wanted = "SASL_SSL" if prefix == "sasl_" else "SSL or SASL_SSL"
+            section.wrong(
+                f"{idle[0]} has no effect with {protocol}", f"set security_protocol: {wanted}", at=idle[0]
+            )
+    if protocol.startswith("SASL") and "sasl_mechanism" not in section:
+        section.wrong(f"{protocol} needs sasl_mechanism", "such as SCRAM-SHA-512", at="security_protocol")
+    mechanism = section.node.values.get("sasl_mechanism")
+    name = getattr(mechanism, "text", "")
+    if name == "OAUTHBEARER":
+        section.wrong(
+            f"OAUTHBEARER {NOT_YET}", "use SCRAM-SHA-512, PLAIN or certificates", at="sasl_mechanism"
+        )
+    if name in WITH_PASSWORD and protocol.startswith("SASL"):
+        _credentials(section, name)
+
+
+def _credentials(section: Section, mechanism: str) -> None:
+    if "sasl_plain_username" not in section:
+        section.wrong(f"{mechanism} needs sasl_plain_username", at="sasl_mechanism")
+    if "sasl_plain_password" not in section and "sasl_plain_password_file" not in section:
+        section.wrong(
+            f"{mechanism} needs sasl_plain_password or sasl_plain_password_file", at="sasl_mechanism"
+        )
