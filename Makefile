@@ -1,6 +1,7 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-parties lint fuzz faults demo
+.PHONY: dashboards browser
 .PHONY: bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
 
 VENV := .venv
@@ -30,7 +31,13 @@ test: setup ## Run all tests, on a real Kafka and a real Postgres for each of WO
 test-parties: setup ## Test against Debian's Alertmanager and promtool too, installing them where they are missing (needs root and apt)
 	command -v prometheus-alertmanager >/dev/null || apt-get install -y --no-install-recommends prometheus-alertmanager
 	command -v promtool >/dev/null || apt-get install -y --no-install-recommends prometheus
-	$(BIN)/pytest tests/notify/test_real_alertmanager.py tests/judge/test_promtool_agrees.py -rs
+	$(BIN)/pytest tests/notify/test_real_alertmanager.py tests/judge/test_promtool_agrees.py tests/deploy -rs
+
+browser: ## Install Debian's Chromium, which the tests of pages use (needs root and apt)
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+dashboards: setup ## Write Grafana's dashboards anew
+	$(BIN)/python deploy/grafana/build.py
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -278,8 +278,9 @@ def read_http(root: Section, *, needed: bool) -> tuple[str, int, str | None]:
         return "127.0.0.1", 9844, None
     host = section.take("host", text, "127.0.0.1")
     port = section.take("port", whole(0, 65_535), 9844)
-    token = read_secret(section, "token", any_text, needed=needed) or None
-    if not is_loopback(host) and "token" not in section and "token_file" not in section:
+    token = read_secret(section, "token", any_text, needed=needed, optional=True) or None
+    named = "token" in section or "token_file" in section
+    if not is_loopback(host) and (not named or (needed and token is None)):
         section.wrong(
             "others can reach this host, so it needs a token", "add token: ${TOCSIN_TOKEN}", at="host"
         )

@@ -21,16 +21,19 @@ Check = Callable[[str], str]
 """Returns the secret as it is used; raises `WrongError` without quoting it."""
 
 
-def read_secret(section: Section, key: str, check: Check, *, needed: bool, advice: str = "") -> str:
+def read_secret(
+    section: Section, key: str, check: Check, *, needed: bool, advice: str = "", optional: bool = False
+) -> str:
     """The value of `key`, or of the file that `<key>_file` names; "" where it is not needed or not there.
 
-    With `advice`, leaving out both is a problem.
+    With `advice`, leaving out both is a problem. An `optional` one may be `${NAME:-}`, which leaves it out.
     """
     in_file = refuse_both(section, key)
     if advice and key not in section and in_file not in section:
         section.wrong(f"`{key}` is missing", f"{advice}; or name a file that holds it with {in_file}")
     warn_of_plain_text(section, key, section.node.values.get(key))
-    here = section.take(key, lambda node: check(_one_line(node)), "")
+    left_out = optional and _left_out(section.node.values.get(key))
+    here = section.take(key, lambda node: "" if left_out else check(_one_line(node)), "")
     there = section.take(in_file, lambda node: check(_content(node, needed=needed)), "")
     return here or there
 
@@ -56,6 +59,10 @@ def warn_of_plain_text(section: Section, key: str, node: Node | None) -> None:
         "this secret can be read by whoever can read this file",
         f"write ${{NAME}}, or name a file that holds it with {key}_file",
     )
+
+
+def _left_out(node: Node | None) -> bool:
+    return isinstance(node, Scalar) and not node.text and node.raw.endswith(":-}")
 
 
 def _one_line(node: Node) -> str:

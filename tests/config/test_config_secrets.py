@@ -223,3 +223,17 @@ def test_a_missing_file_is_one_sentence(
     with pytest.raises(UsageError) as caught:
         config.find(path, environ)
     assert str(caught.value) == sentence
+
+
+def test_a_page_that_others_can_reach_needs_more_than_an_empty_token(tmp_path: Path) -> None:
+    file = tmp_path / "alerts.yaml"
+    file.write_text(
+        'http: {host: "${HOST:-127.0.0.1}", token: "${TOKEN:-}"}\n'
+        "rules: [{name: e, signal: error, above: 2x}]\n"
+        'receivers: {default: {slack: {url: "${SLACK_URL}"}}}\n'
+    )
+    http = frozenset({"http"})
+    assert config.load(file, environ={}, need=http).http_token is None
+    assert config.load(file, environ={"HOST": "0.0.0.0", "TOKEN": "x"}, need=http).http_token == "x"
+    with pytest.raises(ConfigError, match="others can reach this host, so it needs a token"):
+        config.load(file, environ={"HOST": "0.0.0.0"}, need=http)

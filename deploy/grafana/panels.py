@@ -1,0 +1,1 @@
+"""What both dashboards are made of: queries against Postgres and Prometheus, and panels of a common look."""
