@@ -33,8 +33,11 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed(
         "demo", "monitor.cli.demo.command:demo", "Show the whole way: a quiet service, four drifts, an outage"
     ),
+    Listed("inspect", "monitor.cli.inspect.command:inspect", "Show what is in FILE, a prediction log"),
     Listed(
-        "inspect", "monitor.cli.inspect.command:inspect", "Show what is in a prediction log: FILE, JSON lines"
+        "init",
+        "monitor.cli.init.command:init",
+        "Write a complete alerts.yaml for FILE, a prediction log",
     ),
     Listed("check", "monitor.cli.check:check", "Check alerts.yaml: every mistake at once"),
     Listed("replay", "monitor.cli.replay:replay", "Show what would have fired on FILE, a prediction log"),

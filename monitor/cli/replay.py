@@ -1,10 +1,13 @@
 """`tocsin replay`."""
 
+from collections.abc import Collection
+
 import click
 
 from monitor.cli import found, lines
 from monitor.cli.options import config_option, loaded, source_of
 from monitor.cli.printed import say
+from monitor.cli.reaching import LEAST_LEARNED, PART, reached_by
 from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
 from monitor.config.problem import listed
@@ -51,14 +54,16 @@ def replay(
     outcome = machine.finish()
     for incident in outcome.found.incidents:
         say(found.as_json(incident) if as_json else found.as_text(incident))
-    _tell(outcome)
+    _tell(outcome, file)
     if fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents):
         context.exit(1)
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, file: str) -> None:
     """What was read, on stderr: silence must not look like health."""
-    say(f"{outcome.counted:,} records counted, {len(outcome.found.incidents)} incidents", err=True)
+    several = outcome.requests > outcome.counted
+    counted = f"{outcome.counted:,} lines with {outcome.requests:,}" if several else f"{outcome.counted:,}"
+    say(f"{counted} records counted, {len(outcome.found.incidents)} incidents", err=True)
     for trip in outcome.kills[:1]:
         say(f"would have killed {trip.switch} at {found.iso(trip.detected_ms)} by {trip.rule}", err=True)
     if outcome.late:
@@ -71,6 +76,10 @@ def _tell(outcome: Outcome) -> None:
         say(f"{n:,} lines skipped: {reason}", err=True)
     for stream, learning in sorted(outcome.learning.items()):
         say(f"{stream}: {_how_far(learning)}", err=True)
+    if outcome.skipped and not outcome.counted:
+        say(f"nothing could be judged: tocsin inspect {file} says what is in the log", err=True)
+    if outcome.learning:
+        say(_sooner(outcome.learning.values()), err=True)
     if outcome.counted and outcome.unseen:
         say(f"not one record had what is counted by {listed(outcome.unseen)}", err=True)
 
@@ -81,3 +90,12 @@ def _how_far(learning: Learning) -> str:
     if learning.lasted_ms < learning.at_least_ms:
         said += f" and {duration(learning.lasted_ms)} of {duration(learning.at_least_ms)}"
     return said + ("; provisional: three times the tolerance" if learning.provisional else "")
+
+
+def _sooner(learning: Collection[Learning]) -> str:
+    """What would let the largest of these streams come to a verdict on this very log."""
+    largest = max(learning, key=lambda stream: stream.requests)
+    within = reached_by(largest.requests, largest.lasted_ms)
+    if largest.requests < PART * LEAST_LEARNED:
+        return f"a verdict takes {PART * LEAST_LEARNED} records of a stream or more: give a longer log"
+    return f"for a verdict on this log: reference: {within} in alerts.yaml, or a longer log"

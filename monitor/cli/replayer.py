@@ -29,6 +29,7 @@ from monitor.records.sampling import LanguageSampler
 from monitor.records.signals import BY_NAME, WHOLE
 
 KEY: Final = ("replay", 0)
+REQUESTS: Final = BY_NAME["requests"].code
 LONGEST_BLOCK_MS: Final = 1_200_000
 ANSWERS: Final = {BY_NAME["error"].code, BY_NAME["abstained"].code}
 
@@ -46,7 +47,9 @@ class Learning:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a replay came to; `skipped` counts lines by reason, `kills` holds what would have been tripped.
+    """What a replay came to: of `counted` lines, `requests` are predictions (a line may have several).
+
+    `skipped` counts lines by reason, `kills` holds what would have been tripped.
 
     `learning` is of streams that are not watched yet, `unseen` the rules whose signals no record had.
     """
@@ -55,6 +58,7 @@ class Outcome:
     kills: list[Trip] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     counted: int = 0
+    requests: int = 0
     ignored: int = 0
     late: int = 0
     learning: dict[str, Learning] = field(default_factory=dict)
@@ -121,6 +125,8 @@ class Replay:
         return self.outcome
 
     def _advance(self, consumed: Consumed, *, deaf: bool) -> None:
+        cells = consumed.delta.cells
+        self.outcome.requests += int(cells.count[(cells.signal == REQUESTS) & (cells.slice == WHOLE)].sum())
         if self._plan.sliced:
             fresh = np.unique(consumed.delta.cells.slice).tolist()
             self._slices |= {s: self._names.slice(s).field for s in fresh if s != WHOLE}
@@ -148,7 +154,8 @@ class Replay:
         for first, end in pairwise(bounds):
             part = slice(first, end)
             numbers, times = lines.numbers[part].tolist(), lines.ts_ms[part].tolist()
-            yield RawBatch(numbers, times, lines.values[part]), int(clocks_ms[end - 1])
+            batch = RawBatch(numbers, times, lines.values[part], headers=lines.headers[part])
+            yield batch, int(clocks_ms[end - 1])
 
     def _seen(self, consumed: Consumed) -> set[int]:
         return set(consumed.delta.cells.stream.tolist()) | self._memory.core.streams.keys()

@@ -104,3 +104,28 @@ def test_of_several_formats_the_topic_says_which_the_file_has(tmp_path: Path) ->
     assert replayed(tmp_path, lines, config, "--source", "plain").stderr.startswith("0 records counted")
     unknown = replayed(tmp_path, lines, config, "--source", "other")
     assert "no source has topic other: there is plain and scoring" in str(unknown.exception)
+
+
+def test_lines_with_headers_are_read_as_kafka_carried_them(tmp_path: Path) -> None:
+    """As `{"headers": ..., "value": ...}`, and as kcat -J writes them; other lines have none, and are ignored."""
+
+    def headers(i: int) -> dict[str, str]:
+        kind = "org.kubeflow.serving.inference.response"
+        at = f"2026-11-14T03:00:{i:02}Z"
+        return {"ce_type": kind, "ce_id": f"id-{i}", "ce_time": at, "ce_inferenceservicename": "fraud"}
+
+    value = {"predictions": ["DECLINE"]}
+    kcat = [part for pair in headers(2).items() for part in pair]
+    lines = [
+        json.dumps({"headers": headers(1), "value": value}),
+        json.dumps({"topic": "t", "offset": 7, "headers": kcat, "key": None, "payload": json.dumps(value)}),
+        json.dumps(value),
+    ]
+    config = CONFIG[: CONFIG.index("  where:")] + "  format: kserve\n" + CONFIG[CONFIG.index("reference:") :]
+    for options in ([], ["--sort"]):
+        log, alerts = tmp_path / "log.jsonl", tmp_path / "alerts.yaml"
+        log.write_text("\n".join(lines))
+        alerts.write_text(config)
+        result = CliRunner().invoke(cli, ["replay", *options, "-c", str(alerts), str(log)], env={})
+        assert result.stderr.startswith("2 records counted, 0 incidents\n1 lines ignored")
+        assert "fraud: still learning, 2 of 1,000" in result.stderr

@@ -24,7 +24,7 @@ def inspect(
     as_json: bool,
     path: str | None,
 ) -> None:
-    """Show what is in a prediction log: FILE, JSON lines plain or gzip, - for stdin, or the newest of --topic.
+    """Show what is in FILE, a prediction log with one JSON object a line, plain or gzip; - is stdin.
 
     Fields and the signals they feed, the format that fits, ranges and times, and what is likely to go wrong. A topic is
     only read: no group is joined and nothing is committed.

@@ -1,5 +1,6 @@
 """A mapping for a log of unknown form, from the names and values of what is found in it."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from statistics import median
@@ -63,6 +64,8 @@ def _best(places: Places, field: str, used: set[tuple[str, ...]]) -> tuple[Found
     """The place whose name is most telling, of those whose values the field can take."""
     fits: list[tuple[int, int, float, Found, str | None]] = []
     for place in places.found.values():
+        if not place.pointer.isprintable():
+            continue
         ranked = ranks(place.path, field) if place.path not in used else None
         if ranked is not None and place.n >= LEAST_SHARE * places.n and _suits(field, place, places.n):
             fits.append((ranked[0], len(place.path), -place.n, place, ranked[1]))
@@ -186,6 +189,7 @@ def _segment(places: Places, used: set[tuple[str, ...]]) -> dict[str, str]:
         snake(place.path[-1]): place.pointer
         for place in places.found.values()
         if place.path not in used
+        and place.pointer.isprintable()
         and snake(place.path[-1]) in SEGMENTS
         and place.kind == "text"
         and 1 < len(place.texts) <= _MOST_SEGMENTS
@@ -193,7 +197,7 @@ def _segment(places: Places, used: set[tuple[str, ...]]) -> dict[str, str]:
 
 
 def _stem(name: str) -> str:
-    stem = PurePath(name).name.split(".")[0]
+    stem = re.sub(r"[^\w-]+", "-", PurePath(name).name.split(".")[0]).strip("-")
     return stem if stem and stem != "stdin" else "model"
 
 

@@ -43,7 +43,7 @@ def _of_words(found: Found) -> dict[str, Any] | None:
     unknown = False
     for text in found.texts:
         status = next((status for status, pattern in _WORDS if pattern.search(text)), None)
-        if status is None:
+        if status is None or not text.isprintable():
             unknown = True
         else:
             words.setdefault(status, []).append(text)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from monitor.records.columns import Column, Table
-from monitor.records.decode import REFUSALS, Decoded, screened
+from monitor.records.decode import REFUSALS, Decoded, Headers, screened
 from monitor.records.delta import I64
 from monitor.records.formats.evaluate import Envelope, Reader
 from monitor.records.formats.language import EVERY, Expression, Format, Origin, Place
@@ -183,11 +183,14 @@ class MessageTimes:
 
     def __init__(self, form: Format, settings: MeasureSettings) -> None:
         self._decoder = MappedDecoder(form, settings, Counter())
+        self.enveloped = form.enveloped
 
-    def __call__(self, values: Sequence[bytes]) -> tuple[I64, dict[int, Refused]]:
+    def __call__(
+        self, values: Sequence[bytes], headers: Sequence[Headers] = ()
+    ) -> tuple[I64, dict[int, Refused]]:
         """In ms, int64[n]; why there is none, by row. What is ignored has the time of its neighbour."""
         n = len(values)
-        decoded = self._decoder.decode_all(values, Envelope("", [-1] * n, (), ()))
+        decoded = self._decoder.decode_all(values, Envelope("", [-1] * n, (), headers))
         refused = dict(decoded.refused)
         times = np.full(n, np.nan)
         rows = np.array(decoded.rows, np.int64)

@@ -1,0 +1,87 @@
+"""What an alerts.yaml for a log says: its source, how long it learns, and rules with limits that suit the data."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any, Final
+
+from monitor.cli.inspect.clocks import LATENESS_MS, longest_gap_ms, order
+from monitor.cli.inspect.concerns import Concern, concerns
+from monitor.cli.inspect.reading import Reading
+from monitor.cli.inspect.study import Study, study
+from monitor.cli.inspect.versions import Takeover, takeover
+from monitor.cli.reaching import Learning, reached_by
+from monitor.cli.rounding import duration_up
+from monitor.records.record import SEGMENT
+
+LEAST_SILENCE_MS: Final = 120_000
+_LONGEST_NAME: Final = 60
+_SLICES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration for `study`'s log; `merged` says which names became versions of one model."""
+
+    study: Study
+    concerns: list[Concern]
+    learning: Learning
+    lateness_ms: int
+    silence_ms: int
+    min_n: int
+    slices: tuple[str, ...]
+    topic: str
+    merged: Takeover | None
+
+
+def proposal(found: Study) -> Proposal:
+    """Look at the log once more where its model names hold versions, as one stream."""
+    merged = takeover(found)
+    if merged is not None:
+        found = study(found.taken, reading=_split(found.reading, merged))
+    learning = _learned(found)
+    return Proposal(
+        study=found,
+        concerns=concerns(found),
+        learning=learning,
+        lateness_ms=order(found).lateness_ms or LATENESS_MS[-1],
+        silence_ms=duration_up(max(LEAST_SILENCE_MS, 5 * longest_gap_ms(found))),
+        min_n=max(20, min(100, learning.learn // 20)),
+        slices=("version", *_segments(found)),
+        topic=_topic(found.taken.name),
+        merged=merged,
+    )
+
+
+def _split(reading: Reading, merged: Takeover) -> Reading:
+    """The same with the version taken out of the name of the model."""
+    found: Any = reading.map.get("model", "model" if reading.preset is None else None)
+    if found is None or isinstance(found, dict):
+        return reading
+    model = {"field": found, "split": merged.pattern}
+    return replace(
+        reading,
+        map={"model": model, **{k: v for k, v in reading.map.items() if k not in ("model", "version")}},
+    )
+
+
+def _learned(found: Study) -> Learning:
+    """What the smallest of the models reaches that make most of the traffic."""
+    least = 0.1 * found.predictions
+    n = min((n for n in found.models.values() if n >= least), default=found.predictions)
+    return reached_by(n, found.span_ms)
+
+
+def _segments(found: Study) -> Iterator[str]:
+    """Members of `segment` by which incidents can be told apart."""
+    names: set[str] = set()
+    for value in found.outcome.column(SEGMENT)[:1_000]:
+        names.update(value or ())
+    fitting = sorted(name for name in names if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name))
+    return (f"{SEGMENT}.{name}" for name in fitting[:_SLICES])
+
+
+def _topic(name: str) -> str:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(name).name.split(".")[0]).strip("-.")
+    return stem[:_LONGEST_NAME] or "predictions"
