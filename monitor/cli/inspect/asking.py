@@ -62,5 +62,6 @@ def taken_from(
             raise UsageError("--bootstrap-servers needs the name of a topic: --topic NAME")
         source = replace(NOTHING, bootstrap_servers=servers)
     else:
-        source = loaded(config, {"source"}).source
+        settings = loaded(config, {"source"})
+        source = settings.topics.get(topic or "", settings.source)
     return from_topic(source, topic or source.topics[0], records or MOST_OF_TOPIC)
