@@ -16,6 +16,7 @@ from monitor.web.board import Switchboard
 
 REASON: Final = 2_000
 NAME: Final = 200
+NOBODY_MAY: Final = "this needs http.token in alerts.yaml: set one, or use `tocsin kill`"
 _SHAPE: Final = 'write {"reason": "...", "by": "...", "stream": "..."}, the last two may be left out'
 
 
@@ -32,7 +33,7 @@ def kill_routes(board: Switchboard, *, token: bool) -> list[Route]:
 
     async def change(request: Request) -> Response:
         if not token:
-            return refusal("this needs http.token in alerts.yaml: set one, or use `tocsin kill`", 403)
+            return refusal(NOBODY_MAY, 403)
         switch = board.switches.get(request.path_params["switch"])
         if switch is None:
             return refusal("there is no kill switch of that name", 404)
@@ -66,6 +67,11 @@ def _asked(body: bytes, switch: KillSwitch) -> Asked | str:
         asked = msgspec.json.decode(body, type=Asked)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return f"the body is not as it must be: {_SHAPE}"
+    return checked(asked, switch)
+
+
+def checked(asked: Asked, switch: KillSwitch) -> Asked | str:
+    """What is asked of `switch`, or what is wrong with it."""
     reason = asked.reason.strip()
     if not 0 < len(reason) <= REASON or not all(t.isprintable() for t in (reason, asked.by, asked.stream)):
         return f"reason must be 1 to {REASON} characters, and nothing may be unprintable"

@@ -1,0 +1,49 @@
+"""An incident that is meant to be so: what its signal has been since is the new normal."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from monitor.config.model import Config
+from monitor.errors import UsageError
+from monitor.judge.promoting import promote
+from monitor.ledger import references
+from monitor.ledger.decided import incident
+from monitor.ledger.incidents import acknowledge, note
+from monitor.records.signals import Kind, Signal
+
+
+def accept(conn: Connection, settings: Config, incident_id: str, by: str) -> tuple[int, str]:
+    """Make what was counted since the incident was detected the reference; its id, and the signal's name.
+
+    The incident is acknowledged as expected, and resolves once the judge has taken the reference up. Raises UsageError
+    where there is no such incident, no reference for its signal, or too little was counted since.
+    """
+    reference_id, signal = _promoted(conn, settings, incident_id)
+    acknowledge(conn, incident_id, by, "expected")
+    note(conn, incident_id, "accepted", f"reference #{reference_id}")
+    return reference_id, signal
+
+
+def _promoted(conn: Connection, settings: Config, incident_id: str) -> tuple[int, str]:
+    row = conn.execute(select(incident).where(incident.c.incident_id == incident_id)).first()
+    if row is None:
+        raise UsageError(f"there is no incident {incident_id}: `tocsin status` lists those that are firing")
+    stream = references.stream_id(conn, row.stream)
+    signal = referenced(settings, row.signal)
+    if stream is None or signal is None:
+        raise UsageError(
+            f"{incident_id} is about {row.signal or 'silence'}, which is not judged by a reference"
+        )
+    origin, text = "accepted", f"incident {incident_id}"
+    now = datetime.now(UTC)
+    return promote(conn, stream, signal, row.detected_at, now, origin, text), signal.name
+
+
+def referenced(settings: Config, name: str | None) -> Signal | None:
+    """The signal called `name` where it is judged by a reference."""
+    try:
+        signal = settings.signal(name or "")
+    except KeyError:
+        return None
+    return None if signal.kind is Kind.TRAFFIC else signal
