@@ -1,6 +1,6 @@
 """The signal before, during and after, as an SVG that a page can hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
@@ -20,11 +20,11 @@ def drawable(signal: Answer) -> bool:
     return len(signal.rows) > 1 and find_spec("vl_convert") is not None
 
 
-def svg(signal: Answer, title: str, share: bool, marks: Sequence[Mark]) -> str:
-    """The chart; its text has the colour of the page."""
+def svg(spec: Mapping[str, Any]) -> str:
+    """What `described` says, drawn; its text has the colour of the page."""
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(described(signal, title, share, marks))
+    drawn: str = vl_convert.vegalite_to_svg(dict(spec))
     return drawn
 
 

@@ -14,8 +14,9 @@ Child = Element | str
 
 
 def el(tag: str, *children: Child, **attributes: str) -> Element:
-    """An element; attributes are written with `_` after a name that Python keeps (`class_`)."""
-    made = Element(tag, {name.rstrip("_"): value for name, value in attributes.items()})
+    """An element; attributes are written as `aria_label`, and with `_` after a name that Python keeps (`class_`)."""
+    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+    made = Element(tag, named)
     for child in children:
         if isinstance(child, Element):
             made.append(child)
@@ -31,13 +32,14 @@ def written(root: Element) -> str:
     return tostring(root, encoding="unicode", method="html")
 
 
-def table(answer: Answer) -> Element:
-    """The rows of an answer; a sentence where there are none."""
+def table(answer: Answer, label: str) -> Element:
+    """The rows of an answer, in what scrolls under the name `label`; a sentence where there are none."""
     if not answer.rows:
         return el("p", "Nothing.", class_="none")
     head = el("tr", *(el("th", column.replace("_", " "), scope="col") for column in answer.columns))
     body = [el("tr", *_cells(row)) for row in answer.rows]
-    return el("div", el("table", el("thead", head), el("tbody", *body)), class_="wide", tabindex="0")
+    rows = el("table", el("thead", head), el("tbody", *body))
+    return el("div", rows, class_="wide", tabindex="0", role="region", aria_label=label)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Element:

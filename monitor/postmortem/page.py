@@ -5,8 +5,6 @@ from typing import Any, Final
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 
-from sqlalchemy import Row
-
 from monitor.postmortem import chart
 from monitor.postmortem.markup import el, facts, shown, table, written
 from monitor.postmortem.queries import QUERIES, Answer
@@ -46,13 +44,14 @@ pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8r
 """
 # One row of many columns reads better as a list.
 _LISTED: Final = ("fired", "delays")
+CAPTION: Final = "The signal by minute of event time; dashed across: its reference and its limit."
 
 
 def page(incident_id: str, answers: Answers) -> str:
-    """The report of an incident that is there."""
+    """The report of an incident that is there, as a file."""
     row = answers["fired"].rows[0]
     place = uuid4().hex
-    drawn = chart.drawable(answers["signal"])
+    drawn = drawable(answers)
     title = f"{incident_id}: {row.summary}"
     head = el(
         "head",
@@ -67,27 +66,33 @@ def page(incident_id: str, answers: Answers) -> str:
         el("h1", row.summary),
         el("p", about, class_="about"),
         *(el("p", said, class_="story") for said in story(answers)),
-        _figure(place, drawn, answers),
+        el("figure", place, el("figcaption", CAPTION)) if drawn else el("p", undrawn(answers), class_="none"),
         *_sections(answers),
     )
     text = "<!doctype html>\n" + written(el("html", head, el("body", main), lang="en"))
-    return text.replace(place, _chart(row, answers), 1) if drawn else text
+    return text.replace(place, chart.svg(described(answers)), 1) if drawn else text
 
 
-def _figure(place: str, drawn: bool, answers: Answers) -> Element:
-    if drawn:
-        said = "The signal by minute of event time; dashed across: its reference and its limit."
-        return el("figure", place, el("figcaption", said))
+def sections(answers: Answers) -> str:
+    """Every question with its answer and its query, as HTML for a page that holds more."""
+    return "".join(written(section) for section in _sections(answers))
+
+
+def drawable(answers: Answers) -> bool:
+    """Whether there is something to draw, and what draws it."""
+    return chart.drawable(answers["signal"])
+
+
+def undrawn(answers: Answers) -> str:
+    """Why there is no chart."""
     few = len(answers["signal"].rows) < 2
-    why = (
-        "Too few panes are left to draw the signal."
-        if few
-        else "A chart needs the extra: pip install 'tocsin[plot]'."
-    )
-    return el("p", why, class_="none")
+    extra = "A chart needs the extra: pip install 'tocsin[plot]'."
+    return "Too few panes are left to draw the signal." if few else extra
 
 
-def _chart(row: Row[Any], answers: Answers) -> str:
+def described(answers: Answers) -> dict[str, Any]:
+    """The chart in Vega-Lite, with onset, detection, versions and kills marked."""
+    row = answers["fired"].rows[0]
     share = row.quantity == "rate" or (row.quantity or "").startswith("share:")
     marks = [(row.onset_at, "onset"), (row.detected_at, "detected")]
     seen = [s for s in answers["slices"].rows if s.first_seen and s.field == "version" and s.before is None]
@@ -97,17 +102,18 @@ def _chart(row: Row[Any], answers: Answers) -> str:
     if row.resolved_at:
         marks.append((row.resolved_at, row.state))
     title = f"{row.signal or 'requests'} {row.quantity or ''}".strip()
-    return chart.svg(answers["signal"], title, share, marks)
+    return chart.described(answers["signal"], title, share, marks)
 
 
 def _sections(answers: Answers) -> list[Element]:
     made = []
     for query in QUERIES:
         found = answers[query.name]
-        body = _list(found) if query.name in _LISTED and found.rows else table(found)
+        listed = query.name in _LISTED and found.rows
+        body = _list(found) if listed else table(found, query.question)
         if query.name == "signal":
             body = el("details", el("summary", f"{len(found.rows)} minutes"), body)
-        sql = el("details", el("summary", "The query"), el("pre", query.sql))
+        sql = el("details", el("summary", "The query"), el("pre", query.sql, tabindex="0"))
         made.append(el("section", el("h2", query.question), body, sql))
     return made
 

@@ -34,18 +34,18 @@ class Switchboard:
     """Reads the ledger at most twice a second for any number of readers. `wake` is called after a change."""
 
     def __init__(self, config: Config, engine: Engine, wake: Callable[[], None] = lambda: None) -> None:
-        self._config, self._engine, self._wake = config, engine, wake
+        self.config, self.engine, self.wake = config, engine, wake
         self._values: tuple[float, Mapping[str, frozenset[str]]] = (-STREAMS_EVERY_S, {})
         self._fresh = Fresh(self._read)
 
     def reload(self, config: Config) -> None:
         """Show the switches of another configuration."""
-        self._config = config
+        self.config = config
         self._values = (-STREAMS_EVERY_S, {})
 
     @property
     def switches(self) -> Mapping[str, KillSwitch]:
-        return self._config.kill_switches
+        return self.config.kill_switches
 
     def now(self) -> Board:
         """The states, at most a second old; raises DependencyError rather than tell older ones."""
@@ -68,21 +68,21 @@ class Switchboard:
 
     def _changed(self, change: Callable[[Connection], KillOutcome]) -> KillOutcome:
         try:
-            with self._engine.begin() as conn:
+            with self.engine.begin() as conn:
                 outcome = change(conn)
         except SQLAlchemyError as error:
-            raise explained(self._engine.url, error) from error
-        self._wake()
+            raise explained(self.engine.url, error) from error
+        self.wake()
         return outcome
 
     def _read(self) -> Board:
         try:
-            with self._engine.begin() as conn:
+            with self.engine.begin() as conn:
                 states = state(conn)
                 if time.monotonic() - self._values[0] > STREAMS_EVERY_S:
                     self._values = (time.monotonic(), self._possible(conn))
         except SQLAlchemyError as error:
-            raise explained(self._engine.url, error) from error
+            raise explained(self.engine.url, error) from error
         tripped = {name: frozenset(v for s, v in states if s == name) for name in self.switches}
         values = {name: tripped[name] | self._values[1].get(name, frozenset()) for name in self.switches}
         return Board(self.switches, states, values)
@@ -91,7 +91,7 @@ class Switchboard:
         per = {name: switch.per for name, switch in self.switches.items() if switch.per}
         if not per:
             return {}
-        namings = self._config.streams.namings
+        namings = self.config.streams.namings
         labels = [labelled(row.labels, namings) for row in conn.execute(select(stream.c.labels))]
         found = {name: {value_of(of, each) for each in labels} for name, of in per.items()}
         return {name: frozenset(v for v in values if v is not None) for name, values in found.items()}

@@ -1,4 +1,4 @@
-"""What the pages answer, as OpenAPI 3.1: every status that a request can get is in it."""
+"""What programs are answered, as OpenAPI 3.1: every status that a request can get is in it."""
 
 from typing import Any, Final
 

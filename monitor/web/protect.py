@@ -8,16 +8,28 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.web.answers import refusal
+from monitor.web.origin import is_local
+from monitor.web.session import Sessions
 
 PROBES: Final = ("/healthz", "/readyz")
+LOGIN: Final = "/login"
+STATIC: Final = "/static/"
+FOR_PROGRAMS: Final = ("/api/", "/ofrep/", "/metrics", "/openapi.json")
+"""What only a token opens, and no session."""
 MOST_BYTES: Final = 64 << 10
 BODY_S: Final = 10.0
 MOST_CLIENTS: Final = 10_000
+
+NOT_LOCAL: Final = (
+    "without http.token pages are for this machine alone: ask for them at 127.0.0.1 or localhost"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +71,8 @@ class Protected:
     Liveness and readiness never need the token and are not limited.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, rate: Rate) -> None:
-        self._app, self._token, self._limiter = app, token, Limiter(rate)
+    def __init__(self, app: ASGIApp, token: str | None, rate: Rate, sessions: Sessions | None = None) -> None:
+        self._app, self._token, self._limiter, self._sessions = app, token, Limiter(rate), sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in PROBES:
@@ -71,11 +83,30 @@ class Protected:
         if wait_s:
             headers = {"retry-after": str(math.ceil(wait_s))}
             await refusal("too many requests from this address", 429, headers)(scope, receive, send)
-        elif self._token is not None and not _knows(request, self._token):
-            details = "this needs the token of http.token, as bearer token or X-API-Key"
-            await refusal(details, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
+        elif self._token is None and not is_for_programs(request) and not is_local(request):
+            await refusal(NOT_LOCAL, 403)(scope, receive, send)
+        elif self._token is not None and not self._may(request, self._token):
+            await self._turned_away(request)(scope, receive, send)
         else:
             await self._bounded(scope, receive, send)
+
+    def _may(self, request: Request, token: str) -> bool:
+        """By the token, or with pages for people by a session; pages before signing in are open."""
+        if _knows(request, token):
+            return True
+        if self._sessions is None or is_for_programs(request):
+            return False
+        is_open = request.url.path == LOGIN or request.url.path.startswith(STATIC)
+        return is_open or self._sessions.of(request) is not None
+
+    def _turned_away(self, request: Request) -> Response:
+        if self._sessions is not None and request.method == "GET" and wants_page(request):
+            asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(
+                f"{LOGIN}?next={quote(asked, safe='')}", 303, {"cache-control": "no-store"}
+            )
+        details = "this needs the token of http.token, as bearer token or X-API-Key"
+        return refusal(details, 401, {"www-authenticate": "Bearer"})
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -112,6 +143,16 @@ class _Body:
         if self._left < 0:
             raise _Refused(f"the body is larger than {MOST_BYTES:,} bytes", 413)
         return message
+
+
+def is_for_programs(request: Request) -> bool:
+    """Whether what is asked for is no page for people."""
+    return request.url.path.startswith(FOR_PROGRAMS)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page."""
+    return not is_for_programs(request) and "text/html" in request.headers.get("accept", "")
 
 
 def _knows(request: Request, token: str) -> bool:

@@ -77,12 +77,16 @@ def answering(answers: Callable[[str], int]) -> Iterator[str]:
 
 @dataclass
 class Aftermath:
-    """A ledger in which an incident opened, killed, was taken, released and ended; `incident` is its id."""
+    """A ledger in which an incident opened, killed, was taken, released and ended; `incident` is its id.
+
+    Where it `goes_on`, it still fires, its switch is tripped, and nobody has taken it.
+    """
 
     engine: Engine
     folder: Path
     refusals: list[str] = field(default_factory=lambda: ["/desk"])
     incident: str = ""
+    goes_on: bool = False
     sent: int = 0
     onset_ms: int = 0
 
@@ -124,6 +128,8 @@ class Aftermath:
         notifier.start()
         try:
             self._until_told(2)
+            if self.goes_on:
+                return
             with self.engine.begin() as conn:
                 acknowledge(conn, self.incident, "ann")
                 switches.release(

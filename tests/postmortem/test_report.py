@@ -110,7 +110,7 @@ def test_a_version_cannot_end_the_chart(made) -> None:
     with made.engine.begin() as conn:
         (query,) = (q for q in QUERIES if q.name == "signal")
         signal = answer(conn, query, made.incident)
-    drawn = chart.svg(signal, HOSTILE, True, [(signal.rows[3].minute, HOSTILE)])
+    drawn = chart.svg(chart.described(signal, HOSTILE, True, [(signal.rows[3].minute, HOSTILE)]))
     assert "<script" not in drawn
     assert "&lt;script&gt;" in drawn
 

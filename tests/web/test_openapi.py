@@ -102,7 +102,8 @@ def test_every_route_is_in_the_document(ledger, settings):
         return path.replace(":path", "")
 
     app = web_app(Status, TOKEN, Switchboard(settings, ledger))
-    routes = {(method, named(route.path)) for route in app.routes for method in route.methods - {"HEAD"}}
+    told = [route for route in app.routes if route.include_in_schema]
+    routes = {(method, named(route.path)) for route in told for method in route.methods - {"HEAD"}}
     assert routes == set(OPERATIONS)
 
 

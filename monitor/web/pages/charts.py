@@ -1,0 +1,75 @@
+"""`/charts/<stream>/<signal>.svg`: a signal over the last hours, drawn when it is looked at."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from monitor.records.delta import PANE_MS
+from monitor.web.pages import watched
+from monitor.web.pages.site import Site
+from monitor.web.plots import limits, measures
+from monitor.web.plots.drawing import EXTRA, can_draw
+from monitor.web.plots.drawn import Plot, Size, described
+from monitor.web.plots.history import LASTS, Wanted, histories, until
+
+HEADERS: Final[Mapping[str, str]] = {
+    "cache-control": f"private, max-age={PANE_MS // 1000}",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+}
+BUSY: Final = "too many plots wait to be drawn: try again"
+
+
+def chart_routes(site: Site) -> list[Route]:
+    """The one route."""
+
+    async def chart(request: Request) -> Response:
+        signal = watched.signal_of(site.config, request.path_params["signal"])
+        if signal is None or not watched.has_history(signal):
+            raise HTTPException(404, "there is no such signal")
+        if not can_draw():
+            raise HTTPException(404, EXTRA)
+        small = request.query_params.get("size") == Size.SMALL
+        size = Size.SMALL if small else Size.LARGE
+        name = request.path_params["stream"]
+        key = (name, signal.code, size, site.config.config_hash, time.time_ns() // 1_000_000 // PANE_MS)
+        found = site.drawing.found(key)
+        if found is not None:
+            return _svg(found)
+        plot = await site.reading.read(lambda conn: _plot(conn, site, name, signal))
+        return await picture(site, key, described(plot, size))
+
+    return [Route("/charts/{stream:path}/{signal}.svg", chart, methods=["GET"])]
+
+
+async def picture(site: Site, key: tuple[object, ...], spec: Mapping[str, Any]) -> Response:
+    """A plot, drawn now."""
+    try:
+        return _svg(await site.drawing.drawn(key, spec))
+    except TimeoutError:
+        raise HTTPException(503, BUSY) from None
+
+
+def _svg(drawn: str) -> Response:
+    return Response(drawn, 200, dict(HEADERS), "image/svg+xml")
+
+
+def _plot(conn: Connection, site: Site, name: str, signal: Any) -> Plot:
+    stream = watched.one(conn, None, name)
+    if stream is None:
+        raise HTTPException(404, "there is no such stream")
+    end = until(stream.row.last_seen)
+    wanted = Wanted(stream.row.stream_id, signal, end - LASTS, end)
+    history = histories(conn, [wanted])[wanted.key]
+    usual = measures.usual(history)
+    passed = limits.lines(
+        site.config, watched.labels_of(site.config, stream.row), signal, usual, stream.firing
+    )
+    return Plot(signal, wanted.since, wanted.until, measures.over_time(history), usual, passed)

@@ -1,0 +1,77 @@
+"""The page of an incident: its report, with what can be done about it."""
+
+from typing import Any, Final
+
+from markupsafe import Markup
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from monitor.judge.accepting import referenced
+from monitor.postmortem import page
+from monitor.postmortem.page import Answers
+from monitor.postmortem.queries import QUERIES, answer
+from monitor.postmortem.words import story
+from monitor.web.pages.acts import OUTCOMES
+from monitor.web.pages.charts import picture
+from monitor.web.pages.shell import HEADERS
+from monitor.web.pages.site import Site
+
+# The report has its style and its chart inside.
+_OF_REPORT: Final = {
+    **HEADERS,
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+}
+
+
+def incident_routes(site: Site) -> list[Route]:
+    """The page, the chart in it, and the report as a file."""
+
+    async def shown(request: Request) -> Response:
+        incident, answers = await _asked(site, request)
+        row = answers["fired"].rows[0]
+        drawn = page.drawable(answers)
+        return site.shell.page(
+            request,
+            "incident.html",
+            row=row,
+            incident=incident,
+            story=story(answers),
+            sections=Markup(page.sections(answers)),  # noqa: S704, a tree that escaped whatever it holds
+            drawn=drawn,
+            why_not=page.undrawn(answers),
+            outcomes=OUTCOMES,
+            acceptable=referenced(site.config, row.signal) is not None,
+        )
+
+    async def chart(request: Request) -> Response:
+        incident, answers = await _asked(site, request)
+        if not page.drawable(answers):
+            raise HTTPException(404, page.undrawn(answers))
+        return await picture(site, ("incident", incident), page.described(answers))
+
+    async def report(request: Request) -> Response:
+        incident, answers = await _asked(site, request)
+        html = await site.drawing.run(lambda: page.page(incident, answers))
+        headers = _OF_REPORT | {"content-disposition": f'attachment; filename="incident-{incident}.html"'}
+        return Response(html, 200, headers, "text/html")
+
+    return [
+        Route("/incidents/{incident}/signal.svg", chart, methods=["GET"]),
+        Route("/incidents/{incident}/report.html", report, methods=["GET"]),
+        Route("/incidents/{incident}", shown, methods=["GET"]),
+    ]
+
+
+async def _asked(site: Site, request: Request) -> tuple[str, Answers]:
+    incident: str = request.path_params["incident"]
+
+    def ask(conn: Connection) -> dict[str, Any]:
+        return {query.name: answer(conn, query, incident) for query in QUERIES}
+
+    answers = await site.reading.read(ask)
+    if not answers["fired"].rows:
+        raise HTTPException(404, "there is no such incident")
+    return incident, answers

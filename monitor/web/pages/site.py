@@ -1,0 +1,52 @@
+"""What the pages share."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from monitor.config.model import Config
+from monitor.ledger.engine import explained
+from monitor.web.board import Switchboard
+from monitor.web.fresh import Fresh
+from monitor.web.pages.reading import Reading
+from monitor.web.pages.shell import Shell
+from monitor.web.plots.drawing import Drawing
+from monitor.web.session import Sessions
+from monitor.web.status import Status
+
+
+class Site:
+    """The pages of one server; `sessions` None: nobody may change anything."""
+
+    def __init__(self, status: Callable[[], Status], board: Switchboard, sessions: Sessions | None) -> None:
+        self.board = board
+        self.sessions = sessions
+        self.status = status
+        self.shell = Shell(board.config.name, sessions)
+        self.reading = Reading(board.engine)
+        self.drawing = Drawing()
+        self._known = Fresh(status)
+
+    @property
+    def config(self) -> Config:
+        """As it holds now: it may be read again while the server runs."""
+        return self.board.config
+
+    async def known(self) -> Status | None:
+        """What this process knows by itself; None where that takes long."""
+        try:
+            return await run_in_threadpool(self._known.get)
+        except TimeoutError:
+            return None
+
+    def change(self, write: Callable[[Connection], str]) -> str:
+        """Change the ledger on this thread; returns what `write` does. Raises what it raises, and DependencyError."""
+        try:
+            with self.board.engine.begin() as conn:
+                said = write(conn)
+        except SQLAlchemyError as error:
+            raise explained(self.board.engine.url, error) from error
+        self.board.wake()
+        return said
