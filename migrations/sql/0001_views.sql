@@ -145,8 +145,18 @@ WHERE r.which IS NULL OR get_bit(r.which, o.kafka_offset - r.first_offset) = 1;
 
 CREATE VIEW tocsin.samples AS
 SELECT s.key AS stream, x.at, x.topic, x.partition, x.kafka_offset, x.record_id, x.trace_id, x.version,
-       x.incident_id, x.signal, x.why, x.record
-FROM tocsin_ledger.sample x LEFT JOIN tocsin_ledger.stream s USING (stream_id);
+       x.incident_id, x.signal, x.why, x.record, x.sample_id, x.signals, m.verdict AS mark, m.note, m.author AS marked_by,
+       m.at AS marked_at
+FROM tocsin_ledger.sample x
+LEFT JOIN tocsin_ledger.stream s USING (stream_id)
+LEFT JOIN LATERAL (
+    SELECT verdict, note, author, at FROM tocsin_ledger.mark WHERE sample_id = x.sample_id ORDER BY mark_id DESC LIMIT 1
+) m ON true;
+
+CREATE VIEW tocsin.marks AS
+SELECT m.sample_id, s.key AS stream, m.version, m.verdict AS mark, m.note, m.author AS marked_by, m.at AS marked_at,
+       m.counted
+FROM tocsin_ledger.mark m LEFT JOIN tocsin_ledger.stream s USING (stream_id);
 
 CREATE VIEW tocsin.silences AS
 SELECT silence_id, match, author, reason, created_at, expires_at, expired_by FROM tocsin_ledger.silence;

@@ -1,6 +1,7 @@
 """Keeping the ledger small: roll-ups, tables that are done with, and the budget that `store.max_size` sets."""
 
 import time
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -23,7 +24,7 @@ def tidy(engine: Engine, config: Config, now_ms: int) -> None:
         closed_ms = store.closed_ms(conn)
     if closed_ms is not None:
         _roll_up(engine, min(closed_ms, now_ms))
-    tables.drop_old(engine, now_ms)
+    tables.drop_old(engine, now_ms, keep_samples=timedelta(milliseconds=config.samples.retain_ms))
     if config.store_max_bytes is not None and closed_ms is not None:
         _keep_within(engine, config, config.store_max_bytes, min(closed_ms, now_ms))
     retire_unseen(engine, config.streams.retire_after_ms)

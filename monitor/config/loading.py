@@ -18,6 +18,7 @@ from monitor.config.problem import Problem, Report
 from monitor.config.receivers import read_receivers, warn_of_unused
 from monitor.config.redact import redacted
 from monitor.config.rules import Known, read_rules
+from monitor.config.samples import read_samples
 from monitor.config.secrets import database_url, read_secret
 from monitor.config.section import Section
 from monitor.config.source import read_sources, warn_of_unjoined
@@ -43,10 +44,18 @@ REPLAY: Final = frozenset(
         "mutes",
     }
 )
-RUN: Final = REPLAY | {"name", "source", "store", "receivers", "kill_switches", "http", "heartbeat"}
+RUN: Final = REPLAY | {
+    "name",
+    "source",
+    "store",
+    "receivers",
+    "kill_switches",
+    "http",
+    "heartbeat",
+    "samples",
+}
 LEDGER: Final = frozenset({"store"})
 
-PLANNED: Final = frozenset({"samples"})
 _VARIABLE: Final = "TOCSIN_CONFIG"
 
 
@@ -146,8 +155,9 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
     mutes = read_mutes(root, streams.labels)
     warn_of_mutes(root, mutes, rules)
     heartbeat = general.read_heartbeat(root, needed="heartbeat" in need)
+    samples = read_samples(root)
     host, port, token = general.read_http(root, needed="http" in need)
-    root.close(PLANNED)
+    root.close()
     return Config(
         path=file.path,
         name=name,
@@ -173,6 +183,7 @@ def _config(file: _File, root: Section, need: Set[str]) -> Config:
         links=links,
         mutes=mutes,
         heartbeat=heartbeat,
+        samples=samples,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from monitor.config.rule import Mute, Naming, Rule
 from monitor.records.formats.language import Format
 from monitor.records.names import stream_key
+from monitor.records.settings import SampleSettings
 from monitor.records.signals import BY_CODE, BY_NAME, Signal
 from monitor.records.user_signals import UserSignal
 
@@ -163,6 +164,14 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """Which records are kept to be looked at, and for how long."""
+
+    settings: SampleSettings = field(default_factory=SampleSettings)
+    retain_ms: int = 30 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Where a sign of life goes, and how often."""
 
@@ -201,6 +210,7 @@ class Config:
     mutes: tuple[Mute, ...] = ()
     heartbeat: Heartbeat | None = None
     store_max_bytes: int | None = None
+    samples: Samples = field(default_factory=Samples)
 
     @property
     def source(self) -> Source:

@@ -17,6 +17,7 @@ from monitor.config.forms import (
     at_least_one,
     in_a_file,
     keys,
+    matching,
     named,
     one_of_words,
     one_or_several,
@@ -31,6 +32,7 @@ from monitor.config.schema_rules import HOURS, MATCH, rule
 from monitor.config.source import TYPES
 from monitor.config.user_signals import KINDS as SIGNAL_KINDS
 from monitor.config.user_signals import SCALES
+from monitor.config.values import NUMBER
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 TITLES: Final = {"alerts": "alerts.yaml of Tocsin", "included": "a file that alerts.yaml of Tocsin includes"}
@@ -67,6 +69,7 @@ def _sections() -> dict[str, Form]:
         "signals": told(named(_user_signal()), "signals of your own, by name"),
         "feedback": _feedback(),
         "labels": _labels(),
+        "samples": _samples(),
         "links": told(
             named(TEXT), "addresses for messages, by name; may hold {label}, that of trace {trace_id}"
         ),
@@ -182,6 +185,19 @@ def _labels() -> Form:
         "max": told(WHOLE, "how many of them at most, in each replica (1000000)"),
     }
     return told(keys(here, required=["join"], blank=True), "labels and ratings that come later")
+
+
+def _samples() -> Form:
+    here = {
+        "text": told(FLAG, "true keeps what a model was given and gave: input, output, features (false)"),
+        "drop": told(one_or_several(TEXT), "what is never kept: keys, or pointers such as /segment/*; globs"),
+        "share": told(
+            matching(rf"{NUMBER}\s*%?", "number"), "of all records, or of traces, chosen by hash (1%)"
+        ),
+        "first": told(WHOLE, "the first records of each version of a stream (20)"),
+        "retain": told(DURATION, "how long they are kept (30d)"),
+    }
+    return told(keys(here, blank=True), "records that are kept to be looked at")
 
 
 def _mute() -> Form:

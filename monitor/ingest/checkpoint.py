@@ -14,6 +14,7 @@ from monitor.ledger import counted
 from monitor.ledger.counted import topic_partition
 from monitor.ledger.engine import missing_partition, refused
 from monitor.ledger.moments import moment
+from monitor.ledger.samples import sample_id
 from monitor.ledger.tables import ensure_partitions
 from monitor.records.codec import encode
 from monitor.records.delta import Intake, Sample
@@ -171,4 +172,6 @@ def _sample_row(checkpoint: Checkpoint, sample: Sample) -> dict[str, object]:
         "version": sample.version,
         "signal": sample.signal,
         "record": sample.record,
+        "sample_id": sample_id(checkpoint.topic_id, checkpoint.partition, sample.offset),
+        "signals": dict(sample.signals),
     }

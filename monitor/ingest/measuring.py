@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, event
 
 from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
+from monitor.ledger import samples
 from monitor.ledger.admission import Admission, named_in, translate
 from monitor.records.aggregate import PartitionAggregator
+from monitor.records.allowance import FIRST
 from monitor.records.delta import Intake
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
@@ -73,7 +76,16 @@ class Measuring:
             # The ledger may be an older copy, in which the ids that we know are not given yet (rule 7).
             self._reconnected = False
             self._admission = self._new_admission()
-        return translate(intake, self._names, self._admission)
+        return self._without_known(translate(intake, self._names, self._admission))
+
+    def _without_known(self, intake: Intake) -> Intake:
+        """Less what seems to be the first of its version only because this process has just begun."""
+        first = {(s.stream, s.version) for s in intake.samples if s.why == FIRST}
+        if not first:
+            return intake
+        known = samples.known_versions(self._engine, first, self.config.samples.settings.first)
+        kept = (s for s in intake.samples if s.why != FIRST or (s.stream, s.version) not in known)
+        return replace(intake, samples=tuple(kept))
 
     def _new_admission(self) -> Admission:
         return Admission(

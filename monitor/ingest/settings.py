@@ -47,6 +47,7 @@ def measure_settings(config: Config, source: Source | None = None) -> MeasureSet
         join_most=config.labels.most if config.labels else 0,
         format=source.format,
         labelled_elsewhere=any(s.type is not None for s in config.sources),
+        samples=config.samples.settings,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tables of what was counted and how far: partitions, checkpoints, streams, panes, references, samples."""
+"""Tables of what was counted and how far: partitions, checkpoints, streams, panes, references, samples, marks."""
 
 from sqlalchemy import (
     BigInteger,
@@ -212,7 +212,8 @@ reference_hour = Table(
     ForeignKeyConstraint(["reference_id"], ["tocsin_ledger.reference.reference_id"]),
 )
 
-# Partitioned by day of `kept_at`.
+# Partitioned by day of `kept_at`. `sample_id` is a hash of topic id, partition and offset: a record is kept once.
+# `signals` is what was measured of it; `incident_id` is set once, by `attaching`.
 sample = Table(
     "sample",
     metadata,
@@ -230,8 +231,37 @@ sample = Table(
     Column("incident_id", Text),
     Column("signal", Text),
     Column("record", Text, nullable=False),
+    Column("sample_id", Text, nullable=False),
+    Column("signals", JSONB, nullable=False, server_default="{}"),
     Index(None, "stream_id", "at"),
+    Index(None, "sample_id"),
+    Index("ix_sample_incident_id", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     postgresql_partition_by="RANGE (kept_at)",
+)
+
+# Only added to: the newest row of a sample is its mark, the first one has `counted` as a label.
+mark = Table(
+    "mark",
+    metadata,
+    Column("mark_id", BigInteger, Identity(), primary_key=True),
+    Column("sample_id", Text, nullable=False),
+    Column("stream_id", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("author", Text, nullable=False),
+    Column("at", Time, nullable=False, server_default=func.now()),
+    Column("counted", Boolean, nullable=False),
+    Index(None, "sample_id", "mark_id"),
+    Index("ix_mark_counted", "sample_id", unique=True, postgresql_where=text("counted")),
+)
+
+# One row, id 1: `seq` numbers the checkpoints of marks without a gap, as that of a partition does.
+review = Table(
+    "review",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
 )
 
 # With `which` not all from first to last were skipped: it has a bit for each offset, the lowest first.

@@ -56,7 +56,7 @@ def drop_old(
     *,
     keep_checkpoints: timedelta = timedelta(hours=1),
     keep_panes: timedelta = KEEP_1H,
-    keep_samples: timedelta = timedelta(days=30),
+    keep_samples: timedelta = timedelta.max,
 ) -> list[str]:
     """Remove what ended longer ago than it is kept, checkpoints only once the judge has consumed every row.
 

@@ -1,6 +1,7 @@
 """Bytes in, counts out: one partition's records between two checkpoints."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Final
@@ -13,6 +14,7 @@ from monitor.records.asked import Asked
 from monitor.records.batch import Batch, batch_of
 from monitor.records.calibration import calibration
 from monitor.records.candidates import LanguageCandidates, Places
+from monitor.records.choosing import Chooser, Scene
 from monitor.records.columns import ABSENT, Bools, Columns
 from monitor.records.decode import Decoded, RecordDecoder
 from monitor.records.decode import RawBatch as RawBatch
@@ -28,10 +30,11 @@ from monitor.records.placing import BANDED, bands, slice_codes, stream_codes
 from monitor.records.predictions import Predictions
 from monitor.records.record import MODEL
 from monitor.records.sample_rates import SampleRates
-from monitor.records.samples import ERRORS_A_STREAM, OTHERS_A_STREAM, SampleKeeper, as_record
+from monitor.records.samples import Found, SampleKeeper, as_record
 from monitor.records.sampling import LanguageSampler, record_hashes
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
-from monitor.records.signals import BY_NAME, Of
+from monitor.records.shown import Showing, Sought
+from monitor.records.signals import BY_NAME
 from monitor.records.skips import Skips
 from monitor.records.tables import cells_and_sums, slots, versions
 from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
@@ -58,6 +61,10 @@ class _Timed:
     @property
     def clock_ms(self) -> I64:
         return self.arrived.clock_ms[self.rows]
+
+    def message(self, row: int) -> bytes:
+        """What came from Kafka with a record."""
+        return self.arrived.values[int(self.rows[row])] or b""
 
     @property
     def numbers(self) -> I64:
@@ -106,13 +113,16 @@ class PartitionAggregator:
         self._max_kafka_ms: int | None = None
         self._pending = Pending()
         self._allowance = Allowance()
+        self._chooser = Chooser()
+        self._showing = Showing(settings, sampler.detector)
+        self._sought: Sequence[Sought] = ()
         self._begin()
 
     def _begin(self) -> None:
         self._counted = self._ignored = 0
         self._tables = Accumulator()
         self._skips = Skips()
-        self._samples = SampleKeeper(self._allowance)
+        self._samples = SampleKeeper(self._allowance, self._settings.samples)
         self._candidates = LanguageCandidates(self._sampler, self.dropped)
 
     def measure_by(self, settings: MeasureSettings) -> None:
@@ -123,6 +133,11 @@ class PartitionAggregator:
         self._settings = settings
         self._decoder = _decoder(settings, self.dropped)
         self._asked = Asked(settings, self.dropped, self._asked.repeats)
+        self._showing = Showing(settings, self._sampler.detector)
+
+    def seek(self, sought: Sequence[Sought]) -> None:
+        """Keep records that show this, from now on."""
+        self._sought = sought
 
     @property
     def _nameless(self) -> bool:
@@ -250,7 +265,7 @@ class PartitionAggregator:
         self._candidates.add(_OUTPUT_LANGUAGE, batch, places)
         if self._settings.input_language:
             self._candidates.add(_INPUT_LANGUAGE, batch, places)
-        self._sample(timed, batch, places)
+        self._sample(timed, batch, measured, places)
 
     def _further(self, measured: list[Measured], columns: Columns, places: Places) -> None:
         for field in self._settings.further_slices:
@@ -271,23 +286,22 @@ class PartitionAggregator:
             of_kafka = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, of_kafka, self._names))
 
-    def _sample(self, timed: _Timed, batch: Batch, places: Places) -> None:
-        failed, now_ms = batch.error | batch.timeout, int(timed.clock_ms[-1])
-        failures = np.flatnonzero(batch.of[Of.ALL] & failed)
-        others = np.flatnonzero(batch.of[Of.ALL] & ~failed)
-        others = others[np.argsort(places.hashes[others])]
-        for why, quota, rows in (
-            ("error", ERRORS_A_STREAM, failures),
-            ("random", OTHERS_A_STREAM, others),
-        ):
-            for row in self._samples.offer(why, quota, rows, places.stream[rows], now_ms).tolist():
-                at = int(timed.rows[row])
-                offset, value = int(timed.arrived.offsets[at]), timed.arrived.values[at] or b""
-                if self._settings.format is not None:
-                    value = as_record(timed.columns, row)
-                self._samples.keep(
-                    why, int(places.stream[row]), int(timed.event_ms[row]), offset, value, now_ms
+    def _sample(self, timed: _Timed, batch: Batch, measured: list[Measured], places: Places) -> None:
+        now_ms = int(timed.clock_ms[-1])
+        codes = ((self._names.known_stream(one.stream), one) for one in self._sought)
+        sought = [(code, one) for code, one in codes if code is not None]
+        scene, settings = Scene(batch, measured, places, timed.message, sought), self._settings.samples
+        for offer in self._chooser.offers(scene, settings, self._showing):
+            for row in self._samples.chosen(offer, places.stream, now_ms).tolist():
+                mapped = self._settings.format is not None
+                found = Found(
+                    stream=int(places.stream[row]),
+                    at_ms=int(timed.event_ms[row]),
+                    offset=int(timed.arrived.offsets[timed.rows[row]]),
+                    value=as_record(timed.columns, row, settings) if mapped else timed.message(row),
+                    shown=self._showing.all(batch, measured, row),
                 )
+                self._samples.keep(offer, found, now_ms)
 
 
 def _decoder(settings: MeasureSettings, dropped: Counter[str]) -> RecordDecoder | MappedDecoder:

@@ -1,6 +1,7 @@
 """How many samples a partition may keep: some of a stream at once, a trickle after that, and a budget of bytes a day.
 
-Token buckets: what was not used in calm times is there when something happens (rule 15).
+Token buckets: what was not used in calm times is there when something happens (rule 15). What is kept in calm times
+leaves half of the bytes at once to what happens.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +10,12 @@ from typing import Final
 DAY_MS: Final = 86_400_000
 BYTES_A_DAY: Final = 16 << 20
 BYTES_AT_ONCE: Final = 1 << 20
+
+ERROR: Final = "error"
+FIRST: Final = "first"
+SHARE: Final = "share"
+INCIDENT: Final = "incident"
+"""Why a record is kept: it failed, is among the first of its version, belongs to the share, shows what fires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +30,15 @@ class Rate:
         return min(self.at_once, tokens + max(0, waited_ms) / self.every_ms)
 
 
-OF_STREAM: Final = {"error": Rate(20, 120_000), "random": Rate(5, 600_000)}
+OF_STREAM: Final = {
+    ERROR: Rate(20, 120_000),
+    INCIDENT: Rate(20, 30_000),
+    SHARE: Rate(10, 120_000),
+    # Their number has a bound already; of a log whose every record is a new version this one holds.
+    FIRST: Rate(1_000, 60_000),
+}
 OF_BYTES: Final = Rate(BYTES_AT_ONCE, DAY_MS / BYTES_A_DAY)
+SPARED: Final = dict.fromkeys((FIRST, SHARE), BYTES_AT_ONCE // 2)
 
 
 @dataclass(slots=True)
@@ -53,7 +67,8 @@ class Allowance:
 
     def take(self, why: str, stream: int, size: int, now_ms: int) -> bool:
         """Keep one of `size` bytes, if the stream and the day allow it."""
-        if self.left(why, stream, now_ms) < 1 or self._bytes.fill(OF_BYTES, now_ms) < size:
+        there = self._bytes.fill(OF_BYTES, now_ms) - SPARED.get(why, 0)
+        if self.left(why, stream, now_ms) < 1 or there < size:
             return False
         self._streams[why, stream].tokens -= 1
         self._bytes.tokens -= size

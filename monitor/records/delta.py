@@ -4,6 +4,7 @@ All columns of one table have the same length. Panes and slots are numbers, not 
 pane = event time in ms // 10,000; slot = time in ms // 1,000.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -127,7 +128,10 @@ class SkippedRange:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One record kept to be looked at; `record` is cleaned JSON text."""
+    """One record kept to be looked at; `record` is cleaned JSON text.
+
+    `signals` are what was measured of it: rates whose event it shows, values of distributions, names of categories.
+    """
 
     stream: int
     at_ms: int
@@ -138,6 +142,7 @@ class Sample:
     why: str
     signal: str
     record: str
+    signals: Mapping[str, bool | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,10 @@ class Names:
         """The stream of a local code; `(other)` for one forgotten."""
         return self._streams.get(code, self._streams[OTHER_STREAM])
 
+    def known_stream(self, key: str) -> int | None:
+        """The local code of a stream that was seen, by its key."""
+        return self._stream_codes.get(key)
+
     def slice(self, code: int) -> SliceName:
         """The slice of a local code above 0."""
         return self._slices.get(code, SliceName(OTHER_STREAM, VERSION_FIELD, OTHER))

@@ -1,54 +1,50 @@
-"""A few records kept to be looked at: the first failures of each stream, and some others."""
+"""A few records kept to be looked at, within what may be kept."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import islice
-from math import isfinite
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from monitor.records.allowance import Allowance
+from monitor.records.choosing import Offer
+from monitor.records.cleaning import TEXTS, cleaned, most_bytes
 from monitor.records.columns import Columns
 from monitor.records.delta import I64, Sample
+from monitor.records.dropping import dropped
 from monitor.records.lenient import Refused, parse
-from monitor.records.record import LARGEST
-from monitor.records.text import clean_name, without_surrogates
+from monitor.records.settings import SampleSettings
+from monitor.records.shown import Shown
+from monitor.records.signals import BY_NAME
+from monitor.records.text import clean_name
 
-ERRORS_A_STREAM: Final = 3
-OTHERS_A_STREAM: Final = 2
 MOST: Final = 64
 """Samples a checkpoint, over all streams."""
 BUDGET_BYTES: Final = 1 << 16
 """Bytes of samples a checkpoint, over all streams."""
-
-_LEFT_OUT: Final = frozenset({"input", "output", "features"})
-_TEXT_CHARS: Final = 300
-_RECORD_BYTES: Final = 4_096
-_MEMBERS: Final = 64
-_DEPTH: Final = 3
-_DEEPER: Final = "..."
+_NAMES: Final = ("id", "trace_id", "version")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Found:
+    """A record to keep: `stream` is its local code, `value` the record as JSON."""
+
     stream: int
     at_ms: int
     offset: int
-    why: str
     value: bytes
+    shown: Shown
 
 
 class SampleKeeper:
     """Samples of one partition since the last checkpoint, by local stream code, as `allowance` permits."""
 
-    def __init__(self, allowance: Allowance) -> None:
+    def __init__(self, allowance: Allowance, settings: SampleSettings) -> None:
         self._allowance = allowance
-        self._kept: list[_Kept] = []
+        self._settings = settings
+        self._kept: dict[int, tuple[Offer, Found]] = {}
         self._taken: Counter[tuple[int, str]] = Counter()
         self._bytes = 0
 
@@ -57,59 +53,74 @@ class SampleKeeper:
         """Bytes held."""
         return self._bytes
 
-    def offer(self, why: str, quota: int, rows: I64, streams: I64, now_ms: int) -> I64:
-        """Which of `rows` int64[m] to keep, up to `quota` a stream and checkpoint; `streams` int64[m]."""
+    def chosen(self, offer: Offer, streams: I64, now_ms: int) -> I64:
+        """Which rows of an offer to keep, as there is room; `streams` int64[n] is of the whole batch."""
         room = MOST - len(self._kept)
-        if room <= 0 or rows.size == 0:
-            return rows[:0]
-        left = {
-            s: min(quota - self._taken[s, why], self._allowance.left(why, s, now_ms))
-            for s in np.unique(streams).tolist()
-        }
-        wanted = [rows[streams == s][:n] for s, n in islice(((s, n) for s, n in left.items() if n > 0), room)]
+        if room <= 0 or offer.rows.size == 0:
+            return offer.rows[:0]
+        left = self._left(offer, streams[offer.rows], now_ms)
+        rows = offer.among(offer.rows[np.isin(streams[offer.rows], list(left))])
+        wanted = [rows[streams[rows] == s][:n] for s, n in islice(left.items(), room)]
         return np.concatenate([rows[:0], *wanted])[:room]
 
-    def keep(self, why: str, stream: int, at_ms: int, offset: int, value: bytes, now_ms: int) -> None:
+    def _left(self, offer: Offer, streams: I64, now_ms: int) -> dict[int, int]:
+        left = {
+            s: min(offer.quota - self._taken[s, offer.why], self._allowance.left(offer.why, s, now_ms))
+            for s in np.unique(streams).tolist()
+        }
+        return {s: n for s, n in left.items() if n > 0}
+
+    def keep(self, offer: Offer, found: Found, now_ms: int) -> None:
         """Keep one record until the next checkpoint, if its budget and the day's allow."""
         # Of a message of several records one sample is enough: the ledger knows them by their offsets.
-        known = any(kept.offset == offset and kept.why == why for kept in self._kept)
-        size = len(value)
-        if known or self._bytes + size > BUDGET_BYTES:
+        size = len(found.value)
+        if found.offset in self._kept or self._bytes + size > BUDGET_BYTES:
             return
-        if not self._allowance.take(why, stream, min(size, _RECORD_BYTES), now_ms):
+        if not self._allowance.take(offer.why, found.stream, min(size, most_bytes(self._settings)), now_ms):
             return
-        self._kept.append(_Kept(stream, at_ms, offset, why, value))
-        self._taken[stream, why] += 1
+        self._kept[found.offset] = (offer, found)
+        self._taken[found.stream, offer.why] += 1
         self._bytes += size
 
     def samples(self) -> tuple[Sample, ...]:
         """All records kept, cleaned."""
-        made = map(_sample, self._kept)
+        made = (_sample(offer, found, self._settings) for offer, found in self._kept.values())
         return tuple(sample for sample in made if sample is not None)
 
 
-def as_record(columns: Columns, row: int) -> bytes:
-    """A record that a mapping made, as JSON without its long texts."""
-    fields = {name: columns.raw(name)[row] for name in columns.fields if name not in _LEFT_OUT}
+def as_record(columns: Columns, row: int, settings: SampleSettings) -> bytes:
+    """A record that a mapping made, as JSON; without its long texts unless they are asked for."""
+    names = [name for name in columns.fields if settings.text or name not in TEXTS]
+    fields = {name: columns.raw(name)[row] for name in names}
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
-def _sample(kept: _Kept) -> Sample | None:
-    parsed = parse(kept.value)
+def _sample(offer: Offer, found: Found, settings: SampleSettings) -> Sample | None:
+    parsed = parse(found.value)
     if isinstance(parsed, Refused):
         return None
     fields, _ = parsed
+    named = {name: "" if dropped(settings.drop, name) else _text(fields.get(name)) for name in _NAMES}
     return Sample(
-        stream=kept.stream,
-        at_ms=kept.at_ms,
-        offset=kept.offset,
-        record_id=_text(fields.get("id")),
-        trace_id=_text(fields.get("trace_id")),
-        version=_text(fields.get("version")),
-        why=kept.why,
-        signal="error" if kept.why == "error" else "",
-        record=cleaned(fields),
+        stream=found.stream,
+        at_ms=found.at_ms,
+        offset=found.offset,
+        record_id=named["id"],
+        trace_id=named["trace_id"],
+        version=named["version"],
+        why=offer.why,
+        signal=offer.signal,
+        record=cleaned(fields, settings),
+        signals=_allowed(found.shown, settings),
     )
+
+
+def _allowed(shown: Shown, settings: SampleSettings) -> Shown:
+    """What was measured of fields that may be kept."""
+    fields = {name: signal.field for name, signal in BY_NAME.items()}
+    return {
+        name: value for name, value in shown.items() if not dropped(settings.drop, fields.get(name, name))
+    }
 
 
 def _text(value: Any) -> str:
@@ -118,51 +129,3 @@ def _text(value: Any) -> str:
         if isinstance(value, str | int | float)
         else ""
     )
-
-
-def cleaned(fields: Mapping[str, Any]) -> str:
-    """A record as JSON text that any database takes, without its long texts; whole members, up to 4 KiB.
-
-    `user` is hashed: it is there to count distinct ones.
-
-    >>> cleaned({"model": "chat", "user": "ada@example.com", "output": "..."})
-    '{"model":"chat","user":"673b3797ca651be7"}'
-    """
-    members: list[str] = []
-    room = _RECORD_BYTES - 2
-    for name, value in fields.items():
-        if name not in _LEFT_OUT:
-            kept = _pseudonym(value) if name == "user" else _clean(value, _DEPTH)
-            member = f"{_json(_clean(name, 0))}:{_json(kept)}"
-            size = len(member.encode()) + 1
-            if size <= room:
-                members.append(member)
-                room -= size
-    return "{" + ",".join(members) + "}"
-
-
-def _pseudonym(value: Any) -> str | None:
-    if not isinstance(value, str | int | float):
-        return None
-    return blake2b(without_surrogates(str(value)).encode(), digest_size=8).hexdigest()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _clean(value: Any, depth: int) -> Any:
-    """`value` without NUL, lone surrogates, numbers that JSON lacks, and what is long or nested deeply."""
-    if isinstance(value, str):
-        return without_surrogates(value[:_TEXT_CHARS]).replace("\x00", "")
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    if isinstance(value, int) and abs(value) > LARGEST:
-        return str(value)[:_TEXT_CHARS]
-    if not isinstance(value, dict | list):
-        return value
-    if depth == 0:
-        return _DEEPER
-    if isinstance(value, list):
-        return [_clean(item, depth - 1) for item in value[:_MEMBERS]]
-    return {_clean(k, 0): _clean(v, depth - 1) for k, v in islice(value.items(), _MEMBERS)}

@@ -12,6 +12,20 @@ NO_VALUE = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
+class SampleSettings:
+    """Which records are kept to be looked at, and how much of them.
+
+    `drop` are paths of globs that are never kept. `share` is of all records, or of traces; `first` so many of each
+    version of a stream.
+    """
+
+    text: bool = False
+    drop: tuple[tuple[str, ...], ...] = ()
+    share: float = 0.01
+    first: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureSettings:
     """How records are measured; the same values on every replica give the same cells.
 
@@ -42,6 +56,7 @@ class MeasureSettings:
     join_most: int = 1_000_000
     format: Format | None = None
     labelled_elsewhere: bool = False
+    samples: SampleSettings = SampleSettings()
 
     def __post_init__(self) -> None:
         _refuse_sampled(self.window_signals | self.kill_signals)

@@ -73,8 +73,8 @@ def add_samples(engine: Engine, day: int) -> None:
         conn.execute(
             text("""
                 INSERT INTO tocsin_ledger.sample
-                    (topic_id, partition, kafka_offset, why, kept_at, topic, stream_id, at, record)
-                SELECT 't', 0, i, 'failed', to_timestamp(:start), 'p', 1, to_timestamp(:start),
+                    (topic_id, partition, kafka_offset, why, kept_at, topic, stream_id, at, sample_id, record)
+                SELECT 't', 0, i, 'failed', to_timestamp(:start), 'p', 1, to_timestamp(:start), i::text,
                        (SELECT string_agg(md5(i::text || j::text), '') FROM generate_series(1, 64) AS j)
                 FROM generate_series(1, 1000) AS i
             """),

@@ -31,7 +31,6 @@ def test_all_of_it_loads() -> None:
 
 
 PLANNED = {
-    "": ["samples: {}"],
     "labels": ["mature: 90d"],
     "receivers.default": ["teams: {}", "discord: {}"],
     "receivers.default.slack": ["mention: x"],

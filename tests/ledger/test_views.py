@@ -43,7 +43,8 @@ progress(topic, partition, next_offset, judged_offset, counted, skipped, lag, wa
 lag(at, topic, partition, lag, watermark_age_s)
 skipped_records(topic, partition, kafka_offset, reason, detail, at)
 samples(stream, at, topic, partition, kafka_offset, record_id, trace_id, version, incident_id,
-    signal, why, record)
+    signal, why, record, sample_id, signals, mark, note, marked_by, marked_at)
+marks(sample_id, stream, version, mark, note, marked_by, marked_at, counted)
 slos(rule, stream, objective, good, total, budget_left)
 configs(config_hash, loaded_at, host, yaml_redacted)
 """
@@ -240,7 +241,7 @@ def test_samples_and_versions_name_their_stream(rows):
     ensure_partitions(rows.ledger)
     rows.add("version", stream_id=1, version="v42", slice_id=2, first_seen=T0, last_seen=T0 + PANE, n=7)
     source = {"topic_id": "t", "topic": "predictions", "partition": 0, "kafka_offset": 9}
-    rows.add("sample", **source, stream_id=1, at=T0, record_id="r", why="error", record="{}")
+    rows.add("sample", **source, stream_id=1, at=T0, record_id="r", why="error", record="{}", sample_id="x")
     assert rows.read("SELECT * FROM tocsin.versions") == [("chat-eu", "v42", T0, T0 + PANE, 7)]
     assert rows.read("SELECT stream, at, kafka_offset, record_id, why, record FROM tocsin.samples") == [
         ("chat-eu", T0, 9, "r", "error", "{}")

@@ -4,6 +4,7 @@ import numpy as np
 from record_building import CLOCK_MS, Partition, batch, value
 
 from monitor.records.allowance import BYTES_A_DAY, BYTES_AT_ONCE, DAY_MS, OF_STREAM, Allowance
+from monitor.records.settings import MeasureSettings, SampleSettings
 
 MINUTE = 60_000
 
@@ -27,7 +28,13 @@ def test_what_was_not_used_in_calm_times_is_there_again_and_no_more():
 def test_streams_and_reasons_do_not_use_up_each_others():
     allowance = Allowance()
     assert taken(allowance, CLOCK_MS) == taken(allowance, CLOCK_MS, stream=2) == 20
-    assert allowance.left("random", 1, CLOCK_MS) == OF_STREAM["random"].at_once
+    assert allowance.left("share", 1, CLOCK_MS) == OF_STREAM["share"].at_once
+
+
+def test_what_is_kept_in_calm_times_leaves_half_of_the_bytes_to_failures():
+    allowance, size = Allowance(), BYTES_AT_ONCE // 100
+    kept = [sum(allowance.take(why, s, size, CLOCK_MS) for s in range(99)) for why in ("share", "error")]
+    assert kept == [50, 50]
 
 
 def test_a_clock_that_goes_back_gives_nothing():
@@ -45,7 +52,7 @@ def test_a_day_of_failures_in_every_stream_stays_within_the_bytes_of_a_day():
 
 
 def test_a_partition_that_fails_for_an_hour_keeps_the_beginning_and_a_trickle():
-    partition, kept = Partition.make(), []
+    partition, kept = Partition.make(MeasureSettings(samples=SampleSettings(first=0))), []
     for tick in range(7_200):
         partition.aggregator.add(batch([value(status="error")], tick), CLOCK_MS + tick * 500)
         kept += [s.offset for s in partition.aggregator.take().samples]

@@ -18,7 +18,7 @@ from monitor.records.fold import bottom, fold
 from monitor.records.language import LanguageDetector, language_code
 from monitor.records.names import Names
 from monitor.records.sampling import LanguageSampler, record_hashes
-from monitor.records.settings import MeasureSettings
+from monitor.records.settings import MeasureSettings, SampleSettings
 from monitor.records.signals import BY_NAME
 
 OUTPUT = BY_NAME["output_language"].code
@@ -177,7 +177,8 @@ def test_a_process_detects_little_more_than_the_sample() -> None:
             return "de"
 
     sampler = LanguageSampler(Counting())
-    partition = Partition.make(sampler=sampler)
+    nothing_kept = MeasureSettings(samples=SampleSettings(share=0, first=0))
+    partition = Partition.make(nothing_kept, sampler=sampler)
     values = [value(output=GERMAN)] * 20_000
     partition.aggregator.add(batch(values), CLOCK_MS)
 
