@@ -3,24 +3,25 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
 from typing import Final
 
 import numpy as np
 
 from monitor.records.accumulate import Accumulator
-from monitor.records.allowance import Allowance
 from monitor.records.asked import Asked
 from monitor.records.batch import Batch, batch_of
 from monitor.records.calibration import calibration
 from monitor.records.candidates import LanguageCandidates, Places
-from monitor.records.choosing import Chooser, Scene
+from monitor.records.choosing import Scene
 from monitor.records.columns import ABSENT, Bools, Columns
 from monitor.records.decode import Decoded, RecordDecoder
 from monitor.records.decode import RawBatch as RawBatch
 from monitor.records.delta import EVENT_CLOCK, I64, KAFKA_CLOCK, SLOT_MS, Intake, Sums
 from monitor.records.formats.decode import MappedDecoder
 from monitor.records.formats.evaluate import Envelope
+from monitor.records.keeping import Keeping, When
 from monitor.records.labels import join, unmatched
 from monitor.records.lenient import Refused
 from monitor.records.measure import Measured, measure
@@ -30,10 +31,9 @@ from monitor.records.placing import BANDED, bands, slice_codes, stream_codes
 from monitor.records.predictions import Predictions
 from monitor.records.record import MODEL
 from monitor.records.sample_rates import SampleRates
-from monitor.records.samples import Found, SampleKeeper, as_record
 from monitor.records.sampling import LanguageSampler, record_hashes
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
-from monitor.records.shown import Showing, Sought
+from monitor.records.shown import Sought
 from monitor.records.signals import BY_NAME
 from monitor.records.skips import Skips
 from monitor.records.tables import cells_and_sums, slots, versions
@@ -112,17 +112,13 @@ class PartitionAggregator:
         self._max_event_ms = max_event_ms
         self._max_kafka_ms: int | None = None
         self._pending = Pending()
-        self._allowance = Allowance()
-        self._chooser = Chooser()
-        self._showing = Showing(settings, sampler.detector)
-        self._sought: Sequence[Sought] = ()
+        self._keeping = Keeping(settings, names, sampler.detector)
         self._begin()
 
     def _begin(self) -> None:
         self._counted = self._ignored = 0
         self._tables = Accumulator()
         self._skips = Skips()
-        self._samples = SampleKeeper(self._allowance, self._settings.samples)
         self._candidates = LanguageCandidates(self._sampler, self.dropped)
 
     def measure_by(self, settings: MeasureSettings) -> None:
@@ -133,11 +129,11 @@ class PartitionAggregator:
         self._settings = settings
         self._decoder = _decoder(settings, self.dropped)
         self._asked = Asked(settings, self.dropped, self._asked.repeats)
-        self._showing = Showing(settings, self._sampler.detector)
+        self._keeping.measure_by(settings)
 
     def seek(self, sought: Sequence[Sought]) -> None:
         """Keep records that show this, from now on."""
-        self._sought = sought
+        self._keeping.seek(sought)
 
     @property
     def _nameless(self) -> bool:
@@ -151,7 +147,7 @@ class PartitionAggregator:
             self._pending.weight
             + self._tables.weight
             + self._skips.weight
-            + self._samples.weight
+            + self._keeping.weight
             + self._candidates.weight
         )
 
@@ -166,7 +162,7 @@ class PartitionAggregator:
             max_kafka_ms=self._max_kafka_ms,
             delta=self._tables.delta(self._candidates.languages(self._names)),
             skipped=self._skips.ranges,
-            samples=self._samples.samples(),
+            samples=self._keeping.take(),
             notices=(*self._rates.take(), *(self._predictions.take() if self._predictions else ())),
             ignored=self._ignored,
         )
@@ -287,21 +283,8 @@ class PartitionAggregator:
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, of_kafka, self._names))
 
     def _sample(self, timed: _Timed, batch: Batch, measured: list[Measured], places: Places) -> None:
-        now_ms = int(timed.clock_ms[-1])
-        codes = ((self._names.known_stream(one.stream), one) for one in self._sought)
-        sought = [(code, one) for code, one in codes if code is not None]
-        scene, settings = Scene(batch, measured, places, timed.message, sought), self._settings.samples
-        for offer in self._chooser.offers(scene, settings, self._showing):
-            for row in self._samples.chosen(offer, places.stream, now_ms).tolist():
-                mapped = self._settings.format is not None
-                found = Found(
-                    stream=int(places.stream[row]),
-                    at_ms=int(timed.event_ms[row]),
-                    offset=int(timed.arrived.offsets[timed.rows[row]]),
-                    value=as_record(timed.columns, row, settings) if mapped else timed.message(row),
-                    shown=self._showing.all(batch, measured, row),
-                )
-                self._samples.keep(offer, found, now_ms)
+        when = When(timed.event_ms, timed.arrived.offsets[timed.rows], int(timed.clock_ms[-1]))
+        self._keeping.look(partial(Scene, batch, measured, places, timed.message), when)
 
 
 def _decoder(settings: MeasureSettings, dropped: Counter[str]) -> RecordDecoder | MappedDecoder:
