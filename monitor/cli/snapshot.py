@@ -89,7 +89,12 @@ class Snapshot:
         ingest = self._ingest.status()
         judge = self.judge.trouble if self.judge else None
         postgres = judge if ingest.postgres.ok else ingest.postgres.why
-        return {"postgres": postgres, "kafka": None if ingest.kafka.ok else ingest.kafka.why}
+        found = {"postgres": postgres, "kafka": None if ingest.kafka.ok else ingest.kafka.why}
+        if ingest.registries:
+            found["schema_registry"] = (
+                "; ".join(d.why for d in ingest.registries.values() if not d.ok) or None
+            )
+        return found
 
     def _from_ledger(self) -> dict[str, Any]:
         with self._lock:

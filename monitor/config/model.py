@@ -14,13 +14,23 @@ from monitor.records.user_signals import UserSignal
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaRegistry:
+    """A registry that speaks Confluent's protocol; `url` has no slash at its end."""
+
+    url: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Topics that are read alike.
 
     `start` is "latest", "earliest", or ms since the epoch; a relative start is negative ms.
     `client` holds security_*, sasl_* and ssl_* as kafka-python names them, secrets read from their files.
     `format` says how the messages are read; None: they are prediction records. `type` is "label" or "feedback" where
-    all messages add to predictions of other topics.
+    all messages add to predictions of other topics. With a `registry`, messages may be Avro or Protobuf.
     """
 
     bootstrap_servers: str
@@ -32,6 +42,7 @@ class Source:
     client: Mapping[str, str | bool] = field(repr=False)
     format: Format | None = None
     type: str | None = None
+    registry: SchemaRegistry | None = None
 
     @property
     def connection(self) -> tuple[str, str, tuple[tuple[str, str | bool], ...]]:

@@ -28,6 +28,7 @@ from monitor.config.general import FIELDS, SLICED
 from monitor.config.rule import Severity
 from monitor.config.schema_mapping import mapping
 from monitor.config.schema_receivers import connection, receiver, switch
+from monitor.config.schema_registry import CA_FILE
 from monitor.config.schema_rules import HOURS, MATCH, rule
 from monitor.config.source import TYPES
 from monitor.config.user_signals import KINDS as SIGNAL_KINDS
@@ -92,6 +93,7 @@ def _source() -> Form:
         "type": told(
             one_of_words(TYPES), "all messages are labels, or feedback, on predictions of other topics"
         ),
+        "schema_registry": _registry(),
         **mapping(),
     }
     must = [at_least_one("topic", "topics")]
@@ -100,6 +102,18 @@ def _source() -> Form:
     # Of a mapping or a list, so that an editor says what is wrong within either.
     form = {**one, "type": ["object", "array", "null"], "items": further, "minItems": 1}
     return told(form, "the topic with one JSON object for each prediction, or a list of such sources")
+
+
+def _registry() -> Form:
+    here = {
+        "url": told(TEXT, "the address, such as https://registry.example.com"),
+        "username": told(TEXT, "with password: HTTP basic authentication"),
+        **in_a_file("password", "of username"),
+        CA_FILE.name: told(CA_FILE.form, CA_FILE.about),
+        "allow_http": told(FLAG, "true lets `url` be http:// outside this machine"),
+    }
+    form = keys(here, required=["url"], blank=True)
+    return told(form, "a schema registry, for messages in Avro, Protobuf or JSON Schema")
 
 
 def _store() -> Form:

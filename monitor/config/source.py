@@ -7,6 +7,7 @@ from monitor.config.connection import kafka_name, read_client, servers
 from monitor.config.mapping import read_format
 from monitor.config.model import Labels, Source
 from monitor.config.problem import WrongError, listed
+from monitor.config.schema_registry import read_registry
 from monitor.config.section import Section, each
 from monitor.config.tree import Mapping, Node, Sequence
 from monitor.config.values import (
@@ -100,6 +101,7 @@ def _source(section: Section, first: Source | None, *, needed: bool) -> Source:
         client=client,
         format=read_format(section, type_of),
         type=type_of,
+        registry=read_registry(section, needed=needed),
     )
     section.close()
     return source

@@ -18,7 +18,9 @@ from monitor.ingest.partition import Flight, OwnedPartition
 from monitor.ingest.placement import Placement
 from monitor.ingest.progress import Key, Progress
 from monitor.ingest.reader import Bounds, Reader, Records
+from monitor.ingest.registry import Read, Registry
 from monitor.ingest.status import PartitionStatus, StatusBoard
+from monitor.ingest.unpack import Polled
 from monitor.ingest.writer import Writer
 from monitor.records.delta import SkippedRange
 from monitor.records.settings import MeasureSettings
@@ -53,6 +55,7 @@ class Holdings:
         clock: Callable[[], int],
         board: StatusBoard,
         callbacks: Callbacks,
+        registries: Mapping[str, Registry] | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -63,6 +66,8 @@ class Holdings:
         self._on = callbacks
         self._owned: dict[TopicPartition, OwnedPartition] = {}
         self._faults: dict[TopicPartition, tuple[int, int]] = {}
+        self._registries = registries or {}
+        self._wanted: dict[TopicPartition, frozenset[int]] = {}
 
     @property
     def weight(self) -> int:
@@ -79,8 +84,13 @@ class Holdings:
             owned.aggregator.measure_by(settings[owned.tp.topic])
 
     def readable(self) -> frozenset[TopicPartition]:
-        """Partitions that may be read: in a bisection, not while a part of it is on its way."""
-        return frozenset(tp for tp, p in self._owned.items() if not p.held)
+        """Partitions that may be read: in a bisection, not while a part of it is on its way.
+
+        Nor while a schema is not known that their next records need: they are not skipped for want of a registry.
+        """
+        for tp in [tp for tp, ids in self._wanted.items() if self._registries[tp.topic].knows(ids)]:
+            del self._wanted[tp]
+        return frozenset(tp for tp, p in self._owned.items() if not p.held and tp not in self._wanted)
 
     def begin(
         self,
@@ -107,13 +117,14 @@ class Holdings:
     def keep_only(self, assigned: Collection[TopicPartition]) -> None:
         """Drop what is not assigned any more; it is not flushed (hazard 4)."""
         for tp in [tp for tp in self._owned if tp not in assigned]:
+            self._wanted.pop(tp, None)
             flight = self._owned.pop(tp).flight
             if flight is not None:
                 flight.ticket.cancel()
 
     def drop_all(self) -> None:
         """Drop the memory of every partition; what is on its way may still arrive."""
-        self._owned = {}
+        self._owned, self._wanted = {}, {}
 
     def add(self, records: Records) -> None:
         """Take up what Kafka returned; what is not ours is read again by its owner."""
@@ -122,10 +133,25 @@ class Holdings:
             owned = self._owned.get(tp)
             if owned is None:
                 continue
+            registry = self._registries.get(tp.topic)
             try:
-                owned.add(polled, clock_ms)
+                if registry is None:
+                    owned.add(polled, clock_ms)
+                else:
+                    self._add_framed(owned, polled, clock_ms, registry)
             except Exception as error:
                 self._unmeasured(owned, polled[-1][0] + 1, error)
+
+    def _add_framed(
+        self, owned: OwnedPartition, polled: list[Polled], clock_ms: int, registry: Registry
+    ) -> None:
+        """Take up records of a registry's schemas; until these are there, none of them."""
+        read = registry.read(polled)
+        if isinstance(read, Read):
+            owned.add(read.records, clock_ms, read.refused)
+        else:
+            self._wanted[owned.tp] = read
+            self._reader.seek(owned.tp, max(owned.expected, polled[0][0]))
 
     def _unmeasured(self, owned: OwnedPartition, until: int, error: Exception) -> None:
         """Find the record that measuring fails on, as if the ledger had refused it; the others still count."""

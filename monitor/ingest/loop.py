@@ -23,6 +23,7 @@ from monitor.ingest.placement import Placement
 from monitor.ingest.pressure import Pressure
 from monitor.ingest.progress import Progress
 from monitor.ingest.reader import Bounds, ConsumerBrokenError, PositionLostError, Reader, Records
+from monitor.ingest.registry import registries_of
 from monitor.ingest.status import StatusBoard
 from monitor.ingest.watchdog import Watchdog
 from monitor.ingest.writer import Writer
@@ -68,7 +69,10 @@ class IngestLoop:
         self._catalog = Catalog(self._reader, self._writer, engine, sources, clock, accept_new_topic)
         self._ownership = Ownership(self._reader, self._writer, self._catalog, engine, clock, self._placed)
         callbacks = Callbacks(self._ownership.committed, self._lost, on_checkpoint)
-        self._holdings = Holdings(self._reader, self._writer, engine, measuring, clock, board, callbacks)
+        self._registries = registries_of(sources, board.registry)
+        self._holdings = Holdings(
+            self._reader, self._writer, engine, measuring, clock, board, callbacks, self._registries
+        )
         self._internal = Internal(config, clock)
         self._pressure = Pressure(memory_bytes)
         self._watchdog = Watchdog()
@@ -101,6 +105,8 @@ class IngestLoop:
         """Leave the group without storing anything."""
         left_s = max(0.2, deadline - time.monotonic())
         self._reader.close(int(left_s * 1000))
+        for registry in set(self._registries.values()):
+            registry.stop()
         self._writer.stop(left_s)
         self._board.write(running=False, partitions=())
 

@@ -1,8 +1,9 @@
 """What one owned partition has in memory; all of it can be dropped, and read again from Kafka."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -17,6 +18,7 @@ from monitor.ingest.writer import Ticket
 from monitor.records.aggregate import PartitionAggregator
 from monitor.records.decode import RawBatch
 from monitor.records.delta import Intake, SkippedRange
+from monitor.records.lenient import Refused
 
 # An end offset older than this says nothing of now (rule 3).
 SAMPLE_S: Final = 2.0
@@ -118,8 +120,13 @@ class OwnedPartition:
         """Bytes of memory, about."""
         return int(self.aggregator.weight) + (self.flight.weight if self.flight else 0)
 
-    def add(self, records: list[Polled], clock_ms: int) -> None:
-        """Take up records that Kafka returned, none below the expected one or beyond a bisection's end."""
+    def add(
+        self, records: list[Polled], clock_ms: int, refused: Mapping[int, Refused] = MappingProxyType({})
+    ) -> None:
+        """Take up records that Kafka returned, none below the expected one or beyond a bisection's end.
+
+        Those of `refused`, by offset, are no messages.
+        """
         if self.bisection.given_up:
             return
         until = self.bisection.until
@@ -127,7 +134,10 @@ class OwnedPartition:
         if records[0][0] < low or records[-1][0] >= high:
             records = [record for record in records if low <= record[0] < high]
         if records:
-            self.aggregator.add(RawBatch(*zip(*records, strict=True)), clock_ms)
+            kept = {offset: why for offset, why in refused.items() if low <= offset < high} if refused else {}
+            columns: Any = zip(*records, strict=True)
+            batch = RawBatch(*columns)
+            self.aggregator.add(replace(batch, refused=kept) if kept else batch, clock_ms)
             self.last_record_ms = clock_ms
             self.dirty = True
 

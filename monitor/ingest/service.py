@@ -15,6 +15,7 @@ from monitor.errors import TocsinError
 from monitor.ingest.client import check_libraries, check_source
 from monitor.ingest.loop import IngestLoop
 from monitor.ingest.measuring import Measuring
+from monitor.ingest.registry import check_registry
 from monitor.ingest.settings import measure_settings
 from monitor.ingest.status import IngestStatus, StatusBoard, merged
 from monitor.ledger.engine import explained
@@ -48,6 +49,7 @@ class Ingest:
         check_libraries()
         for source in config.sources:
             check_source(source)
+            check_registry(source)
         connections = by_connection(config.sources)
         predictions = predictions_for(measure_settings(config))
         self._stopping = threading.Event()

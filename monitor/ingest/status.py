@@ -45,7 +45,7 @@ class IngestStatus:
     `records` counts what this process stored, by (topic, "counted" or the reason of the skip); `dropped_fields`
     fields of a wrong type or range, by name, `labels` those that came later, by whether they found what they are judged
     by. `held_bytes` of memory, about, wait for the ledger; `paused` says
-    that they are too many to read on.
+    that they are too many to read on. `registries` are the schema registries that were asked, by address.
     """
 
     kafka: Dependency = field(default_factory=Dependency)
@@ -57,10 +57,12 @@ class IngestStatus:
     held_bytes: int = 0
     paused: bool = False
     running: bool = False
+    registries: Mapping[str, Dependency] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
-        return self.running and self.kafka.ok and self.postgres.ok
+        dependencies = (self.kafka, self.postgres, *self.registries.values())
+        return self.running and all(d.ok for d in dependencies)
 
 
 def merged(statuses: Sequence[IngestStatus]) -> IngestStatus:
@@ -77,7 +79,12 @@ def merged(statuses: Sequence[IngestStatus]) -> IngestStatus:
         held_bytes=sum(s.held_bytes for s in statuses),
         paused=any(s.paused for s in statuses),
         running=all(s.running for s in statuses),
+        registries=dict(sorted((r for s in statuses for r in s.registries.items()), key=_good_first)),
     )
+
+
+def _good_first(registry: tuple[str, Dependency]) -> bool:
+    return not registry[1].ok
 
 
 def _all_of(dependencies: Sequence[Dependency]) -> Dependency:
@@ -114,6 +121,11 @@ class StatusBoard:
 
     def postgres(self, why: str | None) -> None:
         self.write(postgres=Dependency(why is None, why or ""))
+
+    def registry(self, url: str, why: str | None) -> None:
+        with self._lock:
+            registries = {**self._status.registries, url: Dependency(why is None, why or "")}
+            self._status = replace(self._status, registries=registries)
 
     def count(self, topic: str, intake: Intake) -> None:
         """Add a stored checkpoint to what this process has done."""

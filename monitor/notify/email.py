@@ -15,8 +15,8 @@ from monitor.ledger.moments import moment
 from monitor.ledger.wording import clip
 from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.hiding import Hider
-from monitor.notify.http import tls
 from monitor.notify.message import Message, compose
+from monitor.tls import tls
 
 TIMEOUT_S: Final = 15.0
 SUBJECT: Final = 200

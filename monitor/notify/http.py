@@ -1,18 +1,17 @@
 """One POST to a receiver: bounded in time and size, no redirect followed, nothing secret in what it says."""
 
-import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Final
 
 import httpx
 
-from monitor.errors import DeliveryError, UsageError
+from monitor.errors import DeliveryError
 from monitor.ledger.wording import clip
 from monitor.notify.hiding import Hider
+from monitor.tls import tls
 
 DEADLINE_S: Final = 15.0
 CONNECT_S: Final = 5.0
@@ -50,20 +49,6 @@ class Reply:
         return DeliveryError(
             message, permanent=permanent, retry_after_s=self.retry_after_s, response=self.shown
         )
-
-
-@cache
-def tls(ca_file: str | None = None) -> ssl.SSLContext:
-    """A context that verifies, by the public CAs and those in `ca_file`; raises UsageError for a wrong file."""
-    context = httpx.create_ssl_context()
-    try:
-        if ca_file is not None:
-            context.load_verify_locations(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(
-            f"ca_file holds no certificates that can be read: {error.strerror or error}"
-        ) from error
-    return context
 
 
 class Http:

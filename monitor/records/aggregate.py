@@ -183,6 +183,7 @@ class PartitionAggregator:
         if arrived is None:
             return
         decoded = self._decoded(arrived)
+        decoded.refused.update(arrived.refused)
         kafka_ms = broker_times(arrived.timestamps_ms, arrived.clock_ms)
         timed = self._timed(arrived, decoded, kafka_ms)
         for row in sorted(decoded.refused):

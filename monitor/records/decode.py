@@ -1,7 +1,7 @@
 """Kafka values to records at C speed; the few that need it are mended, and what is no record is refused."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import filterfalse
 from math import inf
@@ -27,7 +27,8 @@ class RawBatch:
     """Records of one partition in the order of their offsets, all of one length.
 
     `timestamps_ms` are Kafka's, below 0 where there is none; a value of None is a tombstone. `keys` and `headers`
-    are empty where the format of the log reads none.
+    are empty where the format of the log reads none. `refused` are those, by offset, that were no message even before
+    they could be decoded.
     """
 
     offsets: Sequence[int]
@@ -35,6 +36,7 @@ class RawBatch:
     values: Sequence[bytes | None]
     keys: Sequence[bytes | None] = ()
     headers: Sequence[Headers] = ()
+    refused: Mapping[int, Refused] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Refused:
 
 FRAME_BYTES: Final = 5
 BINARY: Final = Refused(
-    "binary", "a schema registry's frame with no JSON in it: Avro and Protobuf cannot be read"
+    "binary", "a schema registry's frame with no JSON in it: Avro and Protobuf need source.schema_registry"
 )
 
 

@@ -1,7 +1,7 @@
 """Batches as they come from Kafka, gathered: numpy's fixed cost a batch is that of a thousand records."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from monitor.records.decode import Headers, RawBatch
 from monitor.records.delta import I64
+from monitor.records.lenient import Refused
 
 ENOUGH_RECORDS: Final = 5_000
 ENOUGH_BYTES: Final = 8 << 20
@@ -18,7 +19,10 @@ _BYTES_A_HEADER: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Records by offset: `offsets`, `timestamps_ms` (Kafka's), `clock_ms` (ours at arrival) are int64[n]."""
+    """Records by offset: `offsets`, `timestamps_ms` (Kafka's), `clock_ms` (ours at arrival) are int64[n].
+
+    `refused` are those, by row, that are no message.
+    """
 
     offsets: I64
     timestamps_ms: I64
@@ -26,6 +30,7 @@ class Arrived:
     values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
     headers: Sequence[Headers]
+    refused: Mapping[int, Refused]
 
 
 class Pending:
@@ -65,7 +70,12 @@ class Pending:
             values=batches[0].values if len(batches) == 1 else list(chain(*(b.values for b in batches))),
             keys=list(chain(*(b.keys for b in batches))),
             headers=list(chain(*(b.headers for b in batches))),
+            refused={},
         )
+        refused = {offset: why for b in batches for offset, why in b.refused.items()}
+        if refused:
+            rows = np.searchsorted(arrived.offsets, list(refused)).tolist()
+            arrived = replace(arrived, refused=dict(zip(rows, refused.values(), strict=True)))
         self._clear()
         return arrived
 

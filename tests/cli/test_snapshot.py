@@ -49,6 +49,18 @@ def snapshot(engine: Engine, tmp_path: Path) -> Snapshot:
     return made
 
 
+def test_a_schema_registry_that_was_asked_is_told_of_by_itself(snapshot: Snapshot, tmp_path: Path) -> None:
+    assert "schema_registry" not in snapshot.status().ready
+    [consumer] = snapshot._ingest._consumers
+    consumer.board.registry("https://a", None)
+    assert snapshot.status().ready["schema_registry"] is None
+    consumer.board.registry("https://b", "The schema registry at https://b does not answer: refused")
+    assert (
+        snapshot.status().ready["schema_registry"]
+        == "The schema registry at https://b does not answer: refused"
+    )
+
+
 def reached(engine: Engine, topic_id: str, age_s: int) -> None:
     """A partition of one life of the topic, listed and judged up to `age_s` ago."""
     at_ms = time.time_ns() // 1_000_000 - age_s * 1_000
