@@ -123,6 +123,8 @@ def test_a_version_inside_the_name_is_seen_where_one_name_stops_as_the_next_star
     found = study(tmp_path, records(model=lambda i: f"gpt-4-0{'314' if i < 200 else '613'}"))
     assert "gpt-4-0314 stops as gpt-4-0613 starts" in sentence(found, "version_in_name")
     assert r"split: '[-_.@:/ ](?=\d+(?:\.\d+)*$)'" in sentence(found, "version_in_name")
+    one = study(tmp_path, records(model=lambda i: "fraud-v7"))
+    assert "fraud-v7 looks like a name with a version" in sentence(one, "version_in_name")
     beside = study(tmp_path, records(model=lambda i: f"gpt-4-0{'314' if i % 2 else '613'}"))
     assert "version_in_name" not in kinds(beside)
 

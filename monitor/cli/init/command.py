@@ -46,6 +46,7 @@ def init(
         if concern.kind == "no_time":
             say(f"warning: {concern.sentence}", err=True)
     guessed = made.count("GUESSED")
-    say(f"{output} is written; look at its {guessed} lines with GUESSED", err=True)
+    lines = "line" if guessed == 1 else f"{guessed} lines"
+    say(f"{output} is written; look at its {lines} with GUESSED", err=True)
     if file is not None:
         say(f"next: tocsin replay{beside} {file}", err=True)

@@ -49,7 +49,7 @@ def _errors(proposal: Proposal) -> Iterator[Proposed]:
     critical = max(_LEAST_CRITICAL, round_up(max(5 * error.usual, 1e-6)))
     limit: Any = {"warning": "2x", "critical": percent(critical)} if critical <= _MOST_CRITICAL else "2x"
     yield Proposed(
-        f"Errors and timeouts: usually {in_words(error.usual)} here. Twice the odds of that is a warning.",
+        f"Errors and timeouts: {in_words(error.rate)} here. Twice the odds of that is a warning.",
         {"name": "errors", "signal": "error", "above": limit},
     )
     rejected = _seen(proposal, "rejected")

@@ -10,7 +10,7 @@ from monitor.cli.inspect.clocks import LATENESS_MS, longest_gap_ms, order
 from monitor.cli.inspect.concerns import Concern, concerns
 from monitor.cli.inspect.reading import Reading
 from monitor.cli.inspect.study import Study, study
-from monitor.cli.inspect.versions import Takeover, takeover
+from monitor.cli.inspect.versions import Inside, versions_inside
 from monitor.cli.reaching import Learning, reached_by
 from monitor.cli.rounding import duration_up
 from monitor.records.record import SEGMENT
@@ -32,12 +32,12 @@ class Proposal:
     min_n: int
     slices: tuple[str, ...]
     topic: str
-    merged: Takeover | None
+    merged: Inside | None
 
 
 def proposal(found: Study) -> Proposal:
     """Look at the log once more where its model names hold versions, as one stream."""
-    merged = takeover(found)
+    merged = versions_inside(found)
     if merged is not None:
         found = study(found.taken, reading=_split(found.reading, merged))
     learning = _learned(found)
@@ -54,7 +54,7 @@ def proposal(found: Study) -> Proposal:
     )
 
 
-def _split(reading: Reading, merged: Takeover) -> Reading:
+def _split(reading: Reading, merged: Inside) -> Reading:
     """The same with the version taken out of the name of the model."""
     found: Any = reading.map.get("model", "model" if reading.preset is None else None)
     if found is None or isinstance(found, dict):

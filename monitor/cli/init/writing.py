@@ -92,7 +92,7 @@ def _map(proposal: Proposal) -> Iterator[tuple[str, str, str]]:
     reading = proposal.study.reading
     for field, value in reading.map.items():
         if field == "model" and proposal.merged is not None:
-            note = f"{proposal.merged.old} stops as {proposal.merged.new} starts: versions of one model"
+            note = f"{proposal.merged}: versions of one model"
         else:
             note = reading.notes.get(field, "")
         guessed = field in reading.guessed or (field == "model" and proposal.merged is not None)

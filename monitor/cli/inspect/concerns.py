@@ -9,10 +9,11 @@ import numpy as np
 from monitor.cli.inspect.clocks import order
 from monitor.cli.inspect.guessing import YEAR_2001_S
 from monitor.cli.inspect.names import SYNONYMS, ranks, snake
+from monitor.cli.inspect.reading import flow
 from monitor.cli.inspect.sampled import sampling
 from monitor.cli.inspect.shown import example
 from monitor.cli.inspect.study import Study
-from monitor.cli.inspect.versions import takeover
+from monitor.cli.inspect.versions import versions_inside
 from monitor.ledger.wording import digits, duration, percent, span
 from monitor.records.signals import BY_NAME
 
@@ -62,11 +63,11 @@ def _clock(study: Study) -> Iterator[str]:
 
 
 def _names(study: Study) -> Iterator[str]:
-    found = takeover(study)
+    found = versions_inside(study)
     if found is not None:
+        split = flow({"field": study.reading.map.get("model", "model"), "split": found.pattern})
         yield (
-            f"model {found.old} stops as {found.new} starts: the version is inside the name, so each would be a "
-            f"stream without a past; split it: model: {{field: model, split: '{found.pattern}'}}"
+            f"model {found}: each would be a stream of its own without a past; split the version off: model: {split}"
         )
 
 

@@ -1,5 +1,6 @@
 """The fields of a log as rows: where each lies, how often, what of, and what it feeds."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -8,9 +9,12 @@ from monitor.cli.inspect.places import Found, Path
 from monitor.cli.inspect.shown import HIDDEN, example
 from monitor.cli.inspect.study import Study
 from monitor.config.mapping import FIELDS
-from monitor.records.formats.language import FLAT, Format, Origin, places
+from monitor.records.formats.language import EVERY, Format, Origin, places
 from monitor.records.record import MODEL
 from monitor.records.signals import MISSING, SIGNALS
+
+WHERE: Final = "where"
+"""What says which messages count is read too."""
 
 _FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "error_message": ("error",),
@@ -39,11 +43,17 @@ def rows(study: Study) -> list[Row]:
     reads = _reads(study.reading.form)
     n = max(study.places.n, 1)
     made = [
-        _row(found, reads.get(path, ()), n)
+        _row(found, reads.get(path) or reads.get(_list_of(path), ()), n)
         for path, found in study.places.found.items()
         if path in reads or found.scalar
     ]
     return sorted(made, key=lambda row: (not row.read_as, -row.share))
+
+
+def _list_of(path: Path) -> Path:
+    """Of `llm.input_messages.0.message.content` the list that was flattened into such keys."""
+    name = re.split(r"(?<=\.)\d+(?:\.|$)", path[-1], maxsplit=1)[0]
+    return (*path[:-1], f"{name}{EVERY}")
 
 
 def _row(found: Found, read_as: tuple[str, ...], n: int) -> Row:
@@ -80,4 +90,5 @@ def _looks(form: Format | None) -> Iterator[tuple[str, Path]]:
     for field, expression in form.fields.items():
         for place in places(expression):
             if place.origin is Origin.ITEM:
-                yield field, tuple(key.removesuffix(FLAT) for key in place.path)
+                yield field, place.path
+    yield from ((WHERE, test.place.path) for tests in form.where for test in tests)

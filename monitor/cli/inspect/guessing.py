@@ -51,6 +51,7 @@ def guess(places: Places, name: str, *, missing: frozenset[str]) -> Reading:
             if note:
                 notes[field] = note
     _from_two_times(places, found, missing, notes)
+    _from_classes(places, found, missing, notes)
     if "model" in missing and "model" not in found:
         found["model"] = f"const:{_stem(name)}"
         notes["model"] = "no field names a model, so it is called as the file is"
@@ -175,6 +176,22 @@ def _from_two_times(
         notes["latency_ms"] = "from the two times"
 
 
+def _from_classes(
+    places: Places, found: dict[str, Any], missing: frozenset[str], notes: dict[str, str]
+) -> None:
+    """A score out of an object of probabilities by class: that of the last class, as the positive one mostly is."""
+    classes = [
+        place
+        for path, place in places.found.items()
+        if len(path) > 1 and snake(path[-2]) in _OBJECTS and _suits("score", place, places.n)
+    ]
+    if classes and "score" in missing and "score" not in found:
+        found["score"] = classes[-1].pointer
+        if len(classes) > 1:
+            notes["score"] = f"one of {len(classes)} classes"
+
+
+_OBJECTS: Final = frozenset({"probabilities", "probs", "proba", "scores", "class_probabilities"})
 _STARTS: Final = frozenset(
     {"started_at", "start_time", "start", "request_time", "created_at", "begun", "received_at"}
 )

@@ -58,10 +58,10 @@ class Found:
         return self.scalar and len(self.numbers) >= 0.98 * self.n
 
     def add(self, value: Any) -> None:
-        """One more value, which is not null."""
+        """One more value, which is there."""
         self.n += 1
         self.kinds[_KINDS.get(type(value), "object")] += 1
-        if self.example in (None, ""):
+        if self.example is None:
             self.example = value
         number = None if isinstance(value, bool | dict | list) else _number(value)
         if number is not None:
@@ -108,7 +108,8 @@ class Places:
 
     def _walk(self, value: Any, path: Path) -> None:
         members = _members(value)
-        if path and value is not None:
+        # As for a mapping, "" and null are absent.
+        if path and value not in (None, ""):
             self._note(value, path)
         if len(path) < _DEPTH:
             for key, inner in islice(members, MOST_MEMBERS):

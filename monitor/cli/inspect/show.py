@@ -11,13 +11,16 @@ from monitor.cli.inspect.reading import flow
 from monitor.cli.inspect.study import Seen, Study
 from monitor.cli.inspect.wants import lacking
 from monitor.cli.printed import Screen
-from monitor.ledger.wording import amount, clip, digits, duration, percent
+from monitor.ledger.wording import MARK, amount, clip, digits, duration, percent
 from monitor.records.settings import NO_VALUE
 from monitor.records.signals import Kind
 
 WIDTH: Final = 80
-MOST_ROWS: Final = 40
-_PLACE: Final = 34
+MOST_IDLE: Final = 8
+"""Fields shown that nothing reads."""
+_PLACE: Final = 28
+_HALF: Final = 12
+_EXAMPLE: Final = 14
 _SHOWN: Final = (0.01, 0.5, 0.99)
 _FEW: Final = 4
 
@@ -29,8 +32,9 @@ def show(study: Study, concerns: list[Concern]) -> None:
         screen.print(line, soft_wrap=False)
     screen.print(_fields(study))
     screen.print(_signals(study))
-    for want in lacking(study):
-        screen.print(f"not seen: {want.unseen} (no {want.fields})")
+    unseen = [f"{want.unseen} (no {want.fields})" for want in lacking(study)]
+    if unseen:
+        screen.print(f"not seen: {'; '.join(unseen)}")
     for concern in concerns:
         screen.print(f"warning: {concern.sentence}", style="yellow")
     if not study.taken.of_topic:
@@ -73,10 +77,9 @@ def _when(study: Study) -> list[str]:
         return []
     first, last = (iso(int(t))[:19].replace("T", " ") for t in (known.min(), known.max()))
     rate = f", {digits(known.size / study.span_ms * 1_000)} a second" if study.span_ms else ""
-    told = "the end of a request or its start? in the log of one that ran into its timeout, compare ts and file order"
     return [
         f"times: {first} to {last} UTC, {duration(study.span_ms)}{rate}",
-        f"  {told}",
+        "  a request's end, or its start? look at one that timed out: docs/first-hour.md",
     ]
 
 
@@ -88,21 +91,26 @@ def _streams(study: Study) -> str:
 
 
 def _fields(study: Study) -> Table:
-    table = Table(box=None, pad_edge=False, title_justify="left")
-    table.add_column("field", max_width=_PLACE, overflow="fold")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("field", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("type", no_wrap=True)
-    table.add_column("example", max_width=22, no_wrap=True, overflow="ellipsis")
+    table.add_column("example", no_wrap=True)
     table.add_column("read as", overflow="fold")
     found = rows(study)
-    for row in found[:MOST_ROWS]:
-        table.add_row(
-            row.place, percent(row.share), "/".join(row.kinds[:2]), row.example, ", ".join(row.read_as)
-        )
-    left = len(found) - MOST_ROWS
+    read = sum(bool(row.read_as) for row in found)
+    for row in found[: read + MOST_IDLE]:
+        shown = clip(row.example, _EXAMPLE)
+        table.add_row(_middle(row.place), percent(row.share), row.kinds[0], shown, ", ".join(row.read_as))
+    left = len(found) - read - MOST_IDLE
     if left > 0:
-        table.add_row(f"and {left:,} more (--json)", "", "", "", "")
+        table.add_row(f"and {left:,} more: --json")
     return table
+
+
+def _middle(place: str) -> str:
+    """A place in one column: what tells it from others is mostly at its end."""
+    return place if len(place) <= _PLACE else f"{place[:_HALF]}{MARK}{place[-(_PLACE - _HALF - 1) :]}"
 
 
 def _signals(study: Study) -> Table:

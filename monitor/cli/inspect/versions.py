@@ -22,16 +22,35 @@ _LEAST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Takeover:
-    """`old` stops as `new` starts, and what `pattern` splits off their names is all that tells them apart."""
+class Inside:
+    """Versions inside names: what `pattern` splits off them.
+
+    `old` stops as `new` starts; without a `new` it is one that only looks so.
+    """
 
     old: str
-    new: str
+    new: str | None
     pattern: str
 
+    def __str__(self) -> str:
+        if self.new is None:
+            return f"{self.old} looks like a name with a version"
+        return f"{self.old} stops as {self.new} starts"
 
-def takeover(study: Study) -> Takeover | None:
-    """Two names of one model, where the log has such."""
+
+def versions_inside(study: Study) -> Inside | None:
+    """Two names of one model, or names that all end in a version where nothing else says it."""
+    found = _takeover(study)
+    if found is not None or study.outcome.given("version"):
+        return found
+    pattern = _PATTERNS[0]
+    names = list(_common(study))
+    if names and all(len(re.split(pattern, name, maxsplit=1)) > 1 for name in names):
+        return Inside(names[0], None, pattern)
+    return None
+
+
+def _takeover(study: Study) -> Inside | None:
     lives = _lives(study)
     for pattern in _PATTERNS:
         stems: dict[str, list[str]] = {}
@@ -43,7 +62,7 @@ def takeover(study: Study) -> Takeover | None:
             in_order = sorted(names, key=lambda name: lives[name])
             for old, new in pairwise(in_order):
                 if _follows(lives[old], lives[new]):
-                    return Takeover(old, new, pattern)
+                    return Inside(old, new, pattern)
     return None
 
 
