@@ -70,6 +70,11 @@ COMMANDS: Final[tuple[Listed, ...]] = (
     Listed(
         "silence", "monitor.cli.silence:silence", "Say for how long nobody is to be told of some incidents"
     ),
+    Listed(
+        "samples",
+        "monitor.cli.samples:samples",
+        "Look at the records that are kept, and mark them good or bad",
+    ),
     Listed("db", "monitor.cli.db:db", "Look after the ledger's database"),
 )
 

@@ -55,10 +55,10 @@ Paned = TypeVar("Paned", Cells, Sums, Languages)
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """One checkpoint, in the ledger's ids."""
+    """One checkpoint, in the ledger's ids; marks of people have no `mark`: they move no watermark and hold none."""
 
     key: PartitionKey
-    mark: Mark
+    mark: Mark | None
     delta: Delta
 
 
@@ -150,14 +150,15 @@ def _given(memory: Memory, context: Context) -> tuple[Memory, list[Decision]]:
 def _moved(progress: Progress, consumed: Sequence[Consumed], listed: Iterable[PartitionKey]) -> Progress:
     since = progress.now_ms
     for checkpoint in consumed:
-        progress = watermark.consumed(progress, checkpoint.key, checkpoint.mark)
+        if checkpoint.mark is not None:
+            progress = watermark.consumed(progress, checkpoint.key, checkpoint.mark)
     progress = watermark.listed(progress, listed)
     return watermark.advance(progress, since)
 
 
 def _fresh(consumed: Sequence[Consumed]) -> Delta:
     """The sum of what came; kill slots count only from checkpoints that were caught up."""
-    return fold.fold([c.delta if c.mark.caught_up else _harmless(c.delta) for c in consumed])
+    return fold.fold([c.delta if c.mark and c.mark.caught_up else _harmless(c.delta) for c in consumed])
 
 
 def _harmless(delta: Delta) -> Delta:

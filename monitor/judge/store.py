@@ -18,7 +18,7 @@ from monitor.judge.reference import LEARNED, Correlation, Reference
 from monitor.judge.state_versions import brought_up
 from monitor.judge.verdicts import Chosen, Learned
 from monitor.judge.watermark import Mark, PartitionKey
-from monitor.ledger import references
+from monitor.ledger import references, reviewing
 from monitor.ledger.counted import judge_cursor, judge_state, reference, slice_, stream
 from monitor.ledger.engine import bare_cursor
 from monitor.ledger.moments import millis, moment
@@ -83,7 +83,12 @@ def read(conn: Connection, cursors: Mapping[PartitionKey, Cursor], most: int, mo
 
 
 def _consumed(key: PartitionKey, row: Any) -> Consumed:
-    mark = Mark(
+    delta = delta_codec.decode(bytes(row.deltas)) if row.deltas else Delta()
+    return Consumed(key, None if row.topic_id == reviewing.TOPIC_ID else _mark(row), delta)
+
+
+def _mark(row: Any) -> Mark:
+    return Mark(
         clock_ms=row.clock_ms,
         next_offset=row.next_offset,
         max_event_ms=row.max_event_ms,
@@ -91,8 +96,6 @@ def _consumed(key: PartitionKey, row: Any) -> Consumed:
         last_record_ms=row.last_record_ms,
         caught_up=row.caught_up,
     )
-    delta = delta_codec.decode(bytes(row.deltas)) if row.deltas else Delta()
-    return Consumed(key, mark, delta)
 
 
 _LISTED: Final = text("""

@@ -16,6 +16,8 @@ FIRST: Final = "first"
 SHARE: Final = "share"
 INCIDENT: Final = "incident"
 """Why a record is kept: it failed, is among the first of its version, belongs to the share, shows what fires."""
+WHYS: Final = (INCIDENT, ERROR, FIRST, SHARE)
+"""The most telling first."""
 
 
 @dataclass(frozen=True, slots=True)

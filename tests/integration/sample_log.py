@@ -42,13 +42,18 @@ class SampleLog(Log):
             intake=intake,
             max_event_ms=intake.max_event_ms,
             max_kafka_ms=intake.max_kafka_ms,
-            last_record_ms=now_ms,
+            last_record_ms=now_ms if records else None,
             end_offset=offsets.stop,
             caught_up=True,
             clock_ms=now_ms,
         )
         store(self.engine, checkpoint, self.measuring.translate)
         self.next_offset, self.seq = offsets.stop, self.seq + 1
+
+    def rest(self, until_ms: int) -> None:
+        """Nothing comes any more; judge until event time has come to `until_ms` at least."""
+        self.judged(clock_ms=until_ms)
+        self.judged(clock_ms=2 * until_ms - self.start_ms + 20_000)
 
     def judged(self, *records: dict[str, Any], clock_ms: int = 0) -> None:
         """As `take`, and judge it."""
