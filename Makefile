@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-parties lint fuzz faults demo
 .PHONY: dashboards browser
-.PHONY: bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
+.PHONY: pictures bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -77,6 +77,9 @@ bench-postmortem: setup ## Ask a month of 100 streams what docs/postmortem.md as
 
 bench-catching-up: setup ## Take the judges away, then Postgres, for ten minutes of records: memory, and time to catch up
 	$(BIN)/python -m benchmarks.catching_up
+
+pictures: setup ## Make the pictures of docs/status-page.md anew (needs Chromium)
+	$(BIN)/python tests/pages/pictures.py
 
 soak: setup ## Run for an hour at 5,000 records/s with a rebalance each minute, and see what grows
 	$(BIN)/python -m benchmarks.soak

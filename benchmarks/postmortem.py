@@ -1,18 +1,22 @@
-"""How long the queries of docs/postmortem.md take on a month of many streams: `make bench-postmortem`.
+"""How long the queries of docs/postmortem.md and the pages take on a month of many streams: `make bench-postmortem`.
 
 Thirty days are written straight into a ledger of its own, as roll-up would have left them: two days of panes of 10 s,
 the rest as rows of five minutes. One incident is of today, one of twenty days ago.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import click
+import httpx
 from sqlalchemy import Connection, Engine, text
 
+from monitor import config
 from monitor.ledger import partitions
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import upgrade
@@ -20,6 +24,9 @@ from monitor.ledger.moments import millis
 from monitor.ledger.tables import DAY_MS, PANE_5M, SAMPLE, database_ms, ensure_pane_days
 from monitor.local.postgres import local_postgres
 from monitor.postmortem.queries import QUERIES
+from monitor.web.board import Switchboard
+from monitor.web.server import WebServer
+from monitor.web.status import Status
 
 SLICED_STREAMS: Final = 10
 LASTED: Final = timedelta(minutes=40)
@@ -28,6 +35,17 @@ AS_WELL: Final = (
     ("language", "output_language", "share:de", timedelta(hours=12)),
 )
 """Incidents of other kinds, each as long as the queries read."""
+
+ALERTS: Final = """
+name: prod
+source: {bootstrap_servers: "kafka:9092", topic: predictions}
+store: {url: "postgresql://u@h/d"}
+rules:
+  - {name: errors, signal: error, above: {warning: 2x, critical: 10%}}
+  - {name: slow, signal: latency_ms, quantile: p99, above: 1.5x}
+  - {name: language, signal: output_language, drift: both}
+receivers: {default: {log: {}}}
+"""
 
 # A stream of ten requests a second; from an onset on, for 40 minutes, stream 1 fails at 30%, v42 alone.
 _PANES: Final = text("""
@@ -103,8 +121,9 @@ def fill(engine: Engine, days: int, streams: int) -> tuple[str, ...]:
 def _names(conn: Connection, streams: int) -> None:
     conn.execute(
         text(
-            "INSERT INTO tocsin_ledger.stream (key, labels, state) "
-            "SELECT 'model-' || i, jsonb_build_object('model', 'model-' || i), 'watched' "
+            "INSERT INTO tocsin_ledger.stream (key, labels, state, first_seen, last_seen) "
+            "SELECT 'model-' || i, jsonb_build_object('model', 'model-' || i), 'watched', "
+            "       date_trunc('day', now()) - interval '1 month', date_trunc('day', now()) - interval '1 second' "
             "FROM generate_series(1, :streams) AS i"
         ),
         {"streams": streams},
@@ -243,6 +262,30 @@ def measured(conn: Connection, sql: str, incident_id: str, rounds: int) -> list[
     return took
 
 
+def pages(engine: Engine, incidents: Sequence[str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each round, by page."""
+    paths = ["/", "/streams", "/streams/model-1", f"/streams/model-{SLICED_STREAMS + 1}"]
+    paths += [f"/incidents/{incident_id}" for incident_id in incidents]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "alerts.yaml"
+        path.write_text(ALERTS)
+        board = Switchboard(config.load(path, environ={}), engine)
+    server = WebServer(Status, host="127.0.0.1", port=0, token=None, board=board)
+    server.start()
+    took: dict[str, list[float]] = {path: [] for path in paths}
+    with httpx.Client(base_url=server.url, headers={"accept": "text/html"}, timeout=60) as client:
+        for path in paths * rounds:
+            began = time.monotonic()
+            client.get(path).raise_for_status()
+            took[path].append(time.monotonic() - began)
+    server.stop(2)
+    return took
+
+
+def told(name: str, took: Sequence[float]) -> None:
+    click.echo(f"{name:30} median {median(took):6.3f} s  most {max(took):6.3f} s")
+
+
 @click.command()
 @click.option("--days", default=30, show_default=True)
 @click.option("--streams", default=100, show_default=True)
@@ -265,11 +308,16 @@ def main(days: int, streams: int, rounds: int) -> None:
                 for incident_id in incidents:
                     took = measured(conn, query.bound, incident_id, rounds)
                     worst = max(worst, *took)
-                    click.echo(
-                        f"{query.name:12} {incident_id:8} median {median(took):6.3f} s  most {max(took):6.3f} s"
-                    )
+                    told(f"{query.name} {incident_id}", took)
+        shown = pages(engine, incidents, rounds)
+        for path, took in shown.items():
+            told(path, took)
         engine.dispose()
-    click.echo(f"postmortem: {len(QUERIES)} queries, {rows:,} panes, worst {worst:.2f} s")
+    slowest = max(max(took) for took in shown.values())
+    click.echo(
+        f"postmortem: {len(QUERIES)} queries, {len(shown)} pages, {rows:,} panes, "
+        f"worst query {worst:.2f} s, worst page {slowest:.2f} s"
+    )
 
 
 if __name__ == "__main__":

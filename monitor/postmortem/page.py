@@ -44,6 +44,8 @@ pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8r
 """
 # One row of many columns reads better as a list.
 _LISTED: Final = ("fired", "delays")
+CHARTED: Final = ("fired", "signal", "slices", "kill")
+"""What the chart alone is made of."""
 CAPTION: Final = "The signal by minute of event time; dashed across: its reference and its limit."
 
 

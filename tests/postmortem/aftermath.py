@@ -84,6 +84,7 @@ class Aftermath:
 
     engine: Engine
     folder: Path
+    alerts: str = ALERTS
     refusals: list[str] = field(default_factory=lambda: ["/desk"])
     incident: str = ""
     goes_on: bool = False
@@ -93,7 +94,7 @@ class Aftermath:
     def __post_init__(self) -> None:
         with answering(self._answer) as url:
             path = self.folder / "alerts.yaml"
-            path.write_text(ALERTS.format(url=url, SECRET=SECRET))
+            path.write_text(self.alerts.format(url=url, SECRET=SECRET))
             self.settings = config.load(path, environ={})
             self._play()
 
@@ -104,20 +105,24 @@ class Aftermath:
             return 503
         return 204
 
-    def _play(self) -> None:
+    def _begin(self) -> Session:
+        """A ledger that is ready, one partition, and its judge."""
         tables.ensure_partitions(self.engine)
         register_all(self.engine, self.settings.signals)
         note_config(self.engine, self.settings, "judge-1")
-        now_ms = time.time_ns() // 1_000_000
-        # At half past a minute, so that blocks of a minute fall alike in every run.
-        self.onset_ms = self.clock_ms = (now_ms - 1000 * BAD_S - 30_000) // 60_000 * 60_000 + 30_000
-        start_ms = self.onset_ms - 1000 * CALM_S
         self.owner, self.measuring = uuid4(), Measuring(self.settings, self.engine)
         self.aggregator = self.measuring.aggregator("predictions", 0, 0, None)
         with self.engine.begin() as conn:
             row = {"topic_id": TOPIC_ID, "partition": 0, "topic": "predictions", "next_offset": 0}
             conn.execute(insert(topic_partition).values(**row, owner=self.owner, end_offset=3))
-        judge = Session(self.settings, self.engine, uuid4())
+        return Session(self.settings, self.engine, uuid4())
+
+    def _play(self) -> None:
+        judge = self._begin()
+        now_ms = time.time_ns() // 1_000_000
+        # At half past a minute, so that blocks of a minute fall alike in every run.
+        self.onset_ms = self.clock_ms = (now_ms - 1000 * BAD_S - 30_000) // 60_000 * 60_000 + 30_000
+        start_ms = self.onset_ms - 1000 * CALM_S
         self._judged(judge, _traffic(start_ms, CALM_S, bad=False))
         for second in range(0, BAD_S, 10):
             self.clock_ms = self.onset_ms + 1000 * (second + 10)

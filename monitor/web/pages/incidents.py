@@ -1,5 +1,6 @@
 """The page of an incident: its report, with what can be done about it."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -19,6 +20,7 @@ from monitor.web.pages.charts import picture
 from monitor.web.pages.shell import HEADERS
 from monitor.web.pages.site import Site
 
+ALL: Final = tuple(query.name for query in QUERIES)
 # The report has its style and its chart inside.
 _OF_REPORT: Final = {
     **HEADERS,
@@ -47,7 +49,7 @@ def incident_routes(site: Site) -> list[Route]:
         )
 
     async def chart(request: Request) -> Response:
-        incident, answers = await _asked(site, request)
+        incident, answers = await _asked(site, request, page.CHARTED)
         if not page.drawable(answers):
             raise HTTPException(404, page.undrawn(answers))
         return await picture(site, ("incident", incident), page.described(answers))
@@ -65,11 +67,11 @@ def incident_routes(site: Site) -> list[Route]:
     ]
 
 
-async def _asked(site: Site, request: Request) -> tuple[str, Answers]:
+async def _asked(site: Site, request: Request, names: Collection[str] = ALL) -> tuple[str, Answers]:
     incident: str = request.path_params["incident"]
 
     def ask(conn: Connection) -> dict[str, Any]:
-        return {query.name: answer(conn, query, incident) for query in QUERIES}
+        return {query.name: answer(conn, query, incident) for query in QUERIES if query.name in names}
 
     answers = await site.reading.read(ask)
     if not answers["fired"].rows:

@@ -57,6 +57,7 @@ def described(plot: Plot, size: Size) -> dict[str, Any]:
         "layer": layers,
         "encoding": {"x": _time(plot, large), "y": _values(plot, large)},
         "config": {
+            "aria": False,
             "view": {"stroke": None, "fill": FAINT if not large else None},
             "legend": {"orient": "bottom", "title": None, "labelColor": "currentColor", "symbolType": "stroke",
                        "labelLimit": 160, "offset": 4},
@@ -158,5 +159,7 @@ def _time(plot: Plot, large: bool) -> dict[str, Any]:
 def _values(plot: Plot, large: bool) -> dict[str, Any]:
     share = plot.signal.kind in (Kind.RATE, Kind.CATEGORY)
     axis = {"format": "~%" if share else "~s", "tickCount": 4}
+    if plot.signal.kind is Kind.CATEGORY:
+        return {"scale": {"domain": [0, 1]}, "axis": axis if large else None, "type": "quantitative"}
     scale = {"zero": True, "nice": large} if _most(plot) > 0 else {"domain": [0, 0.01 if share else 1]}
     return {"scale": scale, "axis": axis if large else None, "type": "quantitative"}
