@@ -116,7 +116,7 @@ def test_sample_records_with_their_traces(answers) -> None:
     assert len(rows) == 20
     failed = [row for row in rows if row["version"] == "v42"]
     assert len(failed) > 15
-    assert {row["why"] for row in failed} == {"error"}
+    assert sum(row["why"] == "error" for row in failed) > 15
     assert failed[0]["trace_id"] == "t-1"
     assert HOSTILE[:20] in failed[0]["record"]
 
