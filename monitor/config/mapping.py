@@ -6,16 +6,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
+from monitor.config.places import keyed, path_of, place, read_items, read_tests, read_where, refuse_others
 from monitor.config.presets import PRESETS, preset_text
 from monitor.config.problem import Report, WrongError, listed, meant
 from monitor.config.section import Section, each
 from monitor.config.tree import Mapping as MappingNode
-from monitor.config.tree import Node, Scalar, Sequence, parse, shown
+from monitor.config.tree import Node, Sequence, parse, shown
 from monitor.config.values import flag, one_of, scalar, text, written
 from monitor.errors import ConfigError
 from monitor.records.formats.language import (
-    EVERY,
-    KAFKA_PARTS,
     STATUSES,
     Condition,
     Duration,
@@ -29,7 +28,7 @@ from monitor.records.formats.language import (
     Place,
     Split,
 )
-from monitor.records.record import FEATURES, ID, SEGMENT, TRACE_ID, Record
+from monitor.records.record import FEATURES, ID, SEGMENT, TRACE_ID, Flag, Record
 
 UNITS: Final = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 TIMES: Final = ("ts", "latency_ms", "ttft_ms")
@@ -38,15 +37,19 @@ FIELDS: Final = tuple(
 )
 KEYS: Final = ("format", "map", "root", "each", "where")
 OBJECTS: Final = (SEGMENT, FEATURES)
+FLAGS: Final = {"is": "true", "is_not": "false"}
+BOOLEANS: Final = tuple(name for name, kind in Record.__annotations__.items() if kind == Flag)
+TYPES: Final = ("label", "feedback")
 MODIFIERS: Final = (
     *("field", "from", "to", "unit", "when", "json", "missing", "plus", "other_than", "split"),
     *(*STATUSES, "absent", "else"),
+    *("is", "is_not"),
 )
 """The keys that say how a value is read; no form has them all."""
 
 _OWN: Final = Format({name: Place((name,)) for name in FIELDS})
 _SPLIT: Final = ("model", "version")
-_ORIGINS: Final = {f"{o.value}:": o for o in Origin if o is not Origin.ITEM}
+
 
 T = TypeVar("T")
 
@@ -61,19 +64,26 @@ def read_format(section: Section, type_of: str | None = None) -> Format | None:
     base = _OWN if name is None else preset(name)
     found = read_mapping(section, base)
     if type_of is not None:
-        return replace(found, fields={**found.fields, "type": Place((type_of,), Origin.CONST)}, nameless=True)
-    return found if given else None
+        found = _all_of_type(found, type_of)
+    return found if given or type_of is not None else None
+
+
+def _all_of_type(form: Format, type_of: str) -> Format:
+    return replace(form, fields={**form.fields, "type": Place((type_of,), Origin.CONST)}, type=type_of)
 
 
 def read_mapping(section: Section, base: Format) -> Format:
     """`base` with what `map`, `root`, `each` and `where` say in its place."""
     report = section.report
     fields = section.take("map", partial(_fields, report=report), {})
+    each_of = section.take("each", partial(read_items, report=report), (base.each, base.choices))
     return Format(
         fields=_with_versions({**base.fields, **fields}, fields),
-        root=section.take("root", lambda node: _path(node, text(node)), base.root),
-        each=section.take("each", _items, base.each),
-        where=section.take("where", partial(_alternatives, report=report), base.where),
+        root=section.take("root", lambda node: path_of(node, text(node)), base.root),
+        each=each_of[0],
+        choices=each_of[1],
+        type=base.type,
+        where=section.take("where", partial(read_where, report=report), base.where),
     )
 
 
@@ -81,10 +91,16 @@ def preset(name: str) -> Format:
     """The preset of a name, which is written as `source` is."""
     report = Report(f"{name}.yaml")
     node = parse(preset_text(name), report)
-    found = Format({}) if node is None else read_mapping(Section(node, report), Format({}))
+    found = Format({}) if node is None else _preset(Section(node, report))
     if report.problems:
         raise ConfigError([str(problem) for problem in report.in_order()])
     return found
+
+
+def _preset(section: Section) -> Format:
+    type_of = section.take("type", one_of(*TYPES), None)
+    found = read_mapping(section, Format({}))
+    return found if type_of is None else _all_of_type(found, type_of)
 
 
 def _known_format(node: Node) -> str | None:
@@ -95,11 +111,11 @@ def _known_format(node: Node) -> str | None:
 
 
 def _fields(node: Node, report: Report) -> dict[str, Expression]:
-    section = Section(_mapping(node, "such as {model: model_name}"), report)
-    for name, place in section.node.keys.items():
+    section = Section(keyed(node, "such as {model: model_name}"), report)
+    for name, at in section.node.keys.items():
         if name not in FIELDS:
             path = section.node.values[name].path
-            report.add(place, path, f"{shown(name)} is no field of a record", meant(name, FIELDS))
+            report.add(at, path, f"{shown(name)} is no field of a record", meant(name, FIELDS))
     return _read_each(section, FIELDS, report)
 
 
@@ -121,12 +137,6 @@ def _with_versions(
     if isinstance(model, Split) and "version" in model.names and "version" not in given:
         return {**fields, "version": replace(model, part="version")}
     return dict(fields)
-
-
-def _mapping(node: Node, example: str) -> MappingNode:
-    if not isinstance(node, MappingNode):
-        raise WrongError("this must be keys with values", example)
-    return node
 
 
 def _expression(node: Node, field: str, report: Report) -> Expression:
@@ -153,22 +163,18 @@ def _expression(node: Node, field: str, report: Report) -> Expression:
 
 def _of_field(section: Section, field: str) -> Expression:
     of = section.take("field", partial(_expression, field=field, report=section.report), Place(()))
-    when = section.take("when", partial(_tests, report=section.report), ())
+    when = section.take("when", partial(read_tests, report=section.report), ())
     made: Expression
     if any(word in section for word in (*STATUSES, "absent", "else")):
         made = _outcome(section, of, when, field)
+    elif any(word in section for word in FLAGS):
+        made = _flag(section, of, when, field)
     elif "split" in section:
         made = _split(section, of, field)
     else:
         made = _plain(section, of, when, field)
-    _close(section)
+    refuse_others(section, MODIFIERS)
     return made
-
-
-def _close(section: Section) -> None:
-    """Refuses the keys that this form of a value does not have."""
-    for key in section.node.values.keys() - section.asked:
-        section.wrong(f"{shown(key)} is not a key of such a value", meant(key, MODIFIERS), at=key)
 
 
 def _plain(section: Section, of: Expression, when: tuple[Condition, ...], field: str) -> Field:
@@ -196,6 +202,18 @@ def _outcome(section: Section, of: Expression, when: tuple[Condition, ...], fiel
     return Outcome(of, words, absent, otherwise, when)
 
 
+def _flag(section: Section, of: Expression, when: tuple[Condition, ...], field: str) -> Outcome:
+    if field not in BOOLEANS:
+        section.wrong(f"{field} is neither true nor false", f"is and is_not stand under {listed(BOOLEANS)}")
+    words: dict[str, str] = {}
+    for key, said in FLAGS.items():
+        for word in section.take(key, partial(_words, report=section.report), frozenset()):
+            if word in words:
+                section.wrong("a value is both true and false", "remove one", at=key)
+            words[word] = said
+    return Outcome(of, words, when=when)
+
+
 def _split(section: Section, of: Expression, field: str) -> Expression:
     pattern = section.take("split", _pattern, None)
     if "when" in section:
@@ -220,9 +238,9 @@ def _duration(section: Section, field: str) -> Duration:
         end=section.must("to", read, Place(()), "the place of the time that it ends"),
         factor=section.take("unit", _unit, None),
         other_than=section.take("other_than", place, None),
-        when=section.take("when", partial(_tests, report=section.report), ()),
+        when=section.take("when", partial(read_tests, report=section.report), ()),
     )
-    _close(section)
+    refuse_others(section, MODIFIERS)
     return made
 
 
@@ -232,7 +250,7 @@ def _unit(node: Node) -> float:
 
 def _json(node: Node) -> tuple[str, ...] | None:
     value = text(node)
-    return _path(node, value) if value.startswith("/") else () if flag(node) else None
+    return path_of(node, value) if value.startswith("/") else () if flag(node) else None
 
 
 def _words(node: Node, report: Report) -> frozenset[str]:
@@ -244,61 +262,3 @@ def _pattern(node: Node) -> re.Pattern[str]:
         return re.compile(text(node))
     except re.error as error:
         raise WrongError(f"{written(scalar(node))} is no regular expression", str(error)) from None
-
-
-def place(node: Node) -> Place:
-    """A top-level key, a JSON Pointer (RFC 6901; `/` is all of it), or one of the other origins."""
-    value = text(node)
-    prefix = next((p for p in _ORIGINS if value.startswith(p)), None)
-    if prefix is None:
-        return Place(_path(node, value))
-    origin, rest = _ORIGINS[prefix], value.removeprefix(prefix).strip()
-    if not rest:
-        raise WrongError(f"{written(scalar(node))} names nothing", f"such as {prefix}name")
-    if origin is Origin.KAFKA and rest not in KAFKA_PARTS:
-        raise WrongError(
-            f"{written(scalar(node))} is nothing that Kafka carries", f"kafka: has {listed(KAFKA_PARTS)}"
-        )
-    return Place(_path(node, rest) if origin is Origin.OUTER else (rest,), origin)
-
-
-def _path(node: Node, value: str) -> tuple[str, ...]:
-    if not value.startswith("/"):
-        return (value,)
-    if re.search(r"~(?![01])", value):
-        raise WrongError(
-            f"{written(scalar(node))} is no JSON Pointer", "write ~0 for `~` and ~1 for `/` in a key"
-        )
-    if value == "/":
-        return ()
-    keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in value[1:].split("/"))
-    if not all(keys):
-        raise WrongError(f"{written(scalar(node))} has an empty key", "such as /usage/prompt_tokens")
-    return keys
-
-
-def _items(node: Node) -> tuple[str, ...]:
-    path = _path(node, text(node))
-    return path if EVERY in path else (*path, EVERY)
-
-
-def _alternatives(node: Node, report: Report) -> tuple[tuple[Condition, ...], ...]:
-    return each(node, partial(_tests, report=report), report)
-
-
-def _tests(node: Node, report: Report) -> tuple[Condition, ...]:
-    found = _mapping(node, "such as {call_type: [completion, acompletion]}")
-    if not found.values:
-        raise WrongError("there is nothing to compare", "such as {call_type: completion}")
-    return tuple(_test(found, key, report) for key in found.values)
-
-
-def _test(node: MappingNode, key: str, report: Report) -> Condition:
-    value = node.values[key]
-    items = value.items if isinstance(value, Sequence) else (value,)
-    if not items:
-        raise WrongError("there is no value to compare with", "null is for what is not there")
-    filled = tuple(item for item in items if not (isinstance(item, Scalar) and item.empty))
-    texts = each(Sequence(value.place, value.path, filled), text, report)
-    at = place(Scalar(node.keys[key], value.path, key, key, plain=False))
-    return Condition(at, frozenset(texts), absent=len(filled) < len(items))

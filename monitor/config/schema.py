@@ -25,12 +25,12 @@ from monitor.config.forms import (
     told,
 )
 from monitor.config.general import FIELDS, SLICED
+from monitor.config.mapping import TYPES
 from monitor.config.rule import Severity
 from monitor.config.schema_mapping import mapping
 from monitor.config.schema_receivers import connection, receiver, switch
 from monitor.config.schema_registry import CA_FILE
 from monitor.config.schema_rules import HOURS, MATCH, rule
-from monitor.config.source import TYPES
 from monitor.config.user_signals import KINDS as SIGNAL_KINDS
 from monitor.config.user_signals import SCALES
 from monitor.config.values import NUMBER

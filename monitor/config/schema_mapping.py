@@ -9,6 +9,9 @@ from monitor.config.presets import PRESETS
 _TOLD: Final[Form] = {"type": "object", "minProperties": 1, "propertyNames": {"enum": list(MODIFIERS)}}
 _ONE: Final[Form] = {"anyOf": [TEXT, _TOLD]}
 _VALUE: Final[Form] = {"anyOf": [TEXT, several(_ONE, least=1), _TOLD]}
+_ROWS: Final[Form] = {
+    "anyOf": [TEXT, {"type": "object", "minProperties": 1, "propertyNames": {"enum": ["field", "shape"]}}]
+}
 _MEMBERS: Final[Form] = {"type": "object", "minProperties": 1}
 _TESTS: Final[Form] = {
     "type": "object",
@@ -31,6 +34,8 @@ def mapping() -> dict[str, Form]:
             fields, "where each field of a record is found: a key, a /json/pointer, or a list of them"
         ),
         "root": told(TEXT, "where in a message the object is, such as /payload"),
-        "each": told(TEXT, "where in a message its records are, such as /predictions/*"),
+        "each": told(
+            one_or_several(_ROWS, least=1), "where in a message its records are, such as /predictions/*"
+        ),
         "where": told(one_or_several(_TESTS, least=1), "which messages count; others are ignored"),
     }

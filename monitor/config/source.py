@@ -4,7 +4,7 @@ from functools import partial
 from typing import Final
 
 from monitor.config.connection import kafka_name, read_client, servers
-from monitor.config.mapping import read_format
+from monitor.config.mapping import TYPES, read_format
 from monitor.config.model import Labels, Source
 from monitor.config.problem import WrongError, listed
 from monitor.config.schema_registry import read_registry
@@ -22,7 +22,6 @@ from monitor.config.values import (
     written,
 )
 
-TYPES: Final = ("label", "feedback")
 NOTHING: Final = Source("", ("predictions",), "tocsin", "latest", 3 * MS["s"], 1 << 20, {})
 
 
@@ -89,6 +88,7 @@ def _source(section: Section, first: Source | None, *, needed: bool) -> Source:
             "bootstrap_servers", partial(servers, section), "", "such as localhost:9092"
         )
     type_of = section.take("type", one_of(*TYPES), None)
+    form = read_format(section, type_of)
     source = Source(
         bootstrap_servers=servers_of,
         topics=_topics(section),
@@ -99,8 +99,8 @@ def _source(section: Section, first: Source | None, *, needed: bool) -> Source:
             "max_record_bytes", whole(1_000, 100_000_000), NOTHING.max_record_bytes
         ),
         client=client,
-        format=read_format(section, type_of),
-        type=type_of,
+        format=form,
+        type=form.type if form is not None else None,
         registry=read_registry(section, needed=needed),
     )
     section.close()

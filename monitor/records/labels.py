@@ -34,7 +34,9 @@ def join(columns: Columns, event_ms: I64, predictions: Predictions, *, by_id: bo
         return
     later = _of_type(columns, *ADDED_LATER)
     key = _keys(columns, columns.raw(MODEL))
-    kept = np.flatnonzero(with_id & ~later & _says(columns))
+    # Who asks by id alone learns of which model and version it is, whatever that said.
+    says = np.ones(columns.n, np.bool_) if by_id else _says(columns)
+    kept = np.flatnonzero(with_id & ~later & says)
     said = _said(columns, kept, key, event_ms)
     predictions.keep(said)
     if by_id and kept.size:

@@ -67,7 +67,19 @@ def records(n: int, every_ms: int = 1_000, **fields: Callable[[int], Any]) -> li
     return made
 
 
-@pytest.mark.parametrize("fixture", sorted(FIXTURES.glob("*.jsonl")), ids=lambda path: path.stem)
+OF_LABELS = FIXTURES / "otel-evaluations.jsonl"
+
+
+def test_a_log_of_labels_alone_is_none_to_begin_with(tmp_path: Path) -> None:
+    log = write(tmp_path, OF_LABELS.read_text().splitlines())
+    result = CliRunner().invoke(cli, ["init", str(log), "-o", str(tmp_path / "alerts.yaml")], env={})
+    assert isinstance(result.exception, UsageError)
+    assert "names a model: give the log of the predictions" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "fixture", sorted({*FIXTURES.glob("*.jsonl")} - {OF_LABELS}), ids=lambda path: path.stem
+)
 def test_the_messages_of_every_format_are_judged_without_a_word_of_configuration(
     tmp_path: Path, fixture: Path
 ) -> None:

@@ -36,7 +36,7 @@ def without(record: dict[str, Any], *names: str) -> dict[str, Any]:
 def test_every_preset_has_a_fixture_with_records_and_with_messages_that_are_none(name: str) -> None:
     found = read(name)
     assert len(found.records()) >= 2
-    assert all(r["model"] for r in found.records())
+    assert all(r.get("model") for r in found.records()) or preset(name).nameless
     assert len(found.decoded.ignored) >= (name != "openinference")
 
 
@@ -125,14 +125,60 @@ def test_kserve_reads_both_modes_of_cloudevents_alike(name: str) -> None:
     assert chat["segment"] == {"namespace": "prod", "component": "predictor", "endpoint": "default"}
 
 
-def test_kserve_gives_a_record_of_each_prediction_where_the_file_says_so() -> None:
-    form = form_of("{format: kserve, each: /predictions/*, map: {prediction: /}}")
-    answer = [("ce_type", b"org.kubeflow.serving.inference.response"), ("ce_inferenceservicename", b"fraud")]
-    found = Log(form, headers=[answer]).read({"predictions": ["A", "B"], "model_version": "7"})
+ANSWERED = [("ce_type", b"org.kubeflow.serving.inference.response"), ("ce_inferenceservicename", b"fraud")]
+
+
+def of_kserve(text: str, body: Any) -> Read:
+    return Log(form_of(text), headers=[ANSWERED]).read(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"predictions": ["A", "B"]},
+        {"outputs": [{"name": "out", "shape": [2], "data": ["A", "B"]}]},
+        {"outputs": [{"name": "out", "shape": [2, 1], "datatype": "BYTES", "data": ["A", "B"]}]},
+    ],
+    ids=["V1", "V2", "V2 of two dimensions"],
+)
+def test_kserve_gives_a_record_of_each_prediction_of_a_batch(body: dict[str, Any]) -> None:
+    found = of_kserve("format: kserve", body | {"model_version": "7"})
     assert [(r["model"], r["version"], r["prediction"]) for r in found.records()] == [
         ("fraud", "7", "A"),
         ("fraud", "7", "B"),
     ]
+    assert found.dropped == {}
+
+
+@pytest.mark.parametrize("data", [[0.1, 0.9, 0.7, 0.3], [[0.1, 0.9], [0.7, 0.3]]], ids=["flat", "nested"])
+def test_rows_of_a_tensor_are_cut_by_its_shape_and_their_places_can_be_mapped(data: list[Any]) -> None:
+    body = {"model_name": "m", "outputs": [{"name": "proba", "shape": [2, 2], "data": data}]}
+    found = of_kserve("{format: kserve, map: {score: /1}}", body)
+    assert [(r.get("prediction"), r["score"]) for r in found.records()] == [(None, 0.9), (None, 0.3)]
+    assert found.dropped == {}
+
+
+def test_an_empty_batch_holds_no_record() -> None:
+    found = of_kserve("format: kserve", {"outputs": [{"shape": [0, 2], "data": []}]})
+    assert (found.records(), list(found.decoded.ignored), found.reasons()) == ([], [0], {})
+
+
+@pytest.mark.parametrize("shape", [[3], [], "2", [2.0], [-1], [True], None])
+def test_a_shape_that_does_not_fit_is_no_array(shape: Any) -> None:
+    text = "{each: {field: /outputs/0/data, shape: /outputs/0/shape}, map: {model: 'outer:/m'}}"
+    found = Log(form_of(text)).read({"m": "x", "outputs": [{"shape": shape, "data": [1, 2]}]})
+    assert found.reasons() == {0: "no_items"}
+
+
+def test_evaluations_are_ratings_and_verdicts_on_the_answer_with_their_id() -> None:
+    relevant, incorrect, older = read("otel-evaluations").records()
+    assert without(relevant, "segment") == {
+        "id": "chatcmpl-1", "type": "feedback", "ts": 1_731_553_200_000.0, "rating": 0.9, "correct": True,
+    }  # fmt: skip
+    assert (incorrect["id"], incorrect["rating"], incorrect["correct"]) == ("0000000000000abc", 0, False)
+    assert (older["id"], older.get("correct"), older.get("rating")) == ("chatcmpl-1", None, None)
+    assert [r["segment"]["evaluation"] for r in (relevant, incorrect)] == ["Relevance", "Correctness"]
+    assert preset("otel-evaluations").type == "feedback"
 
 
 @pytest.mark.parametrize("name", ["apisix", "kong"])

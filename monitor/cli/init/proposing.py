@@ -13,6 +13,7 @@ from monitor.cli.inspect.study import Study, study
 from monitor.cli.inspect.versions import Inside, versions_inside
 from monitor.cli.reaching import Learning, reached_by
 from monitor.cli.rounding import duration_up
+from monitor.errors import UsageError
 from monitor.records.record import SEGMENT
 
 LEAST_SILENCE_MS: Final = 120_000
@@ -36,7 +37,14 @@ class Proposal:
 
 
 def proposal(found: Study) -> Proposal:
-    """Look at the log once more where its model names hold versions, as one stream."""
+    """Look at the log once more where its model names hold versions, as one stream.
+
+    Raises UsageError for a log without predictions, as of labels alone.
+    """
+    if not found.models:
+        raise UsageError(
+            f"nothing in {found.taken.name} names a model: give the log of the predictions, and add labels by hand"
+        )
     merged = versions_inside(found)
     if merged is not None:
         found = study(found.taken, reading=_split(found.reading, merged))

@@ -13,7 +13,7 @@ from monitor.records.columns import Column, Table
 from monitor.records.decode import REFUSALS, Decoded, Headers, screened
 from monitor.records.delta import I64
 from monitor.records.formats.evaluate import Envelope, Reader
-from monitor.records.formats.language import EVERY, Expression, Format, Origin, Place
+from monitor.records.formats.language import EVERY, Expression, Format, Origin, Place, Rows
 from monitor.records.formats.levels import Level
 from monitor.records.formats.pruned import Pruned, pruned_messages
 from monitor.records.formats.typed import readers, texts
@@ -100,6 +100,8 @@ class MappedDecoder:
         level = _objects(level, refused, _NO_OBJECT)
         if self._form.root:
             level = _objects(level.inner(self._form.root), refused, _NO_ROOT)
+        if self._form.choices:
+            level = self._chosen(level, refused)
         path = self._form.each
         first = True
         while EVERY in path:
@@ -112,6 +114,24 @@ class MappedDecoder:
             many = {row for row, n in Counter(level.message).items() if n > MOST_ITEMS}
             level = _only(level, [row not in many for row in level.message], refused, _TOO_MANY)
         return _only(level, [row not in refused for row in level.message], {}, _NO_ITEMS)
+
+    def _chosen(self, level: Level, refused: dict[int, Refused]) -> Level:
+        """The items of the first array that each message has."""
+        sources = [
+            (rows, level.at(rows.path), level.at(rows.shape) if rows.shape is not None else None)
+            for rows in self._form.choices
+        ]
+        values: Column = []
+        parent: list[int] = []
+        for i, message in enumerate(level.message):
+            found = (items_of(rows, column[i], shapes and shapes[i]) for rows, column, shapes in sources)
+            items = next((items for items in found if items is not None), None)
+            if items is None:
+                refused[message] = _NO_ITEMS
+            else:
+                values += items
+                parent += [i] * len(items)
+        return Level(values, [level.message[i] for i in parent], level, parent)
 
     def _matching(self, level: Level, envelope: Envelope) -> Level:
         if not self._form.where:
@@ -135,6 +155,24 @@ class MappedDecoder:
             if lost:
                 self._dropped[name] += lost
         return made
+
+
+def items_of(rows: Rows, value: Any, shape: Any) -> Column | None:
+    """The records in what is found where `rows` are; None where they are not there.
+
+    >>> items_of(Rows(("data",), ("shape",)), [0.1, 0.9, 0.7, 0.3], [2, 2])
+    [[0.1, 0.9], [0.7, 0.3]]
+    """
+    if not rows.path:
+        return [value]
+    if type(value) is not list or rows.shape is None:
+        return value if type(value) is list else None
+    n = shape[0] if type(shape) is list and shape else None
+    if type(n) is not int or n < 0 or (n == 0) != (not value) or (n and len(value) % n):
+        return None
+    width = len(value) // n if n else 1
+    # A tensor may be nested by its dimensions, or flat.
+    return value if width == 1 else [value[at : at + width] for at in range(0, len(value), width)]
 
 
 def _objects(level: Level, refused: dict[int, Refused], why: Refused) -> Level:
@@ -167,15 +205,19 @@ def _nameless(table: Table, rows: Sequence[int]) -> Iterator[int]:
 
 def _paths(form: Format, further: Iterable[Place]) -> Iterator[tuple[str, ...]]:
     """Where in a message anything is read."""
-    within = (*form.root, *form.each)
-    for place in (*form.places(), *further):
-        if place.origin is Origin.ITEM:
-            yield (*within, *place.path)
-        elif place.origin is Origin.OUTER:
-            ends = [i + 1 for i, key in enumerate(within) if key == EVERY]
-            yield from ((*within[:i], *place.path) for i in (0, len(form.root), *ends))
-    if within:
-        yield (*within, "")
+    every = [(*form.root, *rows.path, EVERY) for rows in form.choices if rows.path]
+    if len(every) < len(form.choices) or not form.choices:
+        every.append((*form.root, *form.each))
+    yield from ((*form.root, *rows.shape) for rows in form.choices if rows.shape is not None)
+    for within in every:
+        for place in (*form.places(), *further):
+            if place.origin is Origin.ITEM and (place.path or not form.choices or EVERY in within):
+                yield (*within, *place.path)
+            elif place.origin is Origin.OUTER:
+                ends = [i + 1 for i, key in enumerate(within) if key == EVERY]
+                yield from ((*within[:i], *place.path) for i in (0, len(form.root), *ends))
+        if within:
+            yield (*within, "")
 
 
 class MessageTimes:

@@ -23,12 +23,15 @@ from monitor.records.formats.language import (
     Split,
 )
 from monitor.records.formats.levels import Level
+from monitor.records.formats.pruned import Pruned
 from monitor.records.formats.texts import ROLES, from_json, text_of
 from monitor.records.formats.typed import numbers, spelt, texts, times
+from monitor.records.record import OBJECTS
 from monitor.records.timing import MS_ABOVE, instants_ms
 
 ANSWER: Final = "output"
 MS_A_SECOND: Final = 1_000.0
+WHOLE: Final = Place(())
 _LONGEST_NAME: Final = 400
 _CODE: Final = re.compile(r"\d{3}", re.ASCII)
 
@@ -64,6 +67,9 @@ class Reader:
         found = self._filtered(expression, field)
         if field not in ROLES and _spread(expression):
             found = [v[0] if type(v) is list else v for v in found]
+        if expression == WHOLE and field not in (*ROLES, *OBJECTS):
+            # An item that is no value has its values inside.
+            found = [None if isinstance(v, list | dict | Pruned) else v for v in found]
         if field in ROLES and not set(map(type, found)) <= {str, type(None)}:
             found = [text_of(v, field) for v in found]
         if isinstance(expression, Field) and expression.missing:

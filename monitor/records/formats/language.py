@@ -112,24 +112,41 @@ Expression = Place | First | Field | Duration | Outcome | Split | Members
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The array at `path` of a message, whose items are records; the message itself where the path is empty.
+
+    With a `shape`, the path of a tensor's, it is cut into as many parts as the first dimension has.
+    """
+
+    path: tuple[str, ...]
+    shape: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """How messages are read: their `root`, the items in it (`each`), those that count, and the `fields` of a record.
 
     `where` holds alternatives, each of tests that must all be met. Without `each` there is one item, or those of
-    an array. `nameless` records need no model: labels that find it with their prediction.
+    an array; of `choices` the first that is there stands for it. With a `type` (label, feedback) all records are of it.
     """
 
     fields: Mapping[str, Expression]
     root: tuple[str, ...] = ()
     each: tuple[str, ...] = ()
     where: tuple[tuple[Condition, ...], ...] = field(default=())
-    nameless: bool = False
+    choices: tuple[Rows, ...] = ()
+    type: str | None = None
 
     def places(self) -> Iterator[Place]:
         """Every place that is read."""
         for expression in self.fields.values():
             yield from places(expression)
         yield from (test.place for tests in self.where for test in tests)
+
+    @property
+    def nameless(self) -> bool:
+        """Whether a record needs no model: it is then that of its prediction."""
+        return self.type is not None
 
     @property
     def enveloped(self) -> bool:

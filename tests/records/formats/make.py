@@ -31,7 +31,11 @@ from openinference.instrumentation import (
     get_user_id_attributes,
 )
 from openinference.semconv.resource import ResourceAttributes
+from opentelemetry._logs import LogRecord
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -114,12 +118,16 @@ def spans_of(resource: dict[str, str], spans: Iterable[dict[str, Any]]) -> dict[
         if "failed" in wished:
             span.set_status(Status(StatusCode.ERROR, wished["failed"]))
         span.end(end_time=START_NS + wished["took_ms"] * 1_000_000)
-    found = MessageToDict(encode_spans(exporter.get_finished_spans()), use_integers_for_enums=True)
-    for outer in found["resourceSpans"]:
-        for scope in outer["scopeSpans"]:
-            for span in scope["spans"]:
-                for key in span.keys() & {"traceId", "spanId", "parentSpanId"}:
-                    span[key] = base64.b64decode(span[key]).hex()
+    return otlp_json(encode_spans(exporter.get_finished_spans()), "Spans", "spans")
+
+
+def otlp_json(message: Any, signal: str, items: str) -> dict[str, Any]:
+    found = MessageToDict(message, use_integers_for_enums=True)
+    for outer in found[f"resource{signal}"]:
+        for scope in outer[f"scope{signal}"]:
+            for item in scope[items]:
+                for key in item.keys() & {"traceId", "spanId", "parentSpanId"}:
+                    item[key] = base64.b64decode(item[key]).hex()
     return found
 
 
@@ -174,6 +182,42 @@ def of_otel() -> list[dict[str, Any]]:
         spans_of({"service.name": "llama"}, [{"name": "llm_request", "attributes": vllm, "took_ms": 700}]),
         spans_of({"service.name": "web"}, [{"name": "GET /", "attributes": {}, "took_ms": 3}]),
     ]
+
+
+def of_otel_evaluations() -> list[dict[str, Any]]:
+    """Events as SDKs log them: of a response by its id, of a span, of a failed evaluation, and one of another name."""
+    about = {gen_ai.GEN_AI_RESPONSE_ID: "chatcmpl-1", gen_ai.GEN_AI_EVALUATION_NAME: "Relevance"}
+    good = about | {
+        gen_ai.GEN_AI_EVALUATION_SCORE_VALUE: 0.9,
+        gen_ai.GEN_AI_EVALUATION_SCORE_LABEL: "relevant",
+    }
+    bad = {
+        gen_ai.GEN_AI_EVALUATION_NAME: "Correctness",
+        gen_ai.GEN_AI_EVALUATION_SCORE_VALUE: 0,
+        gen_ai.GEN_AI_EVALUATION_SCORE_LABEL: "incorrect",
+    }
+    older = {
+        "event.name": "gen_ai.evaluation.result",
+        **about,
+        gen_ai.GEN_AI_EVALUATION_SCORE_LABEL: "4 of 5",
+    }
+    result = "gen_ai.evaluation.result"
+    events = [(result, good), (result, bad), (None, older), ("gen_ai.user.message", {})]
+    return [logs_of(events), logs_of(events[-1:])]
+
+
+def logs_of(events: Iterable[tuple[str | None, dict[str, Any]]]) -> dict[str, Any]:
+    """Events by the SDK, encoded by its OTLP exporter; one without a response has a span."""
+    exporter = InMemoryLogRecordExporter()
+    provider = LoggerProvider(resource=Resource({"service.name": "judge"}))
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    for name, attributes in events:
+        event = LogRecord(
+            timestamp=START_NS, observed_timestamp=START_NS + 1, event_name=name, attributes=attributes
+        )
+        event.span_id, event.trace_id = (0, 0) if gen_ai.GEN_AI_RESPONSE_ID in attributes else (0xABC, 0xDEF)
+        provider.get_logger("judge").emit(event)
+    return otlp_json(encode_logs(exporter.get_finished_logs()), "Logs", "logRecords")
 
 
 def of_openinference() -> list[dict[str, Any]]:
@@ -251,6 +295,7 @@ def enveloped(message: Any) -> dict[str, Any]:
 def main() -> None:
     written("litellm", asyncio.run(of_litellm()))
     written("otel", of_otel())
+    written("otel-evaluations", of_otel_evaluations())
     written("openinference", of_openinference())
     written("kserve", [enveloped(to_binary(event)) for event in events_of_kserve()])
     written("kserve-structured", [json.loads(to_structured(event).value) for event in events_of_kserve()])
