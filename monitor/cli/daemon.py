@@ -23,6 +23,7 @@ from monitor.errors import ConfigError, LedgerUnavailable, TocsinError
 from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
 from monitor.ledger import tables
+from monitor.ledger.attaching import look_after
 from monitor.ledger.engine import connect, explained, reach
 from monitor.ledger.migrate import check_schema
 from monitor.ledger.signal_rows import register_all
@@ -32,6 +33,7 @@ from monitor.web.server import WebServer
 
 WAIT_S: Final = 0.5
 RETRY_S: Final = 2.0
+SAMPLES_S: Final = 5
 HEARTBEAT: Final = "heartbeat"
 
 log = structlog.get_logger("tocsin")
@@ -159,9 +161,14 @@ class Daemon:
         )
         self._chores.add_job(lambda: _quietly(tidy, engine, self._config, clock_ms()), minutes=10, **every)
         self._chores.add_job(lambda: _quietly(keep_lag, engine), minutes=1, **every)
+        self._chores.add_job(lambda: _quietly(self._look_after_samples), seconds=SAMPLES_S, **every)
         self._chores.add_job(lambda: _quietly(end_events, engine), minutes=5, **every)
         self._beat()
         self._chores.start()
+
+    def _look_after_samples(self) -> None:
+        """Attach samples to incidents, and look for more while these fire."""
+        self._ingest.seek(look_after(self._engine))
 
     def _beat(self) -> None:
         """Send signs of life as alerts.yaml says, where it says so."""

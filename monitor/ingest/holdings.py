@@ -24,6 +24,7 @@ from monitor.ingest.unpack import Polled
 from monitor.ingest.writer import Writer
 from monitor.records.delta import SkippedRange
 from monitor.records.settings import MeasureSettings
+from monitor.records.shown import Sought
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,11 @@ class Holdings:
         """Measure every partition by other settings, those of its topic, from now on."""
         for owned in self._owned.values():
             owned.aggregator.measure_by(settings[owned.tp.topic])
+
+    def seek(self, sought: tuple[Sought, ...]) -> None:
+        """Look for records that show this, in every partition."""
+        for owned in self._owned.values():
+            owned.aggregator.seek(sought)
 
     def readable(self) -> frozenset[TopicPartition]:
         """Partitions that may be read: in a bisection, not while a part of it is on its way.

@@ -76,6 +76,7 @@ class IngestLoop:
         self._internal = Internal(config, clock)
         self._pressure = Pressure(memory_bytes)
         self._watchdog = Watchdog()
+        self._sought = measuring.sought
         self._sampled_at = float("-inf")
         self._answered_at = time.monotonic()
         self._announced_unreachable = False
@@ -124,7 +125,10 @@ class IngestLoop:
         self._holdings.submit_due(time.monotonic())
 
     def _renew(self) -> None:
-        """Go on by alerts.yaml as it was read last."""
+        """Go on by alerts.yaml as it was read last, and look for what fires now."""
+        if self._measuring.sought != self._sought:
+            self._sought = self._measuring.sought
+            self._holdings.seek(self._sought)
         settings = self._measuring.renewed()
         if settings is not None:
             self._internal = Internal(self._measuring.config, self._clock)

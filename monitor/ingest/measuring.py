@@ -19,6 +19,7 @@ from monitor.records.names import Names
 from monitor.records.predictions import Predictions, predictions_for
 from monitor.records.sampling import LanguageSampler
 from monitor.records.settings import MeasureSettings
+from monitor.records.shown import Sought
 
 
 class Measuring:
@@ -38,6 +39,7 @@ class Measuring:
         self._sampler = LanguageSampler(LanguageDetector())
         self._admission = self._new_admission()
         self._reconnected = False
+        self._sought: tuple[Sought, ...] = ()
         event.listen(engine, "connect", self._note_connection)
 
     def reload(self, config: Config) -> None:
@@ -54,11 +56,20 @@ class Measuring:
         self._reconnected = True
         return self._settings
 
+    @property
+    def sought(self) -> tuple[Sought, ...]:
+        """What to look for now."""
+        return self._sought
+
+    def seek(self, sought: tuple[Sought, ...]) -> None:
+        """Keep records that show this soon; any thread may say so."""
+        self._sought = sought
+
     def aggregator(
         self, topic: str, partition: int, offset: int, max_event_ms: int | None
     ) -> PartitionAggregator:
         """An empty aggregator for a partition, from `offset` on."""
-        return PartitionAggregator(
+        made = PartitionAggregator(
             self._settings[topic],
             self._names,
             self._sampler,
@@ -69,6 +80,8 @@ class Measuring:
             dropped=self.dropped,
             predictions=self._predictions,
         )
+        made.seek(self._sought)
+        return made
 
     def translate(self, intake: Intake) -> Intake:
         """The intake with the ledger's ids for this process's codes, admitting what is new."""

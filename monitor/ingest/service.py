@@ -20,6 +20,7 @@ from monitor.ingest.settings import measure_settings
 from monitor.ingest.status import IngestStatus, StatusBoard, merged
 from monitor.ledger.engine import explained
 from monitor.records.predictions import predictions_for
+from monitor.records.shown import Sought
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,11 @@ class Ingest:
         """Measure by the rules of `config` soon; its sources, streams and labels are to be as before."""
         for consumer in self._consumers:
             consumer.measuring.reload(config)
+
+    def seek(self, sought: tuple[Sought, ...]) -> None:
+        """Keep records that show this soon, within what may be kept."""
+        for consumer in self._consumers:
+            consumer.measuring.seek(sought)
 
     def stop(self, deadline: float) -> bool:
         """Store what is in memory and leave the groups by `deadline` (monotonic s); False if it still runs."""

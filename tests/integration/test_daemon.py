@@ -278,10 +278,13 @@ def test_a_total_failure_opens_an_incident_kills_by_signed_webhook_and_flags_say
             fail = threading.Thread(target=failing, args=(stage, producer, stop))
             fail.start()
             kill = stage.receiver.wait_for(lambda r: r.path == "/kill", 90)
+            kept = "SELECT count(*) FROM tocsin.samples WHERE {}"
+            until(lambda: stage.one(kept.format("why = 'incident' AND signal = 'error'")))
             stop.set()
             fail.join()
         assert kill is not None
         assert kill.signed
+        assert stage.one(kept.format("incident_id IS NOT NULL"))
         body = kill.json()
         assert body["type"] == "kill_switch.tripped"
         data = body["data"]

@@ -5,8 +5,8 @@ CROSS JOIN LATERAL (
     SELECT * FROM tocsin.samples
     WHERE stream = i.stream AND at >= i.onset_at - interval '10 seconds'
       AND at < least(coalesce(i.resolved_at, now()), i.onset_at + interval '6 hours')
-    ORDER BY version = i.version DESC NULLS LAST, (why = 'error') = (i.signal IN ('error', 'timeout', 'error_type')) DESC,
-             at
+    ORDER BY (incident_id = i.incident_id) IS TRUE DESC, version = i.version DESC NULLS LAST,
+             (why = 'error') = (i.signal IN ('error', 'timeout', 'error_type')) DESC, at
     LIMIT 20
 ) s
 WHERE i.incident_id = :'incident'
