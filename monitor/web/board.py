@@ -54,6 +54,10 @@ class Switchboard:
         except TimeoutError as error:
             raise LedgerUnavailable("Postgres does not answer within a second") from error
 
+    def seen(self, conn: Connection) -> Board:
+        """The states as `conn` sees them, beside what else it reads; without values that never had one."""
+        return Board(self.switches, state(conn), {})
+
     def trip(self, switch: KillSwitch, stream: str, reason: str, actor: str) -> KillOutcome:
         """Pull it by hand; raises DependencyError."""
         return self._changed(

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.killswitch.states import state
+from monitor.ledger.announcements import open_internal, resolve_internal
 from monitor.web import session as sessions
 from monitor.web.board import Switchboard
 from monitor.web.server import WebServer
@@ -168,6 +170,14 @@ def test_signing_in_never_leads_elsewhere(serve: Serve, onward: str) -> None:
     assert sign_in(serve(), to=onward).headers["location"] == "/"
 
 
+def test_another_site_signs_nobody_in(serve: Serve) -> None:
+    client = serve()
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
+        answer = sign_in(client, **headers)
+        assert answer.status_code == 403
+        assert COOKIE not in answer.headers.get("set-cookie", "")
+
+
 def test_signing_out_ends_it(ann: httpx.Client) -> None:
     said = ann.post("/logout", data={"stamp": stamp_of(ann, "/")}, headers=OURS)
     assert (said.status_code, said.headers["location"]) == (303, "/login")
@@ -191,6 +201,50 @@ def test_a_trip_is_the_commands_trip_with_who_did_it(ann: httpx.Client, burning:
         assert state(conn)["chat", ""].tripped
     newest = "SELECT action, actor, reason FROM tocsin.kill_events ORDER BY sequence DESC LIMIT 2"
     assert burning.read(newest) == [("tripped", "web: ann", "again"), ("released", "web: ann", "mended")]
+
+
+def test_a_switch_with_a_state_for_each_model_asks_which(burning: Aftermath, browse: Browse) -> None:
+    chat = burning.settings.kill_switches["chat"]
+    each = replace(chat, name="each/model", per=("model",))
+    settings = replace(burning.settings, kill_switches={"each/model": each})
+    board = Switchboard(settings, burning.engine)
+    server = WebServer(Status, host="127.0.0.1", port=0, token=TOKEN, board=board)
+    server.start()
+    ann, path = browse(server, "ann"), "/switches/trip?switch=each%2Fmodel"
+    assert 'name="stream" value=""' in ann.get(path).text
+    values = {"switch": "each/model", "reason": "r", "stamp": stamp_of(ann, path)}
+    refused = ann.post("/switches/trip", data=values, headers=OURS)
+    assert refused.status_code == 400
+    assert "has a state for each model" in refused.text
+    ann.post("/switches/trip", data=values | {"stream": "meta/llama"}, headers=OURS)
+    page = ann.get("/").text
+    assert "each/model of meta/llama is tripped" in page
+    again = "/switches/release?switch=each%2Fmodel&amp;stream=meta%2Fllama"
+    assert again in page
+    assert (
+        '<input type="hidden" name="stream" value="meta/llama">' in ann.get(again.replace("&amp;", "&")).text
+    )
+    assert server.stop(within_s=4)
+
+
+def test_tocsins_own_incident_has_a_page_too(ann: httpx.Client, burning: Aftermath) -> None:
+    with burning.engine.begin() as conn:
+        opened = open_internal(
+            conn,
+            burning.settings,
+            rule="tocsin.behind",
+            key="predictions",
+            summary="8,000 records behind",
+            detail="",
+            at_ms=burning.clock_ms,
+        )
+    page = ann.get(f"/incidents/{opened}")
+    with burning.engine.begin() as conn:
+        resolve_internal(conn, rule="tocsin.behind", key="predictions", detail="")
+    assert page.status_code == 200
+    assert "<h1>8,000 records behind</h1>" in page.text
+    assert "Tocsin itself" in page.text
+    assert "accept" not in page.text
 
 
 CHANGES = [

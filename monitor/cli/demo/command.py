@@ -124,6 +124,7 @@ def _hints(daemon: Daemon, url: str, stay: bool) -> list[str]:
             *hints,
             f"tocsin status -c {daemon.config}",
             f"tocsin kill release chat -c {daemon.config} --reason 'seen it'",
+            f"{daemon.url}/   the status page",
             f"{daemon.url}/metrics   and the daemon's log, {daemon.log}",
             "Ctrl-C stops and removes everything.",
         ]

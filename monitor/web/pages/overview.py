@@ -17,7 +17,7 @@ OWN: Final = "(tocsin)"
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`firing` loudest and newest first; `undelivered` are messages that wait, failed or expired."""
+    """`firing` loudest and newest first; `undelivered` are messages that failed, expired, or wait too long."""
 
     firing: Sequence[Row[Any]]
     recent: Sequence[Row[Any]]
@@ -84,7 +84,9 @@ _DELIVERIES: Final = text("""
 _UNDELIVERED: Final = text("""
     SELECT incident_id, kill_id, receiver, event, state, attempts, created_at, response, last_error
     FROM tocsin_ledger.delivery
-    WHERE state IN ('pending', 'failed', 'expired') AND created_at > now() - interval '1 day'
+    WHERE created_at > now() - interval '1 day'
+      AND (state IN ('failed', 'expired')
+           OR state = 'pending' AND (attempts > 0 OR created_at < now() - interval '30 seconds'))
     ORDER BY position DESC LIMIT 20
 """)
 _SILENCES: Final = text("""

@@ -51,7 +51,7 @@ async def _static(request: Request) -> Response:
 
 def _status(site: Site) -> Serve:
     def ask(conn: Connection) -> tuple[Board, Overview, Status]:
-        board = site.board.now()
+        board = site.board.seen(conn)
         return board, overview(conn, site.config, board), site.status()
 
     async def serve(request: Request) -> Response:
@@ -70,7 +70,7 @@ def _status(site: Site) -> Serve:
 
 def _streams(site: Site) -> Serve:
     def ask(conn: Connection) -> list[watched.Stream]:
-        board = site.board.now()
+        board = site.board.seen(conn)
         return watched.streams(conn, board, watched.firing(conn), MOST_LISTED)
 
     async def serve(request: Request) -> Response:
@@ -85,7 +85,7 @@ def _stream(site: Site) -> Serve:
         name = request.path_params["stream"]
 
         def ask(conn: Connection) -> Looked | None:
-            return looked_at(conn, site.config, site.board.now(), name)
+            return looked_at(conn, site.config, site.board.seen(conn), name)
 
         found = await site.reading.read(ask)
         if found is None:

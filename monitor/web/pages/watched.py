@@ -13,7 +13,7 @@ from monitor.killswitch.states import SwitchState
 from monitor.records.signals import ASKED_ONLY, Kind, Signal
 from monitor.web.board import Board
 from monitor.web.plots import limits, measures
-from monitor.web.plots.history import LASTS, MINUTE, NOW, History, Wanted, histories, until
+from monitor.web.plots.history import LASTS, MINUTE, NOW, PANE, History, Wanted, histories, until
 
 MOST_SIGNALS: Final = 3
 FEW_SIGNALS: Final = 2
@@ -140,7 +140,9 @@ def signal_of(config: Config, name: str) -> Signal | None:
 
 
 def _now(found: Stream, signal: Signal) -> Wanted:
-    end: datetime = until(found.row.last_seen)
+    """Up to the last record, however long ago it came; of traffic up to now, since none is news."""
+    last: datetime | None = found.row.last_seen
+    end = until(last) if last is None or signal.kind is Kind.TRAFFIC else last + PANE
     return Wanted(found.row.stream_id, signal, end - NOW, end)
 
 

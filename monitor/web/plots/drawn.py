@@ -16,6 +16,16 @@ OUT_OF_SIGHT: Final = 4.0
 """A limit this many times above all else is left out: it would press the rest flat."""
 
 
+_LABELS: Final[Mapping[str, str]] = {
+    "share": "format(datum.value, '~%')",
+    "probability": "format(datum.value, '~r')",
+    "ms": "datum.value < 1000 ? datum.value + ' ms' : format(datum.value / 1000, '~r') + ' s'",
+    "USD": "'$' + format(datum.value, '~r')",
+    "bytes": "format(datum.value, '~s') + 'B'",
+}
+"""The values of the axis, by unit."""
+
+
 class Size(StrEnum):
     """How large a plot is: beside a line of text, or on its own."""
 
@@ -158,7 +168,7 @@ def _time(plot: Plot, large: bool) -> dict[str, Any]:
 
 def _values(plot: Plot, large: bool) -> dict[str, Any]:
     share = plot.signal.kind in (Kind.RATE, Kind.CATEGORY)
-    axis = {"format": "~%" if share else "~s", "tickCount": 4}
+    axis = {"labelExpr": _LABELS.get(plot.signal.unit, "format(datum.value, '~s')"), "tickCount": 4}
     if plot.signal.kind is Kind.CATEGORY:
         return {"scale": {"domain": [0, 1]}, "axis": axis if large else None, "type": "quantitative"}
     scale = {"zero": True, "nice": large} if _most(plot) > 0 else {"domain": [0, 0.01 if share else 1]}

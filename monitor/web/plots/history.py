@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from monitor.records.delta import PANE_MS
 from monitor.records.signals import OTHER_CATEGORY, UNKNOWN_CATEGORY, Signal
 
 Buckets = Mapping[int, int]
@@ -17,6 +18,7 @@ Key = tuple[int, int]
 
 LASTS: Final = timedelta(hours=3)
 STEP: Final = timedelta(minutes=5)
+PANE: Final = timedelta(milliseconds=PANE_MS)
 MINUTE: Final = timedelta(minutes=1)
 NOW: Final = timedelta(minutes=10)
 """What "now" is measured over, at most."""
@@ -52,7 +54,7 @@ def until(last_seen: datetime | None, lasts: timedelta = LASTS) -> datetime:
     now = datetime.now(UTC)
     if last_seen is None or timedelta(0) <= now - last_seen < lasts:
         return now
-    return last_seen + timedelta(seconds=10)
+    return last_seen + PANE
 
 
 def histories(conn: Connection, wanted: Sequence[Wanted], step: timedelta = STEP) -> dict[Key, History]:
