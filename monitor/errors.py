@@ -5,6 +5,7 @@ TocsinError
 │   └── ConfigError        alerts.yaml, all problems at once
 ├── DependencyError        Kafka, Postgres or a download refuses or cannot be reached (exit 3)
 │   ├── KafkaUnavailable
+│   ├── RegistryUnavailable
 │   ├── TopicChanged       the topic was truncated or made anew
 │   ├── LedgerUnavailable
 │   ├── LedgerDenied       Postgres does not give our role a right that it needs
@@ -49,6 +50,12 @@ class DependencyError(TocsinError):
 
 class KafkaUnavailable(DependencyError):
     """Kafka does not answer, or does not let us in."""
+
+    retry = True
+
+
+class RegistryUnavailable(DependencyError):
+    """The schema registry does not answer."""
 
     retry = True
 

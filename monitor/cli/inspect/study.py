@@ -17,6 +17,7 @@ from monitor.records.batch import Batch, batch_of
 from monitor.records.columns import Columns
 from monitor.records.delta import F64, I64
 from monitor.records.language import LanguageDetector, language_code
+from monitor.records.lenient import BINARY
 from monitor.records.measure import Measured, measure
 from monitor.records.signals import BY_CODE, BY_NAME, Kind, Of, Signal
 from monitor.records.timing import instants_ms
@@ -152,6 +153,11 @@ def study(taken: Taken, bad_below: float | None = None, reading: Reading | None 
 
 def _no_record(taken: Taken, outcome: Outcome) -> str:
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in outcome.refused.most_common(3))
+    if outcome.refused[BINARY.reason]:
+        return (
+            f"messages of {taken.name} are framed by a schema registry ({reasons}): name it in alerts.yaml, "
+            "source: {schema_registry: {url: ...}}, and call this with --topic alone"
+        )
     return (
         f"no message of {taken.name} is a record of any format that is known ({reasons or 'all are ignored'}): "
         "write a mapping, see docs/formats.md"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Event
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
@@ -12,17 +12,21 @@ from kafka.errors import KafkaError
 from monitor.cli.inspect.taking import Taken
 from monitor.config.model import Source
 from monitor.config.problem import meant
-from monitor.errors import KafkaUnavailable, UsageError
+from monitor.errors import KafkaUnavailable, RegistryUnavailable, UsageError
 from monitor.ingest.client import check_source, connect, denial
+from monitor.ingest.registry import Read, Registry, check_registry
+from monitor.ingest.unpack import Enveloped
 
 DEADLINE_S: Final = 30.0
 _POLL_MS: Final = 500
+_ASK_S: Final = 0.1
 
 
 def from_topic(source: Source, topic: str, most: int, deadline_s: float = DEADLINE_S) -> Taken:
     """The newest `most` of all partitions, by Kafka's timestamps.
 
-    Raises KafkaUnavailable at the deadline where nothing came, UsageError where there is no such topic.
+    Raises KafkaUnavailable or RegistryUnavailable at the deadline where nothing came, UsageError where there is no
+    such topic.
     """
     check_source(source)
     end_s = time.monotonic() + deadline_s
@@ -36,7 +40,7 @@ def from_topic(source: Source, topic: str, most: int, deadline_s: float = DEADLI
         raise KafkaUnavailable(denial(alone, error)) from error
     finally:
         consumer.close()
-    return _taken(topic, messages, whole)
+    return _taken(topic, _as_json(source, messages, end_s), whole)
 
 
 def _until(end_s: float) -> Any:
@@ -74,16 +78,31 @@ def _read(
     return messages
 
 
-def _taken(topic: str, messages: list[Any], whole: bool) -> Taken:
-    filled = [m for m in messages if m.value is not None]
-    if not filled:
+def _as_json(source: Source, messages: list[Any], end_s: float) -> list[Enveloped]:
+    """The messages in the order of Kafka's timestamps, those of a schema registry as JSON where it can be asked."""
+    messages.sort(key=lambda m: (m.timestamp, m.partition, m.offset))
+    polled: list[Enveloped] = [
+        (i, m.timestamp, m.value, m.key, tuple(m.headers))
+        for i, m in enumerate(messages)
+        if m.value is not None
+    ]
+    if source.registry is None or not polled:
+        return polled
+    check_registry(source)
+    why: list[str | None] = [None]
+    registry = Registry(source.registry, source.max_record_bytes, lambda said: why.append(said))
+    try:
+        while not isinstance(read := registry.read(polled), Read):
+            if time.monotonic() > end_s:
+                raise RegistryUnavailable(why[-1] or "the schema registry has not answered")
+            time.sleep(_ASK_S)
+    finally:
+        registry.stop()
+    return cast(list[Enveloped], read.records)
+
+
+def _taken(topic: str, messages: list[Enveloped], whole: bool) -> Taken:
+    if not messages:
         raise UsageError(f"topic {topic} has no messages: is the service writing to it?")
-    filled.sort(key=lambda m: (m.timestamp, m.partition, m.offset))
-    return Taken(
-        name=topic,
-        values=[m.value for m in filled],
-        whole=whole,
-        timestamps_ms=[m.timestamp for m in filled],
-        keys=[m.key for m in filled],
-        headers=[tuple(m.headers) for m in filled],
-    )
+    _, timestamps, values, keys, headers = zip(*messages, strict=True)
+    return Taken(topic, list(values), whole, timestamps_ms=timestamps, keys=keys, headers=headers)
