@@ -74,12 +74,20 @@ def _tell(outcome: Outcome, file: str) -> None:
         say(f"{outcome.ignored:,} lines ignored: they are none that source.where names", err=True)
     for reason, n in sorted(outcome.skipped.items()):
         say(f"{n:,} lines skipped: {reason}", err=True)
-    for stream, learning in sorted(outcome.learning.items()):
-        say(f"{stream}: {_how_far(learning)}", err=True)
     if outcome.skipped and not outcome.counted:
         say(f"nothing could be judged: tocsin inspect {file} says what is in the log", err=True)
+    _tell_of_references(outcome)
+
+
+def _tell_of_references(outcome: Outcome) -> None:
+    """What had a reference to be held against, and what waits for one."""
+    for stream, learning in sorted(outcome.learning.items()):
+        say(f"{stream}: {_how_far(learning)}", err=True)
     if outcome.learning:
         say(_sooner(outcome.learning.values()), err=True)
+    if outcome.watched and not outcome.found.incidents:
+        streams = "1 stream" if outcome.watched == 1 else f"{outcome.watched:,} streams"
+        say(f"nothing fired on {streams} with a reference", err=True)
     if outcome.counted and outcome.unseen:
         say(f"not one record had what is counted by {listed(outcome.unseen)}", err=True)
 

@@ -51,7 +51,8 @@ class Outcome:
 
     `skipped` counts lines by reason, `kills` holds what would have been tripped.
 
-    `learning` is of streams that are not watched yet, `unseen` the rules whose signals no record had.
+    `learning` is of streams that are not watched yet, `watched` counts the others; `unseen` are the rules whose signals
+    no record had.
     """
 
     found: Found
@@ -62,6 +63,7 @@ class Outcome:
     ignored: int = 0
     late: int = 0
     learning: dict[str, Learning] = field(default_factory=dict)
+    watched: int = 0
     unseen: tuple[str, ...] = ()
     notices: list[str] = field(default_factory=list)
 
@@ -179,6 +181,7 @@ class Replay:
                     lasted_ms=stream.last_ms - stream.first_ms,
                     at_least_ms=plan.at_least_ms,
                 )
+        self.outcome.watched = len(core.streams) - len(self.outcome.learning)
         self.outcome.late = self._memory.late
         asked = _signals_by_rule(plan)
         self.outcome.unseen = tuple(rule for rule, codes in asked.items() if not codes & self._signals)

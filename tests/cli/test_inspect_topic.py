@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from kafka import KafkaAdminClient, KafkaProducer
 
+from monitor import config
 from monitor.cli import cli
 from monitor.errors import KafkaUnavailable, UsageError
 from monitor.local.ports import free_ports
@@ -74,6 +75,19 @@ def test_the_topic_and_the_connection_of_alerts_yaml_are_used(
         "rules: [{name: silence, absent: 2m}]\nreceivers: {default: {log: {}}}\n"
     )
     assert inspect("--topic", "-c", str(path))["streams"] == {"chat": 9}
+
+
+def test_init_writes_the_topic_and_where_it_is(
+    kafka: "KafkaServer", topic: "TopicFactory", tmp_path: Path
+) -> None:
+    name = topic(partitions=3)
+    produce(kafka.bootstrap_servers, name, [(b'{"model": "chat", "status": "ok"}', [])] * 30)
+    alerts = tmp_path / "alerts.yaml"
+    where = ["--topic", name, "--bootstrap-servers", kafka.bootstrap_servers]
+    CliRunner().invoke(cli, ["init", *where, "-o", str(alerts)], catch_exceptions=False)
+    source = config.load(alerts, environ={}, need={"source"}).source
+    assert (source.topics, source.bootstrap_servers) == ((name,), kafka.bootstrap_servers)
+    assert "GUESSED" not in alerts.read_text()
 
 
 def test_a_topic_that_is_not_there_is_one_sentence(kafka: "KafkaServer", topic: "TopicFactory") -> None:

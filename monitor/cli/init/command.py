@@ -47,6 +47,7 @@ def init(
             say(f"warning: {concern.sentence}", err=True)
     guessed = made.count("GUESSED")
     lines = "line" if guessed == 1 else f"{guessed} lines"
-    say(f"{output} is written; look at its {lines} with GUESSED", err=True)
+    look = f"; look at its {lines} with GUESSED" if guessed else ""
+    say(f"{output} is written{look}", err=True)
     if file is not None:
         say(f"next: tocsin replay{beside} {file}", err=True)

@@ -57,7 +57,7 @@ def proposal(found: Study) -> Proposal:
         silence_ms=duration_up(max(LEAST_SILENCE_MS, 5 * longest_gap_ms(found))),
         min_n=max(20, min(100, learning.learn // 20)),
         slices=("version", *_segments(found)),
-        topic=_topic(found.taken.name),
+        topic=found.taken.name if found.taken.of_topic else _topic(found.taken.name),
         merged=merged,
     )
 

@@ -20,6 +20,7 @@ from monitor.ledger.wording import duration as in_words
 from monitor.records.record import FEATURES
 
 _TEMPLATE: Final = files("monitor.cli.init") / "alerts.yaml.j2"
+USUAL_SERVERS: Final = "localhost:9092"
 _MOST_FEATURES: Final = 5
 
 
@@ -44,16 +45,19 @@ def comment(text: str) -> str:
 
 
 def _values(proposal: Proposal) -> dict[str, Any]:
-    study = proposal.study
+    study, taken = proposal.study, proposal.study.taken
     ratings = study.columns.number("rating")
     known = None if ratings is None else ratings[~np.isnan(ratings)]
     return {
-        "log": comment(study.taken.name),
+        "log": comment(f"topic {taken.name}" if taken.of_topic else taken.name),
         "counted": f"{study.outcome.n:,} records",
         "period": _period(proposal),
         "concerns": [c for c in proposal.concerns if c.kind != "short"],
         "name": proposal.topic,
         "topic": proposal.topic,
+        "topic_note": "" if taken.of_topic else "   # GUESSED from the name of the file",
+        "file": "FILE" if taken.of_topic else comment(taken.name),
+        "servers": taken.servers or USUAL_SERVERS,
         "lateness": duration(proposal.lateness_ms),
         "reading": study.reading,
         "map": list(_map(proposal)),

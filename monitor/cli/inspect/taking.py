@@ -18,7 +18,7 @@ MOST_BYTES: Final = 128 << 20
 class Taken:
     """Messages of `name` in their order, all sequences of one length or empty; `whole` if there are no more of them.
 
-    `too_large` counts those that were left out for their size. `timestamps_ms` are Kafka's.
+    `too_large` counts those that were left out for their size. `timestamps_ms` are of Kafka at `servers`.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Taken:
     timestamps_ms: Sequence[int] = ()
     keys: Sequence[bytes | None] = ()
     headers: Sequence[Headers] = ()
+    servers: str = ""
 
     @property
     def of_topic(self) -> bool:

@@ -40,7 +40,7 @@ def from_topic(source: Source, topic: str, most: int, deadline_s: float = DEADLI
         raise KafkaUnavailable(denial(alone, error)) from error
     finally:
         consumer.close()
-    return _taken(topic, _as_json(source, messages, end_s), whole)
+    return replace(_taken(topic, _as_json(source, messages, end_s), whole), servers=source.bootstrap_servers)
 
 
 def _until(end_s: float) -> Any:
