@@ -4,7 +4,7 @@ The numbers of the hazards are those of kafka-python 3.0.12, the version this wa
 """
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -18,6 +18,7 @@ from kafka.record import util
 
 from monitor.config.model import Source
 from monitor.errors import KafkaUnavailable, UsageError
+from monitor.ingest.assignor import LabelsFollow
 from monitor.ingest.knock import knock
 
 BOOTSTRAP_MS: Final = 15_000
@@ -46,14 +47,17 @@ _PASSWORD_MECHANISMS: Final = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-51
 _FILES: Final = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
 
 
-def consumer_settings(source: Source, instance: str | None) -> dict[str, Any]:
-    """The keyword arguments of KafkaConsumer; `instance` makes it a static member (rule 12)."""
+def consumer_settings(source: Source, instance: str | None, labels: Collection[str] = ()) -> dict[str, Any]:
+    """The keyword arguments of KafkaConsumer; `instance` makes it a static member (rule 12).
+
+    Of its topics `labels` are read where their predictions are.
+    """
     settings = {
         **SETTINGS,
         "bootstrap_servers": source.bootstrap_servers.split(","),
         "group_id": source.group,
         "client_id": "tocsin",
-        "partition_assignment_strategy": [CooperativeStickyAssignor()],
+        "partition_assignment_strategy": [LabelsFollow(labels) if labels else CooperativeStickyAssignor()],
         # Without one OpenSSL would ask at the terminal for the password of an encrypted key.
         "ssl_password": "",
         **source.client,
@@ -96,6 +100,7 @@ def connect(
     unreachable: Callable[[str], None],
     *,
     patient: bool,
+    labels: Collection[str] = (),
 ) -> Any:
     """A KafkaConsumer that has reached its cluster, or None when `stopping` was set before.
 
@@ -103,7 +108,7 @@ def connect(
     takes TCP connections does not let us in twice, it raises KafkaUnavailable, unless `patient`. Once is not enough:
     a process that was frozen for longer than bootstrap may take finds it failed.
     """
-    settings, refusals = consumer_settings(source, instance), 0
+    settings, refusals = consumer_settings(source, instance, labels), 0
     while not stopping.is_set():
         reason = _no_answer(source.bootstrap_servers)
         if reason is None:

@@ -107,6 +107,7 @@ class Reader:
         self._enveloped = frozenset(
             topic for source in sources if _enveloped(source) for topic in source.topics
         )
+        self._labels = frozenset(t for source in sources if source.type is not None for t in source.topics)
         self._instance = instance
         self._stopping = stopping
         self._unreachable = unreachable
@@ -115,7 +116,14 @@ class Reader:
 
     def open(self, *, patient: bool) -> bool:
         """Connect and subscribe; False when stopped before. Raises KafkaUnavailable as `connect` does."""
-        consumer = connect(self._source, self._instance, self._stopping, self._unreachable, patient=patient)
+        consumer = connect(
+            self._source,
+            self._instance,
+            self._stopping,
+            self._unreachable,
+            patient=patient,
+            labels=self._labels,
+        )
         if consumer is None:
             return False
         guard(consumer, self._enveloped)

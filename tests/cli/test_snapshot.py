@@ -35,6 +35,10 @@ def engine(ledger_url: str) -> Iterator[Engine]:
 def snapshot(engine: Engine, tmp_path: Path) -> Snapshot:
     path = tmp_path / "alerts.yaml"
     path.write_text(ALERTS)
+    return made_of(path, engine)
+
+
+def made_of(path: Path, engine: Engine) -> Snapshot:
     settings = config.load(path, environ={})
     ingest = Ingest(
         settings,
@@ -61,14 +65,12 @@ def test_a_schema_registry_that_was_asked_is_told_of_by_itself(snapshot: Snapsho
     )
 
 
-def reached(engine: Engine, topic_id: str, age_s: int) -> None:
+def reached(engine: Engine, topic_id: str, age_s: int, topic: str = "predictions") -> None:
     """A partition of one life of the topic, listed and judged up to `age_s` ago."""
     at_ms = time.time_ns() // 1_000_000 - age_s * 1_000
     with engine.begin() as conn:
         partition = {"topic_id": topic_id, "partition": 0}
-        conn.execute(
-            insert(topic_partition).values(**partition, topic="predictions", listed_at=moment(at_ms))
-        )
+        conn.execute(insert(topic_partition).values(**partition, topic=topic, listed_at=moment(at_ms)))
         conn.execute(insert(judge_cursor).values(**partition, seq=1, judged_offset=1, watermark_ms=at_ms))
 
 
@@ -85,5 +87,21 @@ def test_a_topic_that_was_made_anew_does_not_wait_for_its_earlier_life(
     reached(engine, "00000000-0000-0000-0000-000000000001", age_s=90_000)
     reached(engine, "00000000-0000-0000-0000-000000000002", age_s=5)
     age_s = snapshot.status().watermark_age_s
+    assert age_s is not None
+    assert age_s < 60
+
+
+def test_topics_of_labels_and_those_that_are_read_no_more_make_no_watermark_old(
+    engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "alerts.yaml"
+    labels = "{bootstrap_servers: k, topic: labels, type: label}"
+    predictions = '{bootstrap_servers: "localhost:9092", topic: predictions}'
+    path.write_text(ALERTS.replace(predictions, f"[{predictions}, {labels}]") + "labels: {join: 2h}\n")
+    made = made_of(path, engine)
+    reached(engine, "00000000-0000-0000-0000-000000000001", age_s=5)
+    reached(engine, "00000000-0000-0000-0000-000000000002", age_s=90_000, topic="labels")
+    reached(engine, "00000000-0000-0000-0000-000000000003", age_s=90_000, topic="of-last-year")
+    age_s = made.status().watermark_age_s
     assert age_s is not None
     assert age_s < 60

@@ -124,3 +124,27 @@ def test_labels_of_another_cluster_find_the_predictions_of_the_first(
         assert ingest.status().ready
         until(lambda: ingest.status().labels == {"judged": 15, "unmatched": 0})
     bench.check_chain()
+
+
+def test_each_of_two_replicas_reads_the_labels_of_its_own_predictions(several: Several, topic: Topic) -> None:
+    bench, name, labels = several.bench, topic(partitions=4), topic(partitions=4)
+    sources = (source(bench.servers, name), source(bench.servers, labels, type="label", group=name))
+    with several.reading(*sources) as first, several.reading(*sources) as second:
+
+        def shared() -> bool:
+            owned = [{(p.topic, p.partition) for p in each.status().partitions} for each in (first, second)]
+            return all(len(partitions) == 4 for partitions in owned)
+
+        until(shared, 40)
+        for partition in range(4):
+            bench.produce(name, [record(10 * partition + i, prediction="x") for i in range(10)], partition)
+        until(lambda: bench.accounted() == 40)
+        for partition in range(4):
+            bench.produce(
+                labels, values([{"id": str(10 * partition + i), "label": "x"} for i in range(10)]), partition
+            )
+        until(lambda: bench.accounted() == 80)
+        assert several.progress() == {name: (40, 0), labels: (40, 0)}
+        until(lambda: sum(each.status().labels["judged"] for each in (first, second)) == 40)
+        assert all(each.status().labels["judged"] for each in (first, second))
+    bench.check_chain()

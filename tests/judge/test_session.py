@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bench_of_checkpoints import RULES, Ledger, drained, errors, prepared, settings_of
 from judging import HEAD
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import OperationalError
 
 from monitor.errors import LeaseLost
@@ -15,6 +15,7 @@ from monitor.judge import session as session_module
 from monitor.judge import store
 from monitor.judge.session import Session
 from monitor.killswitch import switches
+from monitor.ledger.counted import topic_partition
 from monitor.ledger.engine import connect, retryable
 
 CALM = [(100, 1)] * 60
@@ -298,6 +299,19 @@ def test_rule_3_a_partition_that_stands_still_is_an_incident_of_tocsin(ledger: L
         )
         drained(judge)
     assert "tocsin.stuck" in {r[0] for r in incidents(ledger)}
+
+
+def test_a_topic_that_the_file_names_no_more_is_not_waited_for(ledger: Ledger) -> None:
+    with ledger.engine.begin() as conn:
+        old = {"topic_id": "00000000-0000-0000-0000-00000000000f", "partition": 0, "topic": "of-last-year"}
+        conn.execute(insert(topic_partition).values(**old, next_offset=5, end_offset=900))
+    session = ledger.session()
+    for step in range(3):
+        clock_ms = ledger.start_ms + 100_000 * (step + 1)
+        ledger.store(errors(clock_ms - 10_000, [(10, 0)]), clock_ms, 10, clock_ms=clock_ms)
+        session.tick()
+    assert session.event_ms == ledger.start_ms + 300_000 - 3_000
+    assert ledger.rows("SELECT rule FROM tocsin.incidents WHERE rule LIKE 'tocsin.%'") == []
 
 
 def test_two_judges_at_once_come_to_the_sums_of_one(ledger: Ledger) -> None:
