@@ -1,8 +1,8 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-parties lint fuzz faults demo
-.PHONY: dashboards browser
-.PHONY: pictures bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
+.PHONY: docs dashboards browser pictures
+.PHONY: bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,10 @@ test-parties: setup ## Test against Debian's Alertmanager and promtool too, inst
 
 browser: ## Install Debian's Chromium, which the tests of pages use (needs root and apt)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+docs: setup ## Write the generated pages anew and build the site into site/
+	$(BIN)/python docs/reference/build.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 
 dashboards: setup ## Write Grafana's dashboards anew
 	$(BIN)/python deploy/grafana/build.py
