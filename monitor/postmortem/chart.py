@@ -8,6 +8,8 @@ from typing import Any, Final
 from monitor.postmortem.queries import Answer
 
 WIDTH: Final = 900
+NARROW: Final = 260
+"""For a phone."""
 HEIGHT: Final = 260
 SIGNAL, LIMIT, USUAL, MARK = "#3b82c4", "#d9534f", "#2e9e5b", "#8a919c"
 TIME_AXIS: Final = {"title": "UTC", "format": "%H:%M", "tickCount": 10, "labelOverlap": True}
@@ -28,22 +30,24 @@ def svg(spec: Mapping[str, Any]) -> str:
     return drawn
 
 
-def described(signal: Answer, title: str, share: bool, marks: Sequence[Mark]) -> dict[str, Any]:
+def described(
+    signal: Answer, title: str, share: bool, marks: Sequence[Mark], width: int = WIDTH
+) -> dict[str, Any]:
     """The chart in Vega-Lite: the signal by minute, reference and limit across it, a line at each mark."""
     first, last = signal.rows[0], signal.rows[-1]
     inside = [m for m in marks if first.minute <= m[0] <= last.minute]
     layers = [_line(signal)]
     if first.at_least is not None:
-        layers.append(_across(first.at_least, LIMIT, "limit"))
+        layers.append(_across(first.at_least, LIMIT, "limit", width))
     if first.reference is not None:
-        layers.append(_across(first.reference, USUAL, "reference", below=True))
+        layers.append(_across(first.reference, USUAL, "reference", width, below=True))
     layers += [_at(at, label, row) for row, (at, label) in enumerate(sorted(inside))]
     axis: dict[str, Any] = {"title": title, **({"format": "~%"} if share else {})}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": None,
         "padding": {"left": 4, "right": 72, "top": 4, "bottom": 4},
-        "width": WIDTH,
+        "width": width,
         "height": HEIGHT,
         "layer": layers,
         "encoding": {"y": {"axis": axis}},
@@ -69,9 +73,9 @@ def _line(signal: Answer) -> dict[str, Any]:
     }
 
 
-def _across(value: float, colour: str, label: str, *, below: bool = False) -> dict[str, Any]:
+def _across(value: float, colour: str, label: str, width: int, *, below: bool = False) -> dict[str, Any]:
     away = {"baseline": "top", "dy": 2} if below else {"baseline": "bottom", "dy": -2}
-    text = {"type": "text", "align": "left", "dx": 6, "x": WIDTH, "text": label, "color": colour, **away}
+    text = {"type": "text", "align": "left", "dx": 6, "x": width, "text": label, "color": colour, **away}
     return {
         "data": {"values": [{"value": value}]},
         "encoding": {"y": {"field": "value", "type": "quantitative"}},

@@ -92,7 +92,7 @@ def undrawn(answers: Answers) -> str:
     return "Too few panes are left to draw the signal." if few else extra
 
 
-def described(answers: Answers) -> dict[str, Any]:
+def described(answers: Answers, width: int = chart.WIDTH) -> dict[str, Any]:
     """The chart in Vega-Lite, with onset, detection, versions and kills marked."""
     row = answers["fired"].rows[0]
     share = row.quantity == "rate" or (row.quantity or "").startswith("share:")
@@ -104,7 +104,7 @@ def described(answers: Answers) -> dict[str, Any]:
     if row.resolved_at:
         marks.append((row.resolved_at, row.state))
     title = f"{row.signal or 'requests'} {row.quantity or ''}".strip()
-    return chart.described(answers["signal"], title, share, marks)
+    return chart.described(answers["signal"], title, share, marks, width)
 
 
 def _sections(answers: Answers) -> list[Element]:

@@ -271,6 +271,7 @@ def test_a_page_that_is_left_open_becomes_fresh_by_itself_and_can_be_paused(
 def test_accepting_says_what_it_does_before_it_does_it(look: Look, burning: Aftermath) -> None:
     page = look(f"/incidents/{burning.incident}")
     page.get_by_role("link", name="It is meant to be so: accept").click()
+    expect(page.get_by_role("main")).to_contain_text("46% of requests fail")
     expect(page.get_by_role("main")).to_contain_text("becomes the reference")
     page.get_by_role("button", name="Make it the new normal").click()
     expect(page.get_by_role("status").first).to_contain_text("is accepted: error is judged by reference #")

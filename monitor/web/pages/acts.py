@@ -9,6 +9,7 @@ from monitor.errors import UsageError
 from monitor.judge import accepting, silencing
 from monitor.killswitch.change import KillOutcome
 from monitor.ledger import announcements, silences
+from monitor.ledger.announcements import payload
 from monitor.ledger.incidents import Acknowledgement
 from monitor.web.kills import REASON, checked
 from monitor.web.kills import Asked as Kill
@@ -81,6 +82,12 @@ def _said(name: str, outcome: KillOutcome, *, trip: bool) -> str:
     if outcome.new:
         return f"{name} is {outcome.action}, sequence {outcome.sequence}; the service is being told."
     return f"{name} was tripped already." if trip else f"{name} is not tripped."
+
+
+def _summary(conn: Connection, values: Values) -> str:
+    """What the incident of the form is, "" where there is none."""
+    row = payload(conn, values["incident"])
+    return str(row["summary"]) if row else ""
 
 
 def _ack_form(site: Site, values: Values) -> Form:
@@ -203,8 +210,8 @@ ACTIONS: Final = (
     Action(
         "/switches/release", lambda s, v: _kill_form(s, v, trip=False), lambda s, a: _kill(s, a, trip=False)
     ),
-    Action("/incidents/{incident}/acknowledge", _ack_form, _ack),
-    Action("/incidents/{incident}/accept", _accept_form, _accept),
+    Action("/incidents/{incident}/acknowledge", _ack_form, _ack, _summary),
+    Action("/incidents/{incident}/accept", _accept_form, _accept, _summary),
     Action("/silences/add", _silence_form, _silence),
     Action("/silences/{silence}/expire", _expire_form, _expire),
 )

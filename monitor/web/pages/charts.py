@@ -39,25 +39,31 @@ def chart_routes(site: Site) -> list[Route]:
         small = request.query_params.get("size") == Size.SMALL
         size = Size.SMALL if small else Size.LARGE
         name = request.path_params["stream"]
-        key = (name, signal.code, size, site.config.config_hash, time.time_ns() // 1_000_000 // PANE_MS)
+        key = (name, signal.code, size, site.config.config_hash, pane())
         found = site.drawing.found(key)
         if found is not None:
-            return _svg(found)
+            return svg(found)
         plot = await site.reading.read(lambda conn: _plot(conn, site, name, signal))
         return await picture(site, key, described(plot, size))
 
     return [Route("/charts/{stream:path}/{signal}.svg", chart, methods=["GET"])]
 
 
+def pane() -> int:
+    """The pane that it is now: a plot is drawn once in it at most."""
+    return time.time_ns() // 1_000_000 // PANE_MS
+
+
 async def picture(site: Site, key: tuple[object, ...], spec: Mapping[str, Any]) -> Response:
     """A plot, drawn now."""
     try:
-        return _svg(await site.drawing.drawn(key, spec))
+        return svg(await site.drawing.drawn(key, spec))
     except TimeoutError:
         raise HTTPException(503, BUSY) from None
 
 
-def _svg(drawn: str) -> Response:
+def svg(drawn: str) -> Response:
+    """A plot as an image that may be kept for a pane."""
     return Response(drawn, 200, dict(HEADERS), "image/svg+xml")
 
 

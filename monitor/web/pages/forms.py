@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -68,13 +69,14 @@ class Asked:
 class Action:
     """Something people may do by a form at `path`.
 
-    `form` makes it of what is known, and raises LookupError where there is no such thing; `act` does it on a worker
-    thread, and raises UsageError or DependencyError in one sentence.
+    `form` makes it of what is known, and raises LookupError where there is no such thing; `about` says what the ledger
+    has of it. `act` does it on a worker thread, and raises UsageError or DependencyError in one sentence.
     """
 
     path: str
     form: Callable[[Site, Values], Form]
     act: Callable[[Site, Asked], Done]
+    about: Callable[[Connection, Values], str] = lambda conn, values: ""
 
     def route(self, site: Site) -> Route:
         """The form by GET, what it does by POST."""
@@ -83,27 +85,39 @@ class Action:
             if site.sessions is None:
                 raise HTTPException(403, NOBODY_MAY)
             if request.method != "POST":
-                return self._asking(site, request, {**request.query_params, **request.path_params})
+                return await self._asking(site, request, {**request.query_params, **request.path_params})
             values = {**await sent(request), **request.path_params}
             session = allowed(site, request, values)
             try:
                 done = await run_in_threadpool(self.act, site, Asked(values, session.actor))
             except UsageError as wrong:
-                return self._asking(site, request, values, 400, str(wrong))
+                return await self._asking(site, request, values, 400, str(wrong))
             except DependencyError:
-                return self._asking(site, request, values, 503, UNWRITTEN)
+                return await self._asking(site, request, values, 503, UNWRITTEN)
             return site.shell.onward(request, done.to, done.said)
 
         return Route(self.path, serve, methods=["GET", "POST"])
 
-    def _asking(
+    async def _asking(
         self, site: Site, request: Request, values: Values, status: int = 200, wrong: str = ""
     ) -> Response:
         try:
             form = self.form(site, values)
         except LookupError as unknown:
             raise HTTPException(404, str(unknown.args[0])) from None
-        return site.shell.page(request, "form.html", status, form=form, values=values, wrong=wrong)
+        about = await self._about(site, values, needed=not wrong)
+        return site.shell.page(
+            request, "form.html", status, form=form, values=values, wrong=wrong, about=about
+        )
+
+    async def _about(self, site: Site, values: Values, *, needed: bool) -> str:
+        """What it is about; where something is wrong already, the form goes back without it rather than not at all."""
+        try:
+            return await site.reading.read(lambda conn: self.about(conn, values))
+        except DependencyError:
+            if needed:
+                raise
+            return ""
 
 
 def allowed(site: Site, request: Request, values: Values) -> Session:

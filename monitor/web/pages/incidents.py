@@ -12,13 +12,15 @@ from starlette.routing import Route
 
 from monitor.judge.accepting import referenced
 from monitor.postmortem import page
+from monitor.postmortem.chart import NARROW, WIDTH
 from monitor.postmortem.page import Answers
 from monitor.postmortem.queries import QUERIES, answer
 from monitor.postmortem.words import story
 from monitor.web.pages.acts import OUTCOMES
-from monitor.web.pages.charts import picture
+from monitor.web.pages.charts import pane, picture, svg
 from monitor.web.pages.shell import HEADERS
 from monitor.web.pages.site import Site
+from monitor.web.plots.drawn import Size
 
 ALL: Final = tuple(query.name for query in QUERIES)
 # The report has its style and its chart inside.
@@ -49,10 +51,15 @@ def incident_routes(site: Site) -> list[Route]:
         )
 
     async def chart(request: Request) -> Response:
-        incident, answers = await _asked(site, request, page.CHARTED)
+        width = NARROW if request.query_params.get("size") == Size.SMALL else WIDTH
+        key = (request.path_params["incident"], width, pane())
+        found = site.drawing.found(key)
+        if found is not None:
+            return svg(found)
+        _, answers = await _asked(site, request, page.CHARTED)
         if not page.drawable(answers):
             raise HTTPException(404, page.undrawn(answers))
-        return await picture(site, ("incident", incident), page.described(answers))
+        return await picture(site, key, page.described(answers, width))
 
     async def report(request: Request) -> Response:
         incident, answers = await _asked(site, request)
