@@ -1,6 +1,5 @@
 """What `/healthz`, `/readyz` and `/metrics` show, gathered from the daemon's parts and the ledger."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
@@ -14,6 +13,7 @@ from monitor.ingest.service import Ingest
 from monitor.judge.loop import Judge
 from monitor.killswitch.states import SwitchState, state
 from monitor.ledger.outbox import oldest_pending_s
+from monitor.web.fresh import Fresh
 from monitor.web.status import Status
 
 FRESH_S: Final = 2.0
@@ -30,7 +30,10 @@ _BUDGETS: Final = text("SELECT rule, stream, budget_left FROM tocsin.slos")
 
 
 class Snapshot:
-    """One moment of the daemon for its HTTP pages; the ledger is asked at most every two seconds."""
+    """One moment of the daemon for its HTTP pages; the ledger is asked at most every two seconds.
+
+    Nobody waits for it longer than a second: a Postgres that hangs is no reason to end a daemon that is alive.
+    """
 
     def __init__(self, config: Config, engine: Engine, ingest: Ingest) -> None:
         self._config, self._engine, self._ingest = config, engine, ingest
@@ -39,8 +42,7 @@ class Snapshot:
         self._lock = Lock()
         self._deliveries: Counter[tuple[str, str]] = Counter()
         self._ledger_trouble: str | None = "not reached yet"
-        self._read_at = float("-inf")
-        self._stored: dict[str, Any] = {}
+        self._fresh = Fresh(self._read, reused_s=FRESH_S)
 
     def reload(self, config: Config) -> None:
         """Show another configuration's state; it is good."""
@@ -97,11 +99,13 @@ class Snapshot:
         return found
 
     def _from_ledger(self) -> dict[str, Any]:
-        with self._lock:
-            if self._ledger_trouble is None and time.monotonic() - self._read_at > FRESH_S:
-                self._read_at = time.monotonic()
-                self._stored = self._read()
-            return self._stored
+        """Nothing where it cannot be known now."""
+        if self._ledger_trouble is not None:
+            return {}
+        try:
+            return self._fresh.get()
+        except TimeoutError:
+            return {}
 
     def _read(self) -> dict[str, Any]:
         try:

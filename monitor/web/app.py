@@ -86,7 +86,7 @@ def _unreachable(site: Site | None) -> Handler:
         if site is None or not wants_page(request):
             return refusal(str(error), 503)
         known = await site.known()
-        return site.shell.page(request, "trouble.html", 503, said=str(error), known=known)
+        return site.shell.page(request, "trouble.html", 503, said=str(error), known=known or Status())
 
     return unreachable
 

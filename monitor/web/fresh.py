@@ -1,4 +1,4 @@
-"""A value that is read again when it is asked for, at most a second old, and never waited for long."""
+"""A value that is read again when it is asked for, never old, and never waited for long."""
 
 import threading
 import time
@@ -10,24 +10,34 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 REUSED_S: Final = 0.5
-OLDEST_S: Final = 1.0
+WAITED_S: Final = 1.0
 
 
 class Fresh(Generic[T]):
-    """Shares one `read` at a time among all who ask; what is older than `OLDEST_S` is never given."""
+    """Shares one `read` at a time among all who ask, and for `reused_s` from when it began.
 
-    def __init__(self, read: Callable[[], T], monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._read, self._monotonic = read, monotonic
+    Whoever asks waits for `WAITED_S` at most, and gets nothing that is older, or half a second past `reused_s`.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], T],
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        reused_s: float = REUSED_S,
+    ) -> None:
+        self._read, self._monotonic, self._reused_s = read, monotonic, reused_s
+        self._oldest_s = max(WAITED_S, reused_s + REUSED_S)
         self._lock = threading.Lock()
         self._reading: Future[tuple[float, T]] | None = None
 
     def get(self) -> T:
-        """The value; raises what `read` raised, or TimeoutError where it took longer than `OLDEST_S`."""
+        """The value; raises what `read` raised, or TimeoutError where it took longer than `WAITED_S`."""
         try:
-            began, value = self._newest().result(OLDEST_S)
+            began, value = self._newest().result(WAITED_S)
         except NotInTime:
             raise TimeoutError("not read in time") from None
-        if self._monotonic() - began > OLDEST_S:
+        if self._monotonic() - began > self._oldest_s:
             raise TimeoutError("read too long ago")
         return value
 
@@ -41,7 +51,7 @@ class Fresh(Generic[T]):
     def _spent(self, reading: "Future[tuple[float, T]]") -> bool:
         if not reading.done():
             return False
-        return reading.exception() is not None or self._monotonic() - reading.result()[0] > REUSED_S
+        return reading.exception() is not None or self._monotonic() - reading.result()[0] > self._reused_s
 
     def _fill(self, reading: "Future[tuple[float, T]]") -> None:
         began = self._monotonic()

@@ -1,7 +1,9 @@
 """What `/metrics` and the sign of life are gathered from."""
 
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,21 @@ def test_a_schema_registry_that_was_asked_is_told_of_by_itself(snapshot: Snapsho
         snapshot.status().ready["schema_registry"]
         == "The schema registry at https://b does not answer: refused"
     )
+
+
+def test_a_postgres_that_hangs_makes_nobody_wait(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(ALERTS)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(20) as probes:
+        engine = connect(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d")
+        snapshot = made_of(path, engine)
+        began = time.monotonic()
+        asked = [probes.submit(snapshot.status) for _ in range(20)]
+        snapshot.delivered("desk", "delivered")
+        assert time.monotonic() - began < 0.9
+        assert [probe.result().incidents for probe in asked] == [{}] * 20
+        assert time.monotonic() - began < 3
+        engine.dispose()
 
 
 def reached(engine: Engine, topic_id: str, age_s: int, topic: str = "predictions") -> None:

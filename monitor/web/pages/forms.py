@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -89,7 +88,8 @@ class Action:
             values = {**await sent(request), **request.path_params}
             session = allowed(site, request, values)
             try:
-                done = await run_in_threadpool(self.act, site, Asked(values, session.actor))
+                asked = Asked(values, session.actor)
+                done = await site.act(lambda: self.act(site, asked))
             except UsageError as wrong:
                 return await self._asking(site, request, values, 400, str(wrong))
             except DependencyError:

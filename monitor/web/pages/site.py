@@ -1,6 +1,9 @@
 """What the pages share."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +19,8 @@ from monitor.web.plots.drawing import Drawing
 from monitor.web.session import Sessions
 from monitor.web.status import Status
 
+T = TypeVar("T")
+
 
 class Site:
     """The pages of one server; `sessions` None: nobody may change anything."""
@@ -28,11 +33,16 @@ class Site:
         self.reading = Reading(board.engine)
         self.drawing = Drawing()
         self._known = Fresh(status)
+        self._acting = ThreadPoolExecutor(2, thread_name_prefix="acts")
 
     @property
     def config(self) -> Config:
         """As it holds now: it may be read again while the server runs."""
         return self.board.config
+
+    async def act(self, change: Callable[[], T]) -> T:
+        """What `change` comes to, two at a time: the threads of the probes are left alone."""
+        return await asyncio.get_running_loop().run_in_executor(self._acting, change)
 
     async def known(self) -> Status | None:
         """What this process knows by itself; None where that takes long."""
