@@ -17,6 +17,8 @@ __all__ = ["COMMANDS", "cli", "main"]
 def cli() -> None:
     """Watch the prediction log of an ML or LLM service: drift, silent failure, and a kill switch.
 
+    To begin with a log of yours: tocsin inspect FILE, tocsin init FILE, tocsin replay FILE.
+
     Exit codes: 0 good, 1 the check or test says no, 2 wrong use, 3 a dependency refuses or cannot be reached.
     """
 

@@ -273,6 +273,22 @@ def test_a_hundred_thousand_keys_and_a_thousand_levels_are_bounded(tmp_path: Pat
     assert found["more_fields"] is True
 
 
+def test_labels_alone_are_told_to_be_no_log_to_begin_with(tmp_path: Path) -> None:
+    labels = [
+        {"type": "label", "id": f"r{i}", "model": "m", "correct": True, "ts": START_MS} for i in range(30)
+    ]
+    assert "begin with the log of these" in sentence(study(tmp_path, labels), "no_predictions")
+    assert "tocsin init" not in inspect(tmp_path / "log.jsonl").stdout
+
+
+@pytest.mark.parametrize("ts", [1e24, -1e24, 0, -5, 1e11, 1e14 + 1, 1e17 + 1])
+def test_no_time_is_out_of_reach(tmp_path: Path, ts: float) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(json.dumps(r | {"ts": ts, "latency": "1e999"}) for r in records(30)))
+    assert "30 records" in inspect(log).stdout
+    assert json.loads(inspect(log, "--json").stdout)["records"] == 30
+
+
 def test_a_single_record_is_a_log_too(tmp_path: Path) -> None:
     found = study(tmp_path, records(1))
     assert (found["records"], found["streams"]) == (1, {"chat": 1})

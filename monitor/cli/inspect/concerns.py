@@ -56,6 +56,14 @@ def _no_time(study: Study) -> str:
     return "no field holds"
 
 
+def _labels(study: Study) -> Iterator[str]:
+    if not study.predictions:
+        yield (
+            "there are labels or ratings only: they add to predictions, so begin with the log of these, and give this "
+            "one as a source of its own (several topics, docs/formats.md)"
+        )
+
+
 def _clock(study: Study) -> Iterator[str]:
     known = study.stated_ms[~np.isnan(study.stated_ms)]
     if known.size and known.max() < YEAR_2001_S * 1_000:
@@ -141,6 +149,7 @@ def _calm(study: Study) -> Iterator[str]:
 
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Study], Iterator[str]]], ...]] = (
+    ("no_predictions", _labels),
     ("no_time", _times),
     ("sampling", _sampling),
     ("version_in_name", _names),

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from math import isfinite
 from typing import Any, Final
 
 from monitor.records.formats.language import EVERY, Format
@@ -81,12 +82,13 @@ _KINDS: Final = {str: "text", bool: "boolean", int: "number", float: "number", l
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, str):
-        return float(value) if _NUMBER.fullmatch(value.strip()) else None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return None
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
         return None
+    return number if isfinite(number) else None
 
 
 @dataclass(slots=True)

@@ -33,11 +33,11 @@ def show(study: Study, concerns: list[Concern]) -> None:
     screen.print(_fields(study))
     screen.print(_signals(study))
     unseen = [f"{want.unseen} (no {want.fields})" for want in lacking(study)]
-    if unseen:
+    if unseen and study.predictions:
         screen.print(f"not seen: {'; '.join(unseen)}")
     for concern in concerns:
         screen.print(f"warning: {concern.sentence}", style="yellow")
-    if not study.taken.of_topic:
+    if not study.taken.of_topic and study.predictions:
         screen.print(f"next: tocsin init {study.taken.name}")
 
 
@@ -85,6 +85,8 @@ def _when(study: Study) -> list[str]:
 
 def _streams(study: Study) -> str:
     total = sum(study.models.values()) or 1
+    if not study.models:
+        return "models: none"
     some = [f"{clip(name, 30)} {percent(n / total)}" for name, n in study.models.most_common(_FEW)]
     more = f", and {len(study.models) - _FEW:,} more" if len(study.models) > _FEW else ""
     return f"models: {', '.join(some)}{more}"

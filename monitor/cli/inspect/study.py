@@ -25,6 +25,8 @@ from monitor.records.timing import instants_ms
 QUANTILES: Final = (0.0, 0.01, 0.1, 0.5, 0.9, 0.95, 0.99, 1.0)
 LANGUAGES_OF: Final = 1_000
 MOST_CATEGORIES: Final = 20
+CALENDAR_MS: Final = 1e13
+"""About the year 2286, and as long before 1970: what lies beyond is no time of a record."""
 PARTS: Final = 20
 LEAST_OF_PART: Final = 50
 
@@ -70,7 +72,8 @@ class Study:
     @cached_property
     def stated_ms(self) -> F64:
         """What `ts` says: float64[n], NaN where it says no time."""
-        return instants_ms(self.outcome.column("ts"))
+        stated = instants_ms(self.outcome.column("ts"))
+        return np.where(np.abs(stated) < CALENDAR_MS, stated, np.nan)
 
     @cached_property
     def ts_ms(self) -> F64:
