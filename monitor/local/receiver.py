@@ -15,6 +15,7 @@ from typing import Any, Final
 
 SLACK: Final = "/slack"
 PAGERDUTY: Final = "/v2/enqueue"
+CHANGES: Final = "/v2/change/enqueue"
 KILL: Final = "/kill"
 TOLERANCE_S: Final = 300
 MAX_BODY_BYTES: Final = 1_048_576
@@ -74,8 +75,8 @@ class Receiver:
 def local_receiver(secret: str | None = None, port: int = 0) -> Iterator[Receiver]:
     """Serve on loopback for the length of a `with` block, on a free port unless `port` is given.
 
-    `/slack` answers as an incoming webhook, `/v2/enqueue` as PagerDuty's Events API, every other path with
-    200, or with 401 where `secret` is given and the request is not signed with it.
+    `/slack` answers as an incoming webhook, `/v2/enqueue` and `/v2/change/enqueue` as PagerDuty's Events API, every
+    other path with 200, or with 401 where `secret` is given and the request is not signed with it.
     """
     server = _Server(("127.0.0.1", port), secret)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -153,6 +154,8 @@ def _reply(request: Received) -> tuple[int, str, bytes]:
         return 200, "text/html", b"ok"
     if request.path == PAGERDUTY:
         return _enqueued(request)
+    if request.path == CHANGES:
+        return 202, "application/json", b'{"status": "success", "message": "Change event processed"}'
     if request.signed is False:
         return 401, "text/plain", b"signature does not hold"
     return 200, "text/plain", b"ok"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from monitor.local.receiver import KILL, PAGERDUTY, SLACK, Receiver, local_receiver, signature_holds
+from monitor.local.receiver import CHANGES, KILL, PAGERDUTY, SLACK, Receiver, local_receiver, signature_holds
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -41,6 +41,10 @@ def test_it_answers_as_pagerduty_does(receiver: Receiver):
 
 def test_an_event_without_a_dedup_key_is_refused_as_pagerduty_does(receiver: Receiver):
     assert httpx.post(receiver.url(PAGERDUTY), content=b"[]").status_code == 400
+
+
+def test_a_change_event_is_taken_without_a_signature_as_pagerduty_does(receiver: Receiver):
+    assert httpx.post(receiver.url(CHANGES), content=b"{}").status_code == 202
 
 
 def test_a_signed_kill_is_taken_and_recorded_as_it_came(receiver: Receiver):

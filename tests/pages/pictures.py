@@ -3,6 +3,7 @@
 import json
 import random
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -126,7 +127,7 @@ def _take(url: str, token: str, made: Aftermath, into: Path) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "color_scheme": "dark"}
     shots = (("status", "/", desk), ("incident", f"/incidents/{german[0][0]}", desk), ("phone", "/", phone))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
         for name, path, settings in shots:
             page = browser.new_page(base_url=url, **settings)
             page.goto("/login")
