@@ -58,14 +58,16 @@ class Log:
     batches: list[RawBatch]
     records: int = 0
 
+    def __post_init__(self) -> None:
+        # A partition makes its decoder once.
+        form, settings = self.settings.format, self.settings
+        self.decoder = (
+            RecordDecoder(settings, Counter()) if form is None else MappedDecoder(form, settings, Counter())
+        )
+
     def decoded(self) -> None:
         self.records = 0
-        form = self.settings.format
-        decoder = (
-            RecordDecoder(self.settings, Counter())
-            if form is None
-            else MappedDecoder(form, self.settings, Counter())
-        )
+        decoder = self.decoder
         for raw in self.batches:
             if isinstance(decoder, RecordDecoder):
                 found = decoder.decode_all(raw.values)

@@ -150,7 +150,7 @@ class MappedDecoder:
             return [None] * len(reader.level.values)
         found = reader.column(expression, name)
         made = self._readers[name](found)
-        if made is not found:
+        if made is not found and made.count(None) > found.count(None):
             lost = sum(f is not None and f != "" and m is None for f, m in zip(found, made, strict=True))
             if lost:
                 self._dropped[name] += lost
@@ -177,7 +177,7 @@ def items_of(rows: Rows, value: Any, shape: Any) -> Column | None:
 
 def _objects(level: Level, refused: dict[int, Refused], why: Refused) -> Level:
     """Objects as they are, arrays of objects as their items; messages with anything else are refused."""
-    if list not in set(map(type, level.values)) and all(map(_is_object, level.values)):
+    if all(issubclass(kind, dict | Pruned) for kind in set(map(type, level.values))):
         return level
     alone = [v if type(v) is list else [v] for v in level.values]
     parent = [i for i, items in enumerate(alone) for _ in items]

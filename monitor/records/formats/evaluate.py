@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from monitor.records.formats.language import (
 from monitor.records.formats.levels import Level
 from monitor.records.formats.pruned import Pruned
 from monitor.records.formats.texts import ROLES, from_json, text_of
-from monitor.records.formats.typed import numbers, spelt, texts, times
+from monitor.records.formats.typed import boxed, numbers, texts, times, words
 from monitor.records.record import OBJECTS
 from monitor.records.timing import MS_ABOVE, instants_ms
 
@@ -36,7 +37,7 @@ _LONGEST_NAME: Final = 400
 _CODE: Final = re.compile(r"\d{3}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """What Kafka carried beside the values, by message; keys and headers are empty where nobody asked for them."""
 
@@ -44,6 +45,11 @@ class Envelope:
     timestamps_ms: Sequence[int]
     keys: Sequence[bytes | None]
     headers: Sequence[Sequence[tuple[str, bytes | None]]]
+
+    @cached_property
+    def named(self) -> list[dict[str, bytes | None]]:
+        """The headers of each message by name: the last of a name counts, as Kafka's clients take it."""
+        return list(map(dict, self.headers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Reader:
             # An item that is no value has its values inside.
             found = [None if isinstance(v, list | dict | Pruned) else v for v in found]
         if field in ROLES and not set(map(type, found)) <= {str, type(None)}:
-            found = [text_of(v, field) for v in found]
+            found = [v if v is None or type(v) is str else text_of(v, field) for v in found]
         if isinstance(expression, Field) and expression.missing:
             found = [None if v in expression.missing else v for v in texts(found)]
         return found
@@ -80,9 +86,11 @@ class Reader:
         """Where all tests are met: bool[n]."""
         met = [True] * len(self.level.values)
         for test in tests:
-            found = map(spelt, self._place(test.place))
-            here = (test.absent if v is None else v in test.texts or EVERY in test.texts for v in found)
-            met = [m and h for m, h in zip(met, here, strict=True)]
+            found = words(self._place(test.place))
+            here = {
+                v: test.absent if v is None else not test.texts.isdisjoint((v, EVERY)) for v in set(found)
+            }
+            met = [m and here[v] for m, v in zip(met, found, strict=True)]
         return met
 
     def _filtered(self, expression: Expression, field: str) -> Column:
@@ -119,7 +127,8 @@ class Reader:
             case Origin.CONST:
                 return [place.path[0]] * n
             case Origin.HEADER:
-                by_message = [_header(h, place.path[0]) for h in self.envelope.headers]
+                name = place.path[0]
+                by_message = [_decoded(headers.get(name)) for headers in self.envelope.named]
             case Origin.KAFKA:
                 by_message = self._of_kafka(place.path[0])
         return [by_message[m] for m in self.level.message] if by_message else [None] * n
@@ -138,7 +147,7 @@ class Reader:
             found = Level(list(map(from_json, found)), range(len(found))).at(path)
         if expression.factor is not None:
             in_ms = _in_ms(self._added(numbers(found), expression.plus), expression.factor)
-            found = _column(_as_time(in_ms) if field == "ts" else in_ms)
+            found = boxed(_as_time(in_ms) if field == "ts" else in_ms)
         return found
 
     def _added(self, values: F64, plus: Place | None) -> F64:
@@ -150,8 +159,8 @@ class Reader:
             same = self._place(expression.other_than)
             end = [None if e == s else e for e, s in zip(end, same, strict=True)]
         if expression.factor is None:
-            return _column(_instants(end) - _instants(start))
-        return _column(_in_ms(numbers(end) - numbers(start), expression.factor))
+            return boxed(_instants(end) - _instants(start))
+        return boxed(_in_ms(numbers(end) - numbers(start), expression.factor))
 
     def _members(self, expression: Members) -> Column:
         names = list(expression.values)
@@ -184,11 +193,6 @@ def _spread(expression: Expression) -> bool:
     return isinstance(expression, Place) and EVERY in expression.path
 
 
-def _header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str | None:
-    """The last header of a name, as Kafka's clients take it; names differ by more than case."""
-    return next((_decoded(value) for key, value in reversed(headers) if key == name), None)
-
-
 def _decoded(raw: bytes | None) -> str | None:
     return None if raw is None else raw.decode(errors="replace")
 
@@ -205,17 +209,13 @@ def _as_time(ms: F64) -> F64:
     return ms
 
 
-def _column(values: F64) -> Column:
-    return [v if v == v else None for v in values.tolist()]
-
-
 def _instants(column: Column) -> F64:
     """Times in ms, as `ts` is read: float64[n]."""
     return instants_ms(times(column))
 
 
 def _outcome(expression: Outcome, column: Column) -> Column:
-    found = list(map(spelt, column))
+    found = words(column)
     known = {text: expression.absent if text is None else _word(expression, text) for text in set(found)}
     return [known[text] for text in found]
 

@@ -1,7 +1,9 @@
 """Texts out of messages of a chat, and values out of lists of attributes (OpenTelemetry's AnyValue)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -12,11 +14,12 @@ ROLES: Final = {"input": frozenset({"user", "human"}), "output": frozenset({"ass
 """Whose message is the text of a field; the last of these counts, or of an answer without roles all."""
 
 _DEPTH: Final = 8
-_ROLE: Final = ("role", "message.role")
 _CONTENT: Final = (
     *("content", "message.content", "message.contents.0.message_content.text", "parts"),
     *("text", "message", "choices", "generated_text"),
 )
+_FEW_KEYS: Final = 64
+_INTEGER: Final = re.compile(r"-?\d{1,19}")
 _FLATTENED: Final = re.compile(r"(.+?)\.(\d{1,4})(?:\.(.+))?", re.DOTALL)
 
 
@@ -30,15 +33,20 @@ def text_of(value: Any, field: str) -> str | None:
         return value
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         value = value["messages"]
-    if isinstance(value, list) and any(isinstance(item, dict) and _role(item) for item in value):
-        said = [item for item in value if isinstance(item, dict) and _role(item) in ROLES[field]]
-        value = said[-1:] if field == "input" else said
+    if isinstance(value, list):
+        roles = [_role(item) if isinstance(item, dict) else "" for item in value]
+        if any(roles):
+            wanted = ROLES[field]
+            said = [item for item, role in zip(value, roles, strict=True) if role in wanted]
+            value = said[-1:] if field == "input" else said
     texts = list(_texts(value, _DEPTH))
     return "\n".join(texts) if texts else None
 
 
 def _role(message: dict[str, Any]) -> str:
-    found = next((message[key] for key in _ROLE if key in message), "")
+    found = message.get("role")
+    if found is None:
+        found = message.get("message.role", "") if "role" not in message else ""
     return found.lower() if isinstance(found, str) else ""
 
 
@@ -59,27 +67,44 @@ def attributes(items: list[Any]) -> dict[str, Any]:
 
     Values of AnyValue are flattened (opentelemetry-proto, common.proto).
     """
+    kinds = set(map(type, items))
+    alike = kinds.pop() if len(kinds) == 1 else None
+    if alike is not None and issubclass(alike, Named):
+        parts = list(map(_parts_of_named, items))
+    else:
+        items = [item for item in items if isinstance(item, Named) or type(item) is dict]
+        parts = [_parts(item) for item in items]
     found: dict[str, Any] = {}
-    for item in items:
-        if isinstance(item, Named):
-            key, value, name = item.key, item.value, item.name
-        elif type(item) is dict:
-            key, value, name = item.get("key"), item.get("value"), item.get("name")
-        else:
-            continue
+    # From the last to the first, so that the first of a name counts.
+    for item, (key, value, name) in zip(reversed(items), reversed(parts), strict=True):
         if type(key) is str:
-            found.setdefault(key, _held(value) if type(value) is AnyValue else any_value(value))
+            if type(value) is not AnyValue:
+                found[key] = any_value(value)
+            elif type(text := value.stringValue) is str:
+                found[key] = text
+            else:
+                found[key] = _held(value)
         elif type(name) is str:
-            found.setdefault(name, item)
+            found[name] = item
     return found
 
 
+_parts_of_named: Final = attrgetter("key", "value", "name")
+
+
+def _parts(item: Named | dict[str, Any]) -> tuple[Any, Any, Any]:
+    if isinstance(item, Named):
+        return item.key, item.value, item.name
+    return item.get("key"), item.get("value"), item.get("name")
+
+
 def _held(value: AnyValue) -> Any:
-    """The value that an AnyValue holds."""
-    if type(value.stringValue) is str:
-        return value.stringValue
-    if value.intValue is not None:
-        return any_value({"intValue": value.intValue})
+    """The value that an AnyValue holds, other than a text."""
+    number = value.intValue
+    if number is not None:
+        return int(number) if type(number) is str and _INTEGER.fullmatch(number) else number
+    if value.doubleValue is not None:
+        return value.doubleValue
     members = zip(value.__struct_fields__, msgspec.structs.astuple(value), strict=True)
     return next((any_value({kind: held}) for kind, held in members if held is not None), None)
 
@@ -96,7 +121,7 @@ def any_value(value: Any, depth: int = _DEPTH) -> Any:
     if kind in ("stringValue", "boolValue", "doubleValue"):
         return held
     if kind == "intValue":
-        return int(held) if isinstance(held, str) and re.fullmatch(r"-?\d{1,19}", held) else held
+        return int(held) if isinstance(held, str) and _INTEGER.fullmatch(held) else held
     inner = held.get("values") if isinstance(held, dict) else None
     if kind == "arrayValue" and isinstance(inner, list | None):
         return [any_value(item, depth - 1) for item in inner or ()]
@@ -111,13 +136,24 @@ def any_value(value: Any, depth: int = _DEPTH) -> Any:
 
 def unflattened(members: dict[str, Any], name: str) -> list[dict[str, Any]] | None:
     """The list that was flattened into the keys `name.0.part`, `name.1.part` and so on; None if there is none."""
+    steps = _cached(tuple(members), name) if len(members) <= _FEW_KEYS else _steps(members, name)
+    if not steps:
+        return None
     found: dict[int, dict[str, Any]] = {}
+    for key, place, part in steps:
+        found.setdefault(place, {})[part] = members[key]
+    return [found[place] for place in sorted(found)]
+
+
+def _steps(keys: Iterable[str], name: str) -> tuple[tuple[str, int, str], ...]:
+    """The keys that say a part of the list `name`, with the place in it and the part."""
     start = f"{name}."
-    for key, value in members.items():
-        match = _FLATTENED.fullmatch(key, len(name) - 1) if key.startswith(start) else None
-        if match is not None:
-            found.setdefault(int(match[2]), {})[match[3] or "content"] = value
-    return [found[i] for i in sorted(found)] or None
+    matches = [(key, _FLATTENED.fullmatch(key, len(name) - 1)) for key in keys if key.startswith(start)]
+    return tuple((key, int(match[2]), match[3] or "content") for key, match in matches if match is not None)
+
+
+_cached: Final = lru_cache(maxsize=1_024)(_steps)
+"""What writes a log has the same keys over and over."""
 
 
 def from_json(text: Any) -> Any:

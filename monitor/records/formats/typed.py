@@ -21,7 +21,10 @@ _PLAIN: Final = {str, _NONE}
 
 def numbers(column: Column) -> F64:
     """Numbers, also of decimal text: float64[n], NaN where there is none."""
-    if not set(map(type, column)) <= {int, float, _NONE}:
+    kinds = set(map(type, column))
+    if kinds == {str} and all(map(str.isdecimal, column)) and all(map(str.isascii, column)):
+        column = list(map(float, column))
+    elif not kinds <= {int, float, _NONE}:
         column = [v if type(v) in (int, float) else _parsed(v) for v in column]
     try:
         return np.array(column, np.float64)
@@ -34,10 +37,26 @@ def _parsed(value: Any) -> float | None:
 
 
 def floats(column: Column) -> Column:
-    """Numbers as floats, None where there is none."""
-    if set(map(type, column)) <= {float, _NONE}:
+    """Finite numbers as floats, None where there is none."""
+    return column if set(map(type, column)) <= {float, _NONE} else boxed(numbers(column))
+
+
+def _finite(column: Column) -> Column:
+    """As `floats`, but whole numbers may stay whole."""
+    kinds = set(map(type, column))
+    if kinds <= {float, _NONE}:
         return column
-    return [v if isfinite(v) else None for v in numbers(column).tolist()]
+    found = numbers(column)
+    known = int(np.count_nonzero(np.isfinite(found)))
+    whole = kinds <= {int, float, _NONE} and known == len(column) - column.count(None)
+    return column if whole else boxed(found)
+
+
+def boxed(values: F64) -> Column:
+    """Numbers float64[n] as a column, None where they are not finite."""
+    good, made = np.isfinite(values), values.astype(np.object_)
+    made[~good] = None
+    return list(made.tolist())
 
 
 def spelt(value: Any) -> str | None:
@@ -60,6 +79,13 @@ def texts(column: Column) -> Column:
     if set(map(type, column)) <= _PLAIN:
         return column
     return [None if type(v) is bool else spelt(v) if v != "" else v for v in column]
+
+
+def words(column: Column) -> Column:
+    """Each value as `spelt` says it."""
+    if set(map(type, column)) <= _PLAIN:
+        return column if "" not in column else [v or None for v in column]
+    return list(map(spelt, column))
 
 
 def _scalars(column: Column) -> Column:
@@ -85,8 +111,11 @@ def _flags(column: Column) -> Column:
 def times(column: Column) -> Column:
     """Texts as they are, and numbers as floats, also of decimal text."""
     kinds = set(map(type, column))
-    if kinds <= {str, float, _NONE} and (str not in kinds or not any(map(_is_number, column))):
-        return column
+    if kinds <= {str, float, _NONE}:
+        # Most texts are dates, which have what no number has.
+        unlike = [v for v in column if type(v) is str and ":" not in v]
+        if not any(map(_is_number, unlike)):
+            return column
     return [
         v if type(v) is str and not _is_number(v) else n for v, n in zip(column, floats(column), strict=True)
     ]
@@ -124,7 +153,7 @@ _BY_NAME: Final[Mapping[str, Callable[[Column], Column]]] = {
 
 def readers(kind: type[Record]) -> dict[str, Callable[[Column], Column]]:
     """How each field of a record's type is made from a column of anything."""
-    by_type = ((Text, texts), (Number, floats), (Flag, _flags), (Scalar, _scalars), (Any, list))
+    by_type = ((Text, texts), (Number, _finite), (Flag, _flags), (Scalar, _scalars), (Any, list))
     found: dict[str, Callable[[Column], Column]] = {}
     for field in msgspec.structs.fields(kind):
         named = _BY_NAME.get(field.encode_name)
