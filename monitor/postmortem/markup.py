@@ -36,7 +36,7 @@ def table(answer: Answer, label: str) -> Element:
     """The rows of an answer, in what scrolls under the name `label`; a sentence where there are none."""
     if not answer.rows:
         return el("p", "Nothing.", class_="none")
-    head = el("tr", *(el("th", column.replace("_", " "), scope="col") for column in answer.columns))
+    head = el("tr", *_heads(answer))
     body = [el("tr", *_cells(row)) for row in answer.rows]
     rows = el("table", el("thead", head), el("tbody", *body))
     return el("div", rows, class_="wide", tabindex="0", role="region", aria_label=label)
@@ -47,10 +47,21 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Element:
     return el("dl", *(part for name, value in pairs for part in (el("dt", name), el("dd", value))))
 
 
+def _heads(answer: Answer) -> Iterable[Element]:
+    for at, column in enumerate(answer.columns):
+        numbers = any(_is_number(row[at]) for row in answer.rows)
+        attributes = {"class_": "number"} if numbers else {}
+        yield el("th", column.replace("_", " "), scope="col", **attributes)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _cells(row: Iterable[Any]) -> Iterable[Element]:
     for value in row:
         text = shown(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_number(value):
             yield el("td", text, class_="number")
         else:
             yield el("td", text, class_="long" if len(text) > LONG else "short")

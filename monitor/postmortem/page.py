@@ -1,13 +1,13 @@
 """What the queries came to as one page that holds all it needs: no script, and nothing fetched when it is opened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 
 from monitor.postmortem import chart
 from monitor.postmortem.markup import el, facts, shown, table, written
-from monitor.postmortem.queries import QUERIES, Answer
+from monitor.postmortem.queries import QUERIES, Answer, Query
 from monitor.postmortem.words import story
 
 Answers = Mapping[str, Answer]
@@ -32,7 +32,7 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 th { text-align: left; color: var(--soft); font-weight: 600; white-space: nowrap }
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td { white-space: nowrap } td.long { white-space: normal; overflow-wrap: anywhere; min-width: 22rem }
-.number { text-align: right }
+th.number, .number { text-align: right }
 details { margin: .75rem 0 } summary { cursor: pointer; color: var(--soft) }
 pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8rem; line-height: 1.4 }
 @media print {
@@ -44,6 +44,8 @@ pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8r
 """
 # One row of many columns reads better as a list.
 _LISTED: Final = ("fired", "delays")
+FOLDED: Final = frozenset({"signal"})
+AT_NIGHT: Final = ("slices", "told", "kill", "timeline")
 CHARTED: Final = ("fired", "signal", "slices", "kill")
 """What the chart alone is made of."""
 CAPTION: Final = "The signal by minute of event time; dashed across: its reference and its limit."
@@ -76,8 +78,9 @@ def page(incident_id: str, answers: Answers) -> str:
 
 
 def sections(answers: Answers) -> str:
-    """Every question with its answer and its query, as HTML for a page that holds more."""
-    return "".join(written(section) for section in _sections(answers))
+    """Every question with its answer and its query, as HTML for a page: what is asked at night first."""
+    order = sorted(QUERIES, key=lambda query: query.name not in AT_NIGHT)
+    return "".join(written(section) for section in _sections(answers, order, FOLDED | {"samples"}))
 
 
 def drawable(answers: Answers) -> bool:
@@ -107,14 +110,14 @@ def described(answers: Answers, width: int = chart.WIDTH) -> dict[str, Any]:
     return chart.described(answers["signal"], title, share, marks, width)
 
 
-def _sections(answers: Answers) -> list[Element]:
+def _sections(answers: Answers, order: Sequence[Query] = QUERIES, folded: Set[str] = FOLDED) -> list[Element]:
     made = []
-    for query in QUERIES:
+    for query in order:
         found = answers[query.name]
         listed = query.name in _LISTED and found.rows
         body = _list(found) if listed else table(found, query.question)
-        if query.name == "signal":
-            body = el("details", el("summary", f"{len(found.rows)} minutes"), body)
+        if query.name in folded and found.rows:
+            body = el("details", el("summary", f"{len(found.rows)} rows"), body)
         sql = el("details", el("summary", "The query"), el("pre", query.sql, tabindex="0"))
         made.append(el("section", el("h2", query.question), body, sql))
     return made
