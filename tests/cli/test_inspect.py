@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,30 @@ def test_what_is_no_log_is_one_sentence_that_says_what_to_do(tmp_path: Path, tex
         inspect(log)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model,ts,status\nchat,1763000000,ok\nchat,1763000001,error\n",
+        "model;ts;status\nchat;1763000000;ok\nchat;1763000001;error\n",
+        "model\tts\tstatus\nchat\t1763000000\tok\nchat\t1763000001\terror\n",
+        '[{"model": "chat", "ts": 1763000000},\n {"model": "chat", "ts": 1763000001}]',
+    ],
+    ids=["CSV", "semicolons", "tabs", "an array"],
+)
+def test_the_command_that_it_names_makes_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table").write_text(text)
+    with pytest.raises(UsageError) as refused:
+        inspect("table")
+    command = str(refused.value).partition(": ")[2]
+    subprocess.run(["sh", "-c", command], check=True)
+    found = json.loads(inspect("lines.jsonl", "--json").stdout)
+    assert (found["records"], found["streams"]) == (2, {"chat": 2})
+    assert found["times"]["span_ms"] == 1_000
 
 
 def test_a_hundred_thousand_keys_and_a_thousand_levels_are_bounded(tmp_path: Path) -> None:

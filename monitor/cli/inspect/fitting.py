@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from monitor.cli.enveloped import unpacked
 from monitor.cli.inspect.guessing import ALL, guess
 from monitor.cli.inspect.places import Places, items_of
@@ -12,6 +14,7 @@ from monitor.cli.inspect.taking import Taken
 from monitor.config.presets import PRESETS
 from monitor.records.formats.language import Format
 from monitor.records.lenient import Refused, parse_any, unframed
+from monitor.records.timing import instants_ms
 
 TRIED_ON: Final = 500
 WALKED: Final = 5_000
@@ -89,8 +92,11 @@ def fit(some: Taken, reading: Reading) -> Fit:
 
 
 def _is_found(outcome: Outcome, name: str) -> bool:
-    """Whether a field is there, and not mostly dropped for its type."""
+    """Whether a field is there, and not mostly dropped for its type; of `ts`, whether it mostly says a time."""
     given = outcome.given(name)
+    if name == "ts":
+        told = int(np.count_nonzero(~np.isnan(instants_ms(outcome.column(name)))))
+        return told > given / 2
     return 0 < given > outcome.dropped[name]
 
 
