@@ -13,6 +13,6 @@ def stream_page(name: str) -> str:
     return f"/streams/{quote(name, safe='')}"
 
 
-def plot(name: str, signal: str, size: str) -> str:
+def plot_of(name: str, signal: str, size: str) -> str:
     """A signal of a stream over time, as a picture."""
     return f"/charts/{quote(name, safe='')}/{quote(signal, safe='')}.svg?size={size}"

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from monitor.ledger.moments import moment
 from monitor.ledger.wording import duration
 from monitor.postmortem.markup import shown
+from monitor.web.pages.address import incident_page, plot_of, stream_page
 from monitor.web.session import NOTICE, Session, Sessions
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -108,6 +109,7 @@ def _templates() -> Environment:
         "part": lambda text: quote(text, safe=""),
     }
     made.globals |= {"static": _address}
+    made.globals |= {"incident_page": incident_page, "stream_page": stream_page, "plot_of": plot_of}
     return made
 
 
