@@ -108,6 +108,7 @@ SECRET_PLACES = [
     "store: {0}",
     "source: {{bootstrap_servers: 'k:9092', topic: t, sasl_plain_password: {0}}}",
     "source: {{bootstrap_servers: 'k:9092', topic: t, ssl_password: {0}, ssl_pasword: {0}}}",
+    "source: [{{bootstrap_servers: k, topic: t, schema_registry: {{url: 'https://r', username: u, password: {0}}}}}]",
     "receivers: {{default: {{slack: {{url: {0}}}}}}}",
     "receivers: {{default: {{slack: {0}}}}}",
     "receivers: {{default: {{slack: {{{0}}}}}}}",

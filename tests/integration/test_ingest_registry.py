@@ -43,6 +43,8 @@ def test_nothing_is_skipped_while_the_registry_is_away_and_all_is_counted_once_i
         assert f"The schema registry at {registry.url} answers /schemas/ids/" in dependency.why
         assert bench.skipped() == []
         assert bench.rows("SELECT counted FROM tocsin.progress ORDER BY partition") == [(0,), (10,)]
+        waits = "SELECT partition, caught_up FROM tocsin_ledger.topic_partition ORDER BY 1"
+        until(lambda: bench.rows(waits) == [(0, False), (1, True)])
         registry.trouble = None
         until(lambda: bench.accounted() == 83)
         assert ingest.status().ready

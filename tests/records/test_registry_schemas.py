@@ -108,16 +108,61 @@ def test_only_a_zero_byte_and_four_more_are_a_frame() -> None:
     ]
 
 
-def test_every_union_member_and_nesting_of_avro_is_what_fastavro_reads(tmp_path: Path) -> None:
+NESTED = {"type": "record", "name": "Leaf", "fields": [
+    {"name": "v", "type": ["null", "long", "string", {"type": "array", "items": "double"}]},
+    {"name": "by", "type": {"type": "map", "values": {"type": "fixed", "name": "Two", "size": 2}}},
+]}  # fmt: skip
+
+
+def test_every_union_member_is_what_fastavro_writes(tmp_path: Path) -> None:
     tree = {"type": "record", "name": "T", "fields": [
-        {"name": "v", "type": ["null", "long", "string", {"type": "array", "items": "T"}]},
+        {"name": "leaves", "type": {"type": "array", "items": NESTED}}, {"name": "one", "type": "Leaf"},
     ]}  # fmt: skip
-    value = {"v": [{"v": 1}, {"v": "two"}, {"v": None}, {"v": [{"v": 2**62}]}]}
-    out = (tmp_path / "v").open("wb+")
-    with out:
-        fastavro.schemaless_writer(out, fastavro.parse_schema(tree), value)
+    by = {"k": b"ab"}
+    leaves = [{"v": v, "by": by} for v in (None, 2**62, "two", [0.5, 1.5])]
+    with (tmp_path / "v").open("wb+") as out:
+        fastavro.schemaless_writer(out, fastavro.parse_schema(tree), {"leaves": leaves, "one": leaves[0]})
         out.seek(0)
         payload = out.read()
     reader = reader_of(Schema("AVRO", json.dumps(tree)))
     assert not isinstance(reader, Refused)
-    assert json.loads(reader(payload)) == value
+    told = [leaf | {"by": {"k": base64.b64encode(b"ab").decode()}} for leaf in leaves]
+    assert json.loads(reader(payload)) == {"leaves": told, "one": told[0]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (["null", "T"], "T holds itself"),
+        ({"type": "array", "items": "T"}, "T holds itself"),
+        ({"type": "array", "items": "null"}, "an array of items without bytes"),
+        (
+            {"type": "array", "items": {"type": "record", "name": "E", "fields": []}},
+            "an array of items without bytes",
+        ),
+        (
+            {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}},
+            "an array of items without bytes",
+        ),
+    ],
+)
+def test_hazard_a_schema_by_which_a_few_bytes_end_the_process_is_not_used(kind: Any, why: str) -> None:
+    """fastavro reads in C: a deep value overflows the stack, and a count without items fills the memory."""
+    refused = reader_of(
+        Schema("AVRO", json.dumps({"type": "record", "name": "T", "fields": [{"name": "v", "type": kind}]}))
+    )
+    assert isinstance(refused, Refused)
+    assert why in refused.detail
+
+
+def test_hazard_protobuf_that_is_nested_a_thousand_times_is_not_of_its_schema() -> None:
+    deep = b""
+    for _ in range(1_000):
+        # Field 15, `retried`, which is an answer again.
+        size, count = len(deep), b""
+        while size > 127:
+            count, size = count + bytes([size & 127 | 128]), size >> 7
+        deep = b"\x7a" + count + bytes([size]) + deep
+    found = read(message("protobuf-nested")[:8] + deep)
+    assert isinstance(found, Refused)
+    assert found.reason == "not_of_its_schema"
