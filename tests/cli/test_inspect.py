@@ -12,6 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import cli
+from monitor.cli.inspect.concerns import concerns
+from monitor.cli.inspect.study import study as look_at
+from monitor.cli.inspect.taking import Taken
 from monitor.config.presets import PRESETS
 from monitor.errors import UsageError
 
@@ -164,6 +167,25 @@ def test_times_behind_by_their_latency_are_those_of_the_start(tmp_path: Path) ->
         records(2_000, ts=lambda i: int(START_MS + 1_000 * i - took[i]), latency_ms=lambda i: took[i]),
     )
     assert "looks like the time a request began" in sentence(found, "order")
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_kafkas_clock_tells_whether_a_topic_has_the_times_of_the_start(starts: bool) -> None:
+    rng = random.Random(1)
+    took = [rng.lognormvariate(7, 0.6) for _ in range(300)]
+    ended = [START_MS + 2_000 * i for i in range(300)]
+    made = [
+        {"model": "chat", "ts": end - (t if starts else 0), "latency_ms": t}
+        for end, t in zip(ended, took, strict=True)
+    ]
+    # The producer sends after up to two seconds.
+    arrived = [end + rng.randrange(2_000) for end in ended]
+    order = sorted(range(300), key=lambda i: arrived[i])
+    taken = Taken(
+        "t", [json.dumps(made[i]).encode() for i in order], timestamps_ms=[arrived[i] for i in order]
+    )
+    said = [c.sentence for c in concerns(look_at(taken)) if c.kind == "order"]
+    assert any("looks like the time a request began" in sentence for sentence in said) == starts
 
 
 def test_many_streams_are_told(tmp_path: Path) -> None:

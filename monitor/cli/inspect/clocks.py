@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from monitor.cli.inspect.study import Study
-from monitor.records.delta import F64
+from monitor.records.delta import I64
 from monitor.records.timing import lateness
 
 LATENESS_MS: Final = (3_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000)
@@ -41,20 +41,39 @@ def order(study: Study) -> Order:
     for allowed, share in zip(LATENESS_MS[1:], shares, strict=True):
         if enough is None and share <= LATE:
             enough = allowed
-    behind = (np.maximum.accumulate(event) - event).astype(np.float64)
-    return Order(first, enough, _starts(study, behind, known))
+    starts = _starts_of_topic(study) if study.taken.of_topic else _starts(study, event, known)
+    return Order(first, enough, starts)
 
 
-def _starts(study: Study, behind: F64, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> bool:
-    """Whether records that lie behind do so by their latency."""
+def _starts(study: Study, event: I64, rows: I64) -> bool:
+    """Whether records that lie behind others do so by their latency."""
     took = study.columns.number("latency_ms")
     if took is None:
         return False
-    took = took[rows]
-    far = (behind > _BEHIND_MS) & ~np.isnan(took)
+    behind = (np.maximum.accumulate(event) - event).astype(np.float64)
+    far = (behind > _BEHIND_MS) & ~np.isnan(took[rows])
     if np.count_nonzero(far) < _LEAST:
         return False
-    return bool(np.mean(took[far] >= 0.5 * behind[far]) > _ALIKE)
+    return bool(np.mean(took[rows][far] >= 0.5 * behind[far]) > _ALIKE)
+
+
+def _starts_of_topic(study: Study) -> bool:
+    """Whether Kafka got records later than they state, by their latency."""
+    took = study.columns.number("latency_ms")
+    if took is None:
+        return False
+    kafka = np.array(study.taken.timestamps_ms, np.float64)[study.outcome.rows]
+    behind = kafka - study.stated_ms
+    known = ~np.isnan(behind) & ~np.isnan(took)
+    took, behind = took[known], behind[known]
+    if (
+        took.size < _LEAST
+        or np.median(behind) < 0.5 * np.median(took)
+        or took.std() == 0
+        or behind.std() == 0
+    ):
+        return False
+    return bool(np.corrcoef(took, behind)[0, 1] > _ALIKE)
 
 
 def longest_gap_ms(study: Study) -> float:
