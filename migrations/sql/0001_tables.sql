@@ -340,6 +340,7 @@ CREATE TABLE tocsin_ledger.sample (
 ) PARTITION BY RANGE (kept_at);
 CREATE INDEX ix_sample_stream_id_at ON tocsin_ledger.sample (stream_id, at);
 CREATE INDEX ix_sample_sample_id ON tocsin_ledger.sample (sample_id);
+CREATE INDEX ix_sample_kept_at ON tocsin_ledger.sample (kept_at);
 CREATE INDEX ix_sample_incident_id ON tocsin_ledger.sample (incident_id) WHERE incident_id IS NOT NULL;
 
 CREATE TABLE tocsin_ledger.mark (

@@ -235,6 +235,7 @@ sample = Table(
     Column("signals", JSONB, nullable=False, server_default="{}"),
     Index(None, "stream_id", "at"),
     Index(None, "sample_id"),
+    Index(None, "kept_at"),
     Index("ix_sample_incident_id", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     postgresql_partition_by="RANGE (kept_at)",
 )

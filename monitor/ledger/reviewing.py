@@ -61,17 +61,18 @@ def mark_samples(engine: Engine, ids: Sequence[str], said: Mark, at_ms: int | No
     """Mark samples in one transaction, at `at_ms` (the database's clock, unless told)."""
     try:
         with engine.begin() as conn:
-            return _mark(conn, ids, said, at_ms)
+            return mark_in(conn, ids, said, at_ms)
     except DBAPIError as error:
         if not missing_partition(error):
             raise
     # No daemon has run for hours that would have made them.
     ensure_partitions(engine)
     with engine.begin() as conn:
-        return _mark(conn, ids, said, at_ms)
+        return mark_in(conn, ids, said, at_ms)
 
 
-def _mark(conn: Connection, ids: Sequence[str], said: Mark, at_ms: int | None) -> Outcome:
+def mark_in(conn: Connection, ids: Sequence[str], said: Mark, at_ms: int | None = None) -> Outcome:
+    """As `mark_samples`, in a transaction of the caller's."""
     # Whoever marks next waits here, so that the first mark is the first, and commit order is that of `seq`.
     conn.execute(select(review.c.seq).with_for_update()).one()
     wanted = list(dict.fromkeys(ids))

@@ -1,5 +1,6 @@
 """The pages during an incident, in a real Chromium: what is seen and done at 3 am, by mouse, by keyboard, by phone."""
 
+import json
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, urlsplit
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
 from monitor.killswitch.states import state
+from monitor.ledger.attaching import look_after
 from monitor.web.board import Switchboard
 from monitor.web.server import WebServer
 from monitor.web.status import Status
@@ -212,7 +214,15 @@ def test_no_page_has_a_serious_violation_or_scrolls_sideways_on_a_phone(
     incident = f"/incidents/{burning.incident}"
     page = look(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     forms = (f"{incident}/accept", "/switches/trip?switch=chat", "/silences/add", "/login")
-    for path in ("/", "/streams", "/streams/chat", f"/streams/{quote(HOSTILE, safe='')}", incident, *forms):
+    for path in (
+        "/",
+        "/review",
+        "/streams",
+        "/streams/chat",
+        f"/streams/{quote(HOSTILE, safe='')}",
+        incident,
+        *forms,
+    ):
         page.goto(path)
         assert violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
@@ -266,6 +276,54 @@ def test_a_page_that_is_left_open_becomes_fresh_by_itself_and_can_be_paused(
     expect(page.get_by_role("region", name="Firing")).to_contain_text("taken by bob")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Refreshing is paused.")).to_be_visible()
+
+
+def test_samples_are_reviewed_by_the_keyboard_the_unmarked_first(look: Look, burning: Aftermath) -> None:
+    look_after(burning.engine)
+    page = look(f"/incidents/{burning.incident}")
+    page.get_by_role("link", name="Review its samples").click()
+    title = page.get_by_role("heading", level=2, name="Sample")
+    first = title.inner_text()
+    lead(page, "ArrowRight")
+    expect(title).not_to_have_text(first)
+    lead(page, "ArrowLeft")
+    expect(title).to_have_text(first)
+    expect(page.get_by_role("region", name="Record")).to_contain_text('"status": "error"')
+    tab_to(page, "Note")
+    page.keyboard.type(HOSTILE)
+    page.keyboard.press("ArrowLeft")
+    expect(title).to_have_text(first)
+    tab_to(page, "Bad")
+    page.keyboard.press("Enter")
+    name = first.removeprefix("Sample ")
+    expect(page.get_by_role("status").first).to_have_text(f"{name} is marked bad.")
+    expect(title).not_to_have_text(first)
+    page.goto(f"/review?sample={name}")
+    expect(page.get_by_role("definition").filter(has_text="by web: ann")).to_contain_text(HOSTILE)
+    marks = "SELECT sample_id, mark, note, marked_by, counted FROM tocsin.marks"
+    assert burning.read(marks) == [(name, "bad", HOSTILE, "web: ann", True)]
+
+
+def lead(page: Page, key: str) -> None:
+    """Press a key for which a page's script waits."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
+
+
+def test_samples_are_filtered_and_exported(look: Look, burning: Aftermath) -> None:
+    page = look("/review")
+    page.get_by_label("Kept as").select_option("first")
+    page.get_by_label("Marks").select_option("unmarked only")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("definition").filter(has_text="first")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="as JSON lines").click()
+    lines = download.value.path().read_text().splitlines()
+    kept = burning.read("SELECT count(*) FROM tocsin.samples WHERE why = 'first' AND mark IS NULL")
+    assert (len(lines), {json.loads(line)["why"] for line in lines}) == (kept[0][0], {"first"})
+    page.get_by_label("Stream").fill("nothing of that name")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("main")).to_contain_text("There is nothing to review with these filters.")
 
 
 def test_accepting_says_what_it_does_before_it_does_it(look: Look, burning: Aftermath) -> None:

@@ -95,7 +95,7 @@ def stamp_of(client: httpx.Client, path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/streams", "/streams/chat", "/incidents/x", "/silences/add", "/nothing"]
+    "path", ["/", "/streams", "/streams/chat", "/incidents/x", "/review", "/silences/add", "/nothing"]
 )
 def test_a_browser_without_a_session_is_sent_to_sign_in(server: WebServer, browse: Browse, path: str) -> None:
     sent = browse(server).get(path)

@@ -16,6 +16,7 @@ from monitor.web.pages.charts import chart_routes
 from monitor.web.pages.incidents import incident_routes
 from monitor.web.pages.looked import Looked, looked_at
 from monitor.web.pages.overview import Overview, overview, switches
+from monitor.web.pages.review import MARK, review_routes
 from monitor.web.pages.shell import STATIC, static
 from monitor.web.pages.signin import signing_in
 from monitor.web.pages.site import Site
@@ -28,15 +29,17 @@ MOST_LISTED: Final = 1_000
 
 
 def page_routes(site: Site) -> list[Route]:
-    """Status, streams, incidents, their charts, the forms, and signing in; /openapi.json is for programs alone."""
+    """Status, streams, incidents, their charts, samples, forms, and signing in; /openapi.json is for programs alone."""
     pages = [
         Route("/", _status(site), methods=["GET"]),
         Route("/streams", _streams(site), methods=["GET"]),
         Route("/streams/{stream:path}", _stream(site), methods=["GET"]),
         Route("/static/{name}", _static, methods=["GET"]),
     ]
-    actions = [action.route(site) for action in ACTIONS]
-    found = pages + actions + incident_routes(site) + chart_routes(site) + signing_in(site)
+    actions = [action.route(site) for action in (*ACTIONS, MARK)]
+    found = (
+        pages + actions + incident_routes(site) + review_routes(site) + chart_routes(site) + signing_in(site)
+    )
     for route in found:
         route.include_in_schema = False
     return found

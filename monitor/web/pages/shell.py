@@ -34,6 +34,7 @@ HEADERS: Final[Mapping[str, str]] = {
 STATIC: Final[Mapping[str, str]] = {
     "style.css": "text/css",
     "refresh.js": "text/javascript",
+    "review.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 
