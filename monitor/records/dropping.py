@@ -8,13 +8,13 @@ Path = tuple[str, ...]
 """Keys from the record on, positions in an array; each may be a glob."""
 
 
-def dropped(drop: tuple[Path, ...], field: str) -> bool:
-    """Whether a whole field of the record goes.
+def covers(drop: tuple[Path, ...], path: Path) -> bool:
+    """Whether what stands at `path` goes, by itself or with what it stands in.
 
-    >>> dropped((("user",), ("segment", "*")), "segment")
-    False
+    >>> covers((("segment", "c*"),), ("segment", "city")), covers((("segment", "c*"),), ("segment",))
+    (True, False)
     """
-    return any(len(path) == 1 and fnmatchcase(field, path[0]) for path in drop)
+    return any(len(one) <= len(path) and all(map(fnmatchcase, path, one)) for one in drop)
 
 
 def without(fields: Mapping[str, Any], drop: tuple[Path, ...]) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from monitor.records.choosing import Offer
 from monitor.records.cleaning import TEXTS, cleaned, most_bytes
 from monitor.records.columns import Columns
 from monitor.records.delta import I64, Sample
-from monitor.records.dropping import dropped
+from monitor.records.dropping import covers
 from monitor.records.lenient import Refused, parse
 from monitor.records.settings import SampleSettings
 from monitor.records.shown import Shown
-from monitor.records.signals import BY_NAME
 from monitor.records.text import clean_name
 
 MOST: Final = 64
@@ -100,7 +99,7 @@ def _sample(offer: Offer, found: Found, settings: SampleSettings) -> Sample | No
     if isinstance(parsed, Refused):
         return None
     fields, _ = parsed
-    named = {name: "" if dropped(settings.drop, name) else _text(fields.get(name)) for name in _NAMES}
+    named = {name: "" if covers(settings.drop, (name,)) else _text(fields.get(name)) for name in _NAMES}
     return Sample(
         stream=found.stream,
         at_ms=found.at_ms,
@@ -111,16 +110,8 @@ def _sample(offer: Offer, found: Found, settings: SampleSettings) -> Sample | No
         why=offer.why,
         signal=offer.signal,
         record=cleaned(fields, settings),
-        signals=_allowed(found.shown, settings),
+        signals=found.shown,
     )
-
-
-def _allowed(shown: Shown, settings: SampleSettings) -> Shown:
-    """What was measured of fields that may be kept."""
-    fields = {name: signal.field for name, signal in BY_NAME.items()}
-    return {
-        name: value for name, value in shown.items() if not dropped(settings.drop, fields.get(name, name))
-    }
 
 
 def _text(value: Any) -> str:

@@ -8,8 +8,10 @@ import numpy as np
 
 from monitor.records.batch import Batch
 from monitor.records.delta import I64
+from monitor.records.dropping import covers
 from monitor.records.language import LanguageDetector, language_code
 from monitor.records.measure import Measured
+from monitor.records.scrub import scrubbed
 from monitor.records.settings import NO_VALUE, VERSION_FIELD, MeasureSettings
 from monitor.records.signals import SIGNALS, Kind, Of, Signal
 
@@ -57,9 +59,15 @@ class Showing:
         self._signals: dict[int, Signal] = {s.code: s for s in (*SIGNALS, *users)}
         self._codes = {s.name: s.code for s in self._signals.values()}
         self._detector = detector
+        paths = {s.name: (s.field,) for s in SIGNALS} | {s.signal.name: s.path for s in settings.user_signals}
+        self._dropped = {name for name, path in paths.items() if covers(settings.samples.drop, path)}
 
     def all(self, batch: Batch, measured: Iterable[Measured], row: int) -> Shown:
-        """What was measured of the record at `row`, with its languages."""
+        """What was measured of the record at `row`, with its languages, less what is never kept."""
+        found = self._measured(measured, row) | self._languages(batch, row)
+        return {name: _kept(name, value) for name, value in found.items() if name not in self._dropped}
+
+    def _measured(self, measured: Iterable[Measured], row: int) -> Shown:
         shown: Shown = {}
         for one in measured:
             signal, at = self._signals.get(one.signal), _place(one, row)
@@ -71,7 +79,7 @@ class Showing:
                 shown[signal.name] = _number(float(one.values[at]))
             elif one.bucket[at] == 1:
                 shown[signal.name] = True
-        return shown | self._languages(batch, row)
+        return shown
 
     def rows(self, sought: Sought, batch: Batch, measured: Sequence[Measured], of: I64) -> I64:
         """Which of the rows `of` int64[m], in their order, show what is sought."""
@@ -101,6 +109,10 @@ class Showing:
         if expected and shown.get("output_language", expected) != expected:
             shown[_WRONG] = True
         return shown
+
+
+def _kept(name: str, value: bool | float | str) -> bool | float | str:
+    return scrubbed(value) if name == "error_type" and isinstance(value, str) else value
 
 
 def _place(measured: Measured, row: int) -> int | None:

@@ -14,6 +14,8 @@ from monitor.records.samples import BUDGET_BYTES, MOST
 from monitor.records.sampling import record_hashes
 from monitor.records.settings import MeasureSettings, SampleSettings
 from monitor.records.shown import Sought
+from monitor.records.signals import Kind
+from monitor.records.user_signals import UserSignal, user_signal
 
 NONE = SampleSettings(share=0, first=0)
 
@@ -181,6 +183,23 @@ def test_error_texts_are_scrubbed_whatever_else_is_kept() -> None:
             "error_message": "401 at https://host/v1?[...] for [e-mail]: Bearer [secret], [number]",
             "error_type": "of [e-mail]",
         }
+
+
+def test_an_error_type_is_scrubbed_wherever_it_stands() -> None:
+    [sample] = kept(value(status="error", error_type="no such user ada@example.com"))
+    assert sample.signals["error_type"] == "no such user [e-mail]"
+    assert "ada" not in sample.record
+
+
+def test_a_signal_of_the_users_own_is_dropped_with_its_field() -> None:
+    income = UserSignal(user_signal("income", Kind.DISTRIBUTION, "/extra/income"), ("extra", "income"))
+    settings = SampleSettings(share=0, first=1, drop=(("extra", "i*"),))
+    counted = count(
+        value(extra={"income": 30, "plan": "free"}),
+        settings=MeasureSettings(user_signals=(income,), samples=settings),
+    )
+    [sample] = counted.intake.samples
+    assert (sample.signals, json.loads(sample.record)["extra"]) == ({"version": "(none)"}, {"plan": "free"})
 
 
 def test_what_is_to_be_dropped_stands_nowhere() -> None:
