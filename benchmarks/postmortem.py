@@ -236,7 +236,8 @@ _SURROUNDINGS: Final = (
     """
     INSERT INTO tocsin_ledger.sample (topic_id, partition, kafka_offset, why, kept_at, topic, stream_id, at, record_id,
         trace_id, version, sample_id, record)
-    SELECT '0', 0, i, 'first', at, 'predictions', i % 100 + 1, at, 'r' || i, 't' || i, 'v41', 's' || i, repeat('x', 300)
+    SELECT '0', 0, i, 'first', at, 'predictions', i % 100 + 1, at, 'r' || i, 't' || i, 'v41', 's' || i,
+        '{"x":"' || repeat('x', 290) || '"}'
     FROM generate_series(1, 300000) AS i,
          LATERAL (SELECT CAST(:until AS timestamptz) - i * interval '600 milliseconds' AS at) AS x
     WHERE CAST(:since AS timestamptz) < :until
