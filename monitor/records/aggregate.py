@@ -240,7 +240,8 @@ class PartitionAggregator:
 
     def _count(self, timed: _Timed) -> None:
         columns = timed.columns
-        order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms)
+        arrived_ms = timed.kafka_ms if self._nameless else None
+        order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms, arrived_ms)
         self._max_event_ms = order.max_event_ms
         batch = batch_of(columns, order.late, self._settings.bad_below)
         stream = stream_codes(columns, self._settings.by, self._names, int(timed.clock_ms[-1]))

@@ -144,14 +144,18 @@ class Lateness:
     max_event_ms: int
 
 
-def lateness(event_ms: I64, allowed_ms: int, max_event_ms: int | None) -> Lateness:
+def lateness(
+    event_ms: I64, allowed_ms: int, max_event_ms: int | None, arrived_ms: I64 | None = None
+) -> Lateness:
     """Which records of one partition came after their pane had closed, by its own running watermark.
 
     The watermark is the largest event time so far less `allowed_ms`; a late record joins the evidence of the
-    pane the watermark is in. So it depends on the order of offsets only, not on batches. n > 0.
+    pane the watermark is in. So it depends on the order of offsets only, not on batches. With `arrived_ms` int64[n],
+    as of labels, which may all speak of times long past, the watermark is at least the time that they came. n > 0.
     """
-    first = event_ms[:1] if max_event_ms is None else np.maximum(event_ms[:1], max_event_ms)
-    highest = np.maximum.accumulate(np.concatenate((first, event_ms[1:])))
+    reached = event_ms if arrived_ms is None else np.maximum(event_ms, arrived_ms)
+    first = reached[:1] if max_event_ms is None else np.maximum(reached[:1], max_event_ms)
+    highest = np.maximum.accumulate(np.concatenate((first, reached[1:])))
     watermark = highest - allowed_ms
     pane = event_ms // PANE_MS
     late = (pane + 1) * PANE_MS <= watermark

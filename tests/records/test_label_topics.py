@@ -106,3 +106,15 @@ def test_a_message_of_several_labels_counts_when_all_of_them_do() -> None:
     counted = pair.told({"labels": known}, {"labels": [known[0], {"id": "c", "label": "x"}]})
     assert counted.reasons() == {1: "no_model"}
     assert counted.rate("incorrect") == (0, 2)
+
+
+def test_a_label_on_what_is_long_past_counts_there_and_is_evidence_when_it_comes() -> None:
+    """Else a judge that starts with such labels would begin months ago, and take what it then learns for old."""
+    pair = Pair(labels_of("label"))
+    long_ago = CLOCK_MS - 60 * 24 * HOUR_MS
+    counted = pair.told({"id": "a", "model": "chat-eu", "correct": False, "ts": long_ago})
+    cells = counted.intake.delta.cells
+    assert set(cells.pane.tolist()) == {long_ago // 10_000}
+    assert set(cells.evidence.tolist()) == {(CLOCK_MS - 3_000) // 10_000}
+    assert counted.intake.max_event_ms == CLOCK_MS
+    assert counted.rate("incorrect") == (1, 1)
