@@ -1,5 +1,6 @@
 """`tocsin replay`."""
 
+import shlex
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 
@@ -83,7 +84,7 @@ def _tell(outcome: Outcome, file: str) -> None:
     for reason, n in sorted(outcome.skipped.items()):
         say(f"{n:,} lines skipped: {reason}", err=True)
     if outcome.skipped and not outcome.counted:
-        say(f"nothing could be judged: tocsin inspect {file} says what is in the log", err=True)
+        say(f"nothing could be judged: tocsin inspect {shlex.quote(file)} says what is in the log", err=True)
     _tell_of_references(outcome)
 
 

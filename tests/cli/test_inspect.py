@@ -297,9 +297,9 @@ def test_the_command_that_it_names_makes_a_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("table").write_text(text)
+    Path("a table").write_text(text)
     with pytest.raises(UsageError) as refused:
-        inspect("table")
+        inspect("a table")
     command = str(refused.value).partition(": ")[2]
     subprocess.run(["sh", "-c", command], check=True)
     found = json.loads(inspect("lines.jsonl", "--json").stdout)

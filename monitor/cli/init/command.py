@@ -1,5 +1,6 @@
 """`tocsin init`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -41,7 +42,7 @@ def init(
         click.echo(made, nl=False)
         return
     Path(output).write_text(made, encoding="utf-8")
-    beside = "" if output == "alerts.yaml" else f" -c {output}"
+    beside = "" if output == "alerts.yaml" else f" -c {shlex.quote(output)}"
     for concern in found.concerns:
         if concern.kind == "no_time":
             say(f"warning: {concern.sentence}", err=True)
@@ -50,4 +51,4 @@ def init(
     look = f"; look at its {lines} with GUESSED" if guessed else ""
     say(f"{output} is written{look}", err=True)
     if file is not None:
-        say(f"next: tocsin replay{beside} {file}", err=True)
+        say(f"next: tocsin replay{beside} {shlex.quote(file)}", err=True)

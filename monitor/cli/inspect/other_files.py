@@ -1,6 +1,7 @@
 """Files that are no log of JSON lines, and the command that makes one of them."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
@@ -37,7 +38,7 @@ def refuse_other_than_lines(name: str, lines: Sequence[bytes], too_large: int) -
         raise UsageError(_without_lines(name, too_large))
     for magic, what in _MAGIC:
         if lines[0].startswith(magic):
-            raise UsageError(f"{name} is {what.format(name=name)}")
+            raise UsageError(f"{name} is {what.format(name=shlex.quote(name))}")
     parsed = [parse_any(line) for line in islice(lines, LOOKED_AT)]
     if len(lines) == 1 and isinstance(parsed[0], list):
         raise UsageError(_one_array(name))
@@ -57,7 +58,7 @@ def _without_lines(name: str, too_large: int) -> str:
 
 
 def _one_array(name: str) -> str:
-    return f"{name} is one JSON array, not one object a line: {_TO_LINES} < {name} > lines.jsonl"
+    return f"{name} is one JSON array, not one object a line: {_TO_LINES} < {shlex.quote(name)} > lines.jsonl"
 
 
 def _why(name: str, lines: Sequence[bytes], parsed: Sequence[object]) -> str:
@@ -67,11 +68,11 @@ def _why(name: str, lines: Sequence[bytes], parsed: Sequence[object]) -> str:
     if first.startswith(b"["):
         return _one_array(name)
     if first.startswith(b"{") and isinstance(parsed[0], Refused):
-        return f"{name} is JSON over several lines, not one object a line: jq -c . {name} > lines.jsonl"
+        return f"{name} is JSON over several lines, not one object a line: jq -c . {shlex.quote(name)} > lines.jsonl"
     separator = _separator(lines)
     if separator is not None:
         told = "" if separator == "," else f', delimiter="{_spelt(separator)}"'
-        return f"{name} looks like CSV: {_OF_CSV.format(told)} < {name} > lines.jsonl"
+        return f"{name} looks like CSV: {_OF_CSV.format(told)} < {shlex.quote(name)} > lines.jsonl"
     shown = re.sub(r"\s+", " ", first.decode(errors="replace"))[:_SHOWN]
     return f"no line of {name} is a JSON object, the first is {shown!r}: one JSON object a line is needed"
 

@@ -1,5 +1,6 @@
 """A study on the screen: short and aligned, for eighty columns."""
 
+import shlex
 from typing import Final
 
 from rich.table import Table
@@ -38,7 +39,7 @@ def show(study: Study, concerns: list[Concern]) -> None:
     for concern in concerns:
         screen.print(f"warning: {concern.sentence}", style="yellow")
     if not study.taken.of_topic and study.predictions:
-        screen.print(f"next: tocsin init {study.taken.name}")
+        screen.print(f"next: tocsin init {shlex.quote(study.taken.name)}")
 
 
 def _head(study: Study) -> list[str]:
