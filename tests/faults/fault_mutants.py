@@ -111,10 +111,10 @@ def watermark_from_the_progress_table(monkeypatch: pytest.MonkeyPatch) -> None:
     advance, listed = session.advance, store.listed
     newest: dict[PartitionKey, int | None] = {}
 
-    def look(conn: Connection) -> list[PartitionKey]:
+    def look(conn: Connection, *of: Any) -> dict[PartitionKey, str]:
         for row in conn.execute(select(topic_partition)):
             newest[row.topic_id, row.partition] = row.max_event_ms
-        return listed(conn)
+        return listed(conn, *of)
 
     def ahead(memory: Memory, consumed: tuple[Consumed, ...], known: Any, context: Context) -> Advance:
         moved = [replace(c, mark=replace(c.mark, max_event_ms=newest[c.key])) for c in consumed]

@@ -8,7 +8,7 @@ from record_building import CLOCK_MS, START_MS, Partition, batch, count, value
 
 from monitor.records.decode import RawBatch
 from monitor.records.formats.decode import MOST_ITEMS
-from monitor.records.settings import MeasureSettings
+from monitor.records.settings import MeasureSettings, SampleSettings
 from monitor.records.signals import Kind
 from monitor.records.user_signals import UserSignal, user_signal
 
@@ -73,6 +73,15 @@ def test_a_sample_of_a_mapped_message_is_the_record_without_texts_and_names_of_u
     assert (sample.record_id, sample.why, sample.offset) == ("r1", "error", 0)
     assert "secret text" not in sample.record
     assert "ada" not in sample.record
+
+
+def test_texts_of_a_mapped_message_are_kept_where_they_are_asked_for() -> None:
+    asked = settings(samples=SampleSettings(text=True, drop=(("error_message",),)))
+    message = theirs(ok=False, answer="what it said", why="upstream", id="r1")
+    [sample] = count(json.dumps(message).encode(), settings=asked).intake.samples
+    kept = json.loads(sample.record)
+    assert kept["output"] == "what it said"
+    assert "error_message" not in kept
 
 
 def test_a_signal_of_the_users_own_reads_the_message() -> None:
