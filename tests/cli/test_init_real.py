@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import random
+from datetime import datetime
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -21,8 +22,8 @@ def test_the_version_that_answers_otherwise_is_found_though_it_has_another_name(
     random.Random(1).shuffle(rows)
     rows.sort(key=lambda row: row["model"])
     log, alerts = tmp_path / "prime.jsonl", tmp_path / "alerts.yaml"
-    # Its own times are those of batches, with months between the two.
-    log.write_text("\n".join(json.dumps(r | {"timestamp": START_S + 2 * i}) for i, r in enumerate(rows)))
+    # Its own times are those of batches, with months between them.
+    log.write_text("\n".join(json.dumps(r | {"timestamp": START_S + i}) for i, r in enumerate(rows)))
 
     def run(*arguments: str | Path) -> str:
         return CliRunner().invoke(cli, list(map(str, arguments)), env={}, catch_exceptions=False).stdout
@@ -34,4 +35,5 @@ def test_the_version_that_answers_otherwise_is_found_though_it_has_another_name(
     found = [json.loads(line) for line in run("replay", log, "-c", alerts, "--json").splitlines()]
     length = next(incident for incident in found if incident["rule"] == "length")
     assert length["summary"].startswith("openaichat%2Fgpt-4: answers are short")
-    assert length["onset_at"] >= "2026-11-18T11:3"
+    changed_s = START_S + sum(row["model"].endswith("0314") for row in rows)
+    assert abs(datetime.fromisoformat(length["onset_at"]).timestamp() - changed_s) < 120
