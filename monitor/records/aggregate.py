@@ -2,9 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -37,44 +35,14 @@ from monitor.records.shown import Sought
 from monitor.records.signals import BY_NAME
 from monitor.records.skips import Skips
 from monitor.records.tables import cells_and_sums, slots, versions
+from monitor.records.timed import Timed
 from monitor.records.timing import YEAR_MS, broker_times, event_times, lateness
 from monitor.records.users import USER, users
 
 _OUTPUT_LANGUAGE: Final = BY_NAME["output_language"].code
 _INPUT_LANGUAGE: Final = BY_NAME["input_language"].code
-_ITEM_BITS: Final = 44
-"""Offsets stay below this; above it is the place of a record in its message."""
 _TOO_OLD: Final = Refused("too_old", "the record is more than a year older than the clock")
 _UNKNOWN: Final = Refused("no_model", "it names no model, and no prediction of its id is remembered")
-
-
-@dataclass(frozen=True, slots=True)
-class _Timed:
-    """The records that count, at least one: they are the `rows` of `arrived`; int64[n] each."""
-
-    columns: Columns
-    arrived: Arrived
-    rows: I64
-    kafka_ms: I64
-    event_ms: I64
-
-    @property
-    def clock_ms(self) -> I64:
-        return self.arrived.clock_ms[self.rows]
-
-    def message(self, row: int) -> bytes:
-        """What came from Kafka with a record."""
-        return self.arrived.values[int(self.rows[row])] or b""
-
-    @property
-    def numbers(self) -> I64:
-        """Offsets, which differ between the records of one message too."""
-        repeated = np.diff(self.rows, prepend=-1) == 0
-        if not repeated.any():
-            return self.arrived.offsets[self.rows]
-        at = np.arange(self.rows.size)
-        within = at - np.maximum.accumulate(np.where(repeated, 0, at))
-        return self.arrived.offsets[self.rows] + (within << _ITEM_BITS)
 
 
 class PartitionAggregator:
@@ -204,7 +172,7 @@ class PartitionAggregator:
             arrived.values, Envelope(self._topic, times, arrived.keys, arrived.headers)
         )
 
-    def _timed(self, arrived: Arrived, decoded: Decoded, kafka_ms: I64) -> _Timed | None:
+    def _timed(self, arrived: Arrived, decoded: Decoded, kafka_ms: I64) -> Timed | None:
         """The records with their times; what is too old goes to `decoded.refused`."""
         table, rows = decoded.table, np.fromiter(decoded.rows, np.int64, len(decoded.rows))
         if not rows.size:
@@ -213,32 +181,34 @@ class PartitionAggregator:
         times = event_times(columns.raw("ts"), kafka_ms[rows])
         if times.unreadable:
             self.dropped["ts"] += times.unreadable
-        timed = _Timed(columns, arrived, rows, kafka_ms[rows], times.event_ms)
+        timed = Timed(columns, arrived, rows, kafka_ms[rows], times.event_ms)
         young = timed.event_ms >= timed.clock_ms - YEAR_MS
         if not young.all():
             timed = self._without(timed, ~young, _TOO_OLD, decoded)
         if self._predictions is not None and timed.rows.size:
             join(timed.columns, timed.event_ms, self._predictions, by_id=self._settings.labelled_elsewhere)
         if self._nameless and timed.rows.size:
-            unknown = np.array([model is None for model in timed.columns.raw(MODEL)], np.bool_)
-            timed = self._without(timed, unknown, _UNKNOWN, decoded)
+            timed = self._with_models(timed, decoded)
         return timed if timed.rows.size else None
 
-    def _without(self, timed: _Timed, bad: Bools, why: Refused, decoded: Decoded) -> _Timed:
+    def _with_models(self, timed: Timed, decoded: Decoded) -> Timed:
+        """The records whose model is known; a message is refused when none of its records has one."""
+        unknown = np.array([model is None for model in timed.columns.raw(MODEL)], np.bool_)
+        if not unknown.any():
+            return timed
+        beside_known = unknown & np.isin(timed.rows, timed.rows[~unknown])
+        self.dropped[MODEL] += int(np.count_nonzero(beside_known))
+        refused = timed.rows[unknown & ~beside_known]
+        decoded.refused.update(dict.fromkeys(refused.tolist(), _UNKNOWN))
+        return timed.only(~unknown, self.dropped)
+
+    def _without(self, timed: Timed, bad: Bools, why: Refused, decoded: Decoded) -> Timed:
         """The records that are not `bad`, bool[n]; a message counts when all its records do."""
         kept = ~np.isin(timed.rows, timed.rows[bad])
         decoded.refused.update(dict.fromkeys(timed.rows[~kept].tolist(), why))
-        columns = timed.columns
-        table = {name: list(compress(columns.raw(name), kept)) for name in columns.fields}
-        return _Timed(
-            Columns(table, self.dropped),
-            timed.arrived,
-            timed.rows[kept],
-            timed.kafka_ms[kept],
-            timed.event_ms[kept],
-        )
+        return timed.only(kept, self.dropped)
 
-    def _count(self, timed: _Timed) -> None:
+    def _count(self, timed: Timed) -> None:
         columns = timed.columns
         arrived_ms = timed.kafka_ms if self._nameless else None
         order = lateness(timed.event_ms, self._settings.lateness_ms, self._max_event_ms, arrived_ms)
@@ -273,7 +243,7 @@ class PartitionAggregator:
                 keys = (places.stream, slices, places.pane, places.evidence)
                 self._tables.add_further(*cells_and_sums(measured, keys, self._names))
 
-    def _slots(self, measured: list[Measured], batch: Batch, stream: I64, timed: _Timed, slot: I64) -> None:
+    def _slots(self, measured: list[Measured], batch: Batch, stream: I64, timed: Timed, slot: I64) -> None:
         windowed = [m for m in measured if m.signal in self._settings.window_signals]
         if windowed:
             self._tables.add_slots(slots(EVENT_CLOCK, windowed, stream, slot, self._names))
@@ -284,7 +254,7 @@ class PartitionAggregator:
             of_kafka = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, of_kafka, self._names))
 
-    def _sample(self, timed: _Timed, batch: Batch, measured: list[Measured], places: Places) -> None:
+    def _sample(self, timed: Timed, batch: Batch, measured: list[Measured], places: Places) -> None:
         when = When(timed.event_ms, timed.arrived.offsets[timed.rows], int(timed.clock_ms[-1]))
         self._keeping.look(partial(Scene, batch, measured, places, timed.message), when)
 

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from record_building import CLOCK_MS, START_MS, Counted, Partition, batch, value
 
-from monitor.config.mapping import read_format
+from monitor.config.mapping import preset, read_format
 from monitor.config.problem import Report
 from monitor.config.section import Section
 from monitor.config.tree import parse
@@ -32,9 +33,9 @@ def labels_of(type_of: str, source: str = "{}") -> MeasureSettings:
 class Pair:
     """A topic of predictions, and one of what is said of them."""
 
-    def __init__(self, settings: MeasureSettings, predictions: Predictions | None = None) -> None:
-        predictions = predictions or Predictions(2 * HOUR_MS, 1_000)
-        self.answers = Partition.make(PREDICTIONS, predictions=predictions)
+    def __init__(self, settings: MeasureSettings, answers: MeasureSettings = PREDICTIONS) -> None:
+        predictions = Predictions(2 * HOUR_MS, 1_000)
+        self.answers = Partition.make(answers, predictions=predictions)
         self.labels = Partition.make(settings, predictions=predictions, names=self.answers.names)
 
     def predicted(self, *values: bytes) -> None:
@@ -99,13 +100,16 @@ def test_one_without_a_model_whose_prediction_is_not_known_is_skipped_and_makes_
     assert skipped.detail == "it names no model, and no prediction of its id is remembered"
 
 
-def test_a_message_of_several_labels_counts_when_all_of_them_do() -> None:
+def test_of_a_message_of_several_labels_those_count_whose_predictions_are_known() -> None:
+    """One that asks for what nobody remembers would else take a whole batch with it."""
     pair = Pair(labels_of("label", "each: /labels/*"))
     pair.predicted(value(id="a", prediction="x"), value(id="b", prediction="x"))
-    known = [{"id": "a", "label": "x", "ts": START_MS}, {"id": "b", "label": "x", "ts": START_MS}]
-    counted = pair.told({"labels": known}, {"labels": [known[0], {"id": "c", "label": "x"}]})
-    assert counted.reasons() == {1: "no_model"}
-    assert counted.rate("incorrect") == (0, 2)
+    known = [{"id": "a", "label": "x", "ts": START_MS}, {"id": "b", "label": "y", "ts": START_MS}]
+    unknown = {"id": "c", "label": "x"}
+    counted = pair.told({"labels": known}, {"labels": [unknown, known[0]]}, {"labels": [unknown, unknown]})
+    assert (counted.intake.counted, counted.reasons()) == (2, {2: "no_model"})
+    assert counted.rate("incorrect") == (1, 3)
+    assert counted.dropped == {"model": 1}
 
 
 def test_a_label_on_what_is_long_past_counts_there_and_is_evidence_when_it_comes() -> None:
@@ -118,3 +122,20 @@ def test_a_label_on_what_is_long_past_counts_there_and_is_evidence_when_it_comes
     assert set(cells.evidence.tolist()) == {(CLOCK_MS - 3_000) // 10_000}
     assert counted.intake.max_event_ms == CLOCK_MS
     assert counted.rate("incorrect") == (1, 1)
+
+
+def test_evaluations_of_opentelemetry_are_of_the_model_and_version_that_answered() -> None:
+    """Spans predict nothing that labels ask for, and are remembered all the same: for their model and version."""
+    folder = Path(__file__).parent / "formats"
+    spans, events = (
+        (folder / f"{name}.jsonl").read_bytes().splitlines() for name in ("otel", "otel-evaluations")
+    )
+    rated = replace(
+        PREDICTIONS, format=preset("otel-evaluations"), bad_below=0.95, slices=("segment.evaluation",)
+    )
+    pair = Pair(rated, replace(PREDICTIONS, format=preset("otel")))
+    pair.predicted(*spans)
+    counted = pair.told(*map(json.loads, events))
+    assert counted.of("negative_feedback", "gpt-4o") == {1: 1}
+    assert counted.of("negative_feedback", "gpt-4o", version="gpt-4o-2024-08-06") == {1: 1}
+    assert counted.of("incorrect", "gpt-4o", **{"segment.evaluation": "Relevance"}) == {0: 1}
