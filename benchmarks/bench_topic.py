@@ -1,13 +1,13 @@
 """The benchmark's topics: made and filled once, read by everybody."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Final
 
 from kafka import KafkaAdminClient, KafkaProducer
 
-from monitor.local.load import bench_records
+from monitor.local.load import Batch, bench_records
 
 PARTITIONS: Final = 4
 PER_SECOND: Final = 2_000
@@ -23,16 +23,29 @@ def create_topic(servers: str, topic: str) -> None:
 
 
 def fill(servers: str, topic: str, records: int, streams: int, sent: Callable[[int], None]) -> float:
-    """Write records whose event time ends about now; Kafka's timestamps are event times. Returns bytes a record.
+    """Write records whose event time ends about now. Returns bytes a record; `sent` is told how many are written."""
+    start_ms = time.time_ns() // 1_000_000 - records * 1_000 // PER_SECOND
+    return write(
+        servers,
+        topic,
+        bench_records(records, start_ms, per_second=PER_SECOND, streams=streams),
+        streams,
+        sent,
+    )
+
+
+def write(
+    servers: str, topic: str, batches: Iterable[Batch], streams: int, sent: Callable[[int], None]
+) -> float:
+    """Write records with their event time as Kafka's. Returns bytes a record.
 
     Streams come in turn, each on all partitions. `sent` is told how many have been written so far.
     """
-    start_ms = time.time_ns() // 1_000_000 - records * 1_000 // PER_SECOND
     n = size = 0
     with closing(
         KafkaProducer(bootstrap_servers=servers, compression_type=CODEC, linger_ms=LINGER_MS)
     ) as producer:
-        for batch in bench_records(records, start_ms, per_second=PER_SECOND, streams=streams):
+        for batch in batches:
             for ts_ms, key, value in zip(batch.ts_ms.tolist(), batch.keys, batch.values, strict=True):
                 partition = n // streams % PARTITIONS
                 producer.send(topic, value, key, partition=partition, timestamp_ms=ts_ms)
@@ -40,4 +53,4 @@ def fill(servers: str, topic: str, records: int, streams: int, sent: Callable[[i
                 size += len(value)
             sent(n)
         producer.flush()
-    return size / records
+    return size / n

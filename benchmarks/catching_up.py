@@ -6,7 +6,7 @@ Starts its own Kafka, Postgres and receiver, and stops them. The table is on std
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +14,17 @@ import click
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from benchmarks.bench_topic import fill
+from benchmarks.bench_topic import write
 from benchmarks.process_cost import peak_mib
 from benchmarks.stage import TOPIC, Stage, staged
 from benchmarks.throughput import Progress, progress
 from monitor.errors import TocsinError
+from monitor.local.load import bench_records
 
 AWAY_S: Final = 60.0
+STRETCHES: Final = 3
+# The watermark goes on with the clock meanwhile.
+PAUSE_MS: Final = 900_000
 WITHIN_S: Final = 900.0
 
 # Nobody leads while a process that does not exist holds the lease.
@@ -43,15 +47,28 @@ class Outcome:
     counted: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bench:
+    """Stretches of records, one after the other in event time, all of them past, so that none comes late."""
+
     stage: Stage
     records: int
+    rate: int
     streams: int
+    start_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start_ms = time.time_ns() // 1_000_000 - STRETCHES * self._stretch_ms
+
+    @property
+    def _stretch_ms(self) -> int:
+        return 1_000 * self.records // self.rate + PAUSE_MS
 
     def fill(self) -> None:
-        """The records of ten minutes."""
-        fill(self.stage.servers, TOPIC, self.records, self.streams, lambda sent: None)
+        """The records of the next stretch."""
+        batches = bench_records(self.records, self.start_ms, per_second=self.rate, streams=self.streams)
+        write(self.stage.servers, TOPIC, batches, self.streams, lambda sent: None)
+        self.start_ms += self._stretch_ms
 
     def peak(self) -> float:
         """The most memory since it was last asked for."""
@@ -104,7 +121,7 @@ def _postgres_away(bench: Bench, target: int) -> Outcome:
 def main(minutes: float, rate: int, streams: int) -> None:
     """Take the judges away, then Postgres, and see what memory that takes and how long until all is judged."""
     with staged("catching_up") as stage:
-        bench = Bench(stage, round(minutes * 60 * rate), streams)
+        bench = Bench(stage, round(minutes * 60 * rate), rate, streams)
         bench.fill()
         bench.wait(lambda p: p.judged >= bench.records)
         found = [_judges_away(bench, 2 * bench.records), _postgres_away(bench, 3 * bench.records)]

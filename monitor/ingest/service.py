@@ -24,7 +24,7 @@ from monitor.records.shown import Sought
 
 log = structlog.get_logger(__name__)
 
-MEMORY_BYTES: Final = 256 * 1024 * 1024
+MEMORY_BYTES: Final = 64 << 20
 ABANDON_S: Final = 1.0
 
 

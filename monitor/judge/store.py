@@ -1,6 +1,6 @@
 """The judge's rows: cursors, checkpoints to consume, panes, references, versions and its own memory."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ _NEXT: Final = text("""
 
 
 def read(conn: Connection, cursors: Mapping[PartitionKey, Cursor], most: int, most_bytes: int) -> Read:
-    """Whole checkpoints after each cursor, without a gap, at most `most` and about `most_bytes`."""
+    """Whole checkpoints after each cursor, without a gap, at most `most`, and about `most_bytes` of arrays."""
     now, taken = dict(cursors), 0
     consumed: list[Consumed] = []
     rows = conn.execution_options(yield_per=50).execute(_NEXT, {"most": most})
@@ -73,11 +73,12 @@ def read(conn: Connection, cursors: Mapping[PartitionKey, Cursor], most: int, mo
         key = (row.topic_id, row.partition)
         if row.seq != now.get(key, Cursor(0, 0)).seq + 1:
             continue
-        taken += len(row.deltas or b"")
+        checkpoint = _consumed(key, row)
+        taken += checkpoint.delta.nbytes
         if taken > most_bytes and consumed:
             left_over = True
             break
-        consumed.append(_consumed(key, row))
+        consumed.append(checkpoint)
         now[key] = Cursor(row.seq, row.next_offset)
     return Read(tuple(consumed), now, left_over)
 
@@ -199,25 +200,24 @@ _SECONDS: Final = PANE_MS // 1000
 
 def write_panes(conn: Connection, cells: Cells, sums: Sums) -> None:
     """Store whole pane rows, replacing what an open pane had before."""
-    rows = list(_pane_rows(cells, sums))
-    if rows:
+    if len(cells.stream):
         with bare_cursor(conn) as cursor:
-            execute_values(cursor, _PANES, rows, _PANE_TEMPLATE, page_size=1000)
+            execute_values(cursor, _PANES, _pane_rows(cells, sums), _PANE_TEMPLATE, page_size=1000)
 
 
-def _pane_rows(cells: Cells, sums: Sums) -> Iterable[tuple[Any, ...]]:
-    if not len(cells.stream):
-        return
+def _pane_rows(cells: Cells, sums: Sums) -> Iterator[tuple[Any, ...]]:
+    """A row for each group, made as it is asked for: as objects, all of them take ten times what the arrays do."""
     keys, order, starts = fold.grouped([getattr(cells, name) for name in GROUP])
-    buckets, counts = cells.bucket[order].tolist(), cells.count[order].tolist()
-    n = np.add.reduceat(cells.count[order], starts).tolist()
+    buckets, counts = cells.bucket[order], cells.count[order]
+    n = np.add.reduceat(counts, starts).tolist()
     ends = np.append(starts[1:], len(order)).tolist()
     totals = dict(zip(_group_keys(sums), sums.total.tolist(), strict=True))
     columns = zip(*(k.tolist() for k in keys), starts.tolist(), ends, n, strict=True)
     for stream_id, slice_id, signal, pane, evidence, start, end, size in columns:
         total = totals.get((stream_id, slice_id, signal, pane, evidence))
         times = (pane * _SECONDS, evidence * _SECONDS)
-        yield (stream_id, signal, slice_id, *times, size, total, buckets[start:end], counts[start:end])
+        held = (buckets[start:end].tolist(), counts[start:end].tolist())
+        yield (stream_id, signal, slice_id, *times, size, total, *held)
 
 
 def _group_keys(table: Sums) -> list[tuple[int, ...]]:

@@ -5,7 +5,7 @@ pane = event time in ms // 10,000; slot = time in ms // 1,000.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,12 @@ class Delta:
     slots: Slots = field(default_factory=Slots)
     languages: Languages = field(default_factory=Languages)
     versions: Versions = field(default_factory=Versions)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, many times those of its blob."""
+        tables = (getattr(self, table.name) for table in fields(self))
+        return sum(getattr(t, column.name).nbytes for t in tables for column in fields(t))
 
     def without_kill_slots_before(self, slot: int) -> "Delta":
         """The same without the slots of Kafka time before `slot`."""

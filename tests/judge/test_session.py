@@ -214,6 +214,16 @@ def test_rule_10_a_backlog_is_consumed_in_bounded_bites(
     assert ledger.rows("SELECT seq FROM tocsin_ledger.judge_cursor") == [(5,)]
 
 
+def test_rule_10_a_bite_is_bounded_by_what_it_takes_in_memory_not_in_the_ledger(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        ledger.store_errors(20 * i, CALM[:20])
+    ((stored,),) = ledger.rows("SELECT sum(length(deltas)) FROM tocsin_ledger.checkpoint")
+    monkeypatch.setattr(session_module, "MOST_BYTES", int(stored) + 1)
+    assert ledger.session().tick()[1]
+
+
 def live(engine: Engine, tmp_path: Path) -> Ledger:
     """A ledger whose last panes end about now."""
     ledger = prepared(engine, settings_of(tmp_path), age_s=640)
