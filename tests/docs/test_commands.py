@@ -93,7 +93,7 @@ def test_a_whole_configuration_is_good(block, tmp_path):
 def test_the_manifest_is_one_that_kubernetes_takes_and_its_configuration_is_good(tmp_path):
     import kubernetes_validate
 
-    manifest = ROOT / "docs" / "examples" / "kubernetes.yaml"
+    manifest = ROOT / "docs" / "how-to" / "kubernetes.yaml"
     objects = list(YAML(typ="safe").load_all(manifest))
     assert [each["kind"] for each in objects] == ["ConfigMap", "Job", "Deployment"]
     for each in objects:
@@ -106,5 +106,5 @@ def test_the_manifest_is_one_that_kubernetes_takes_and_its_configuration_is_good
 def test_the_secret_has_every_file_that_the_manifest_names():
     page = (ROOT / "docs/how-to/kubernetes.md").read_text()
     made = set(re.findall(r"--from-file=(\w+)", page))
-    named = re.findall(r"/run/secrets/tocsin/(\w+)", (ROOT / "docs/examples/kubernetes.yaml").read_text())
+    named = re.findall(r"/run/secrets/tocsin/(\w+)", (ROOT / "docs/how-to/kubernetes.yaml").read_text())
     assert made == set(named)
