@@ -61,6 +61,7 @@ def test_every_command_is_described_with_its_options(site):
     for command in COMMANDS:
         assert f'id="tocsin-{command.name}"' in text
     assert "--fail-on" in text
+    assert "Sentinel" not in text
 
 
 def test_the_page_of_metrics_is_made_of_the_registry():
