@@ -8,7 +8,7 @@ from monitor import config
 from monitor.records.signals import BY_NAME
 from monitor.web.plots import limits, measures
 from monitor.web.plots.drawn import Plot, Size, described
-from monitor.web.plots.history import History, Wanted
+from monitor.web.plots.history import LASTS, History, Wanted, drawn_step, lived
 
 AT = datetime(2026, 11, 22, 3, tzinfo=UTC)
 NAMES = {0: "unknown", 1: "(other)", 2: "en", 3: "de"}
@@ -43,6 +43,21 @@ def test_now_is_the_newest_hundred_records_and_an_outage_is_not_thinned_by_what_
 def test_traffic_is_counted_over_all_of_it() -> None:
     found = history("requests", {0: 600}, {0: 600}, {0: 600})
     assert measures.newest(found, timedelta(minutes=10)) == {"requests": 180}
+
+
+@pytest.mark.parametrize(
+    ("lived_for", "minutes", "step"),
+    [(timedelta(seconds=90), 1.5, 1), (timedelta(hours=2), 120, 5), (timedelta(days=9), 180, 5)],
+)
+def test_a_young_stream_is_measured_and_drawn_over_the_time_that_it_was_there(
+    lived_for, minutes, step
+) -> None:
+    lasts = lived(AT - lived_for, AT, LASTS)
+    assert (lasts, drawn_step(lasts)) == (timedelta(minutes=minutes), timedelta(minutes=step))
+
+
+def test_a_stream_that_was_never_seen_has_the_whole_time_and_one_seen_just_now_a_pane() -> None:
+    assert (lived(None, AT, LASTS), lived(AT, AT, LASTS)) == (LASTS, timedelta(seconds=10))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from monitor.web.pages.site import Site
 from monitor.web.plots import limits, measures
 from monitor.web.plots.drawing import EXTRA, can_draw
 from monitor.web.plots.drawn import Plot, Size, described
-from monitor.web.plots.history import LASTS, Wanted, histories, until
+from monitor.web.plots.history import LASTS, Wanted, drawn_step, histories, lived, until
 
 HEADERS: Final[Mapping[str, str]] = {
     "cache-control": f"private, max-age={PANE_MS // 1000}",
@@ -72,8 +72,9 @@ def _plot(conn: Connection, site: Site, name: str, signal: Any) -> Plot:
     if stream is None:
         raise HTTPException(404, "there is no such stream")
     end = until(stream.row.last_seen)
-    wanted = Wanted(stream.row.stream_id, signal, end - LASTS, end)
-    history = histories(conn, [wanted])[wanted.key]
+    lasts = lived(stream.row.first_seen, end, LASTS)
+    wanted = Wanted(stream.row.stream_id, signal, end - lasts, end)
+    history = histories(conn, [wanted], drawn_step(lasts))[wanted.key]
     usual = measures.usual(history)
     passed = limits.lines(
         site.config, watched.labels_of(site.config, stream.row), signal, usual, stream.firing

@@ -8,12 +8,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from monitor.config.model import Config, value_of
+from monitor.config.problem import listed
 from monitor.config.rule import RuleKind, Severity, labelled
 from monitor.killswitch.states import SwitchState
 from monitor.records.signals import ASKED_ONLY, Kind, Signal
 from monitor.web.board import Board
 from monitor.web.plots import limits, measures
-from monitor.web.plots.history import LASTS, MINUTE, NOW, PANE, History, Wanted, histories, until
+from monitor.web.plots.history import LASTS, MINUTE, NOW, PANE, History, Wanted, histories, lived, until
 
 MOST_SIGNALS: Final = 3
 FEW_SIGNALS: Final = 2
@@ -21,7 +22,7 @@ FEW_SIGNALS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A signal of a stream in words: how it is now, what is usual, and its limits."""
+    """A signal of a stream in words: how it is now, what is usual, and `limit 5%`."""
 
     signal: Signal
     now: str
@@ -33,7 +34,7 @@ class Shown:
         """What a plot of it says to who cannot see it."""
         said = [f"{self.signal.name} of {stream}, the last {LASTS.seconds // 3600} hours: now {self.now}"]
         said += [f"usually {self.usual}"] if self.usual else []
-        said += [f"limit {self.limit}"] if self.limit else []
+        said += [self.limit] if self.limit else []
         return ", ".join(said)
 
 
@@ -150,11 +151,14 @@ def _shown(config: Config, found: Stream, history: History) -> Shown:
     signal = history.wanted.signal
     usual = measures.usual(history)
     passed = limits.lines(config, labels_of(config, found.row), signal, usual, found.firing)
+    lasts = lived(found.row.first_seen, history.wanted.until, NOW)
     return Shown(
         signal=signal,
-        now=measures.in_words(signal, measures.newest(history, NOW)),
+        now=measures.in_words(signal, measures.newest(history, lasts)),
         usual=measures.in_words(signal, usual) if usual else "",
-        limit=" and ".join(line.words for line in passed),
+        limit=f"limit{'s' if len(passed) > 1 else ''} {listed(line.words for line in passed)}"
+        if passed
+        else "",
         firing=any((row.signal or "requests") == signal.name for row in found.firing),
     )
 

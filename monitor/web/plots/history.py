@@ -20,6 +20,7 @@ LASTS: Final = timedelta(hours=3)
 STEP: Final = timedelta(minutes=5)
 PANE: Final = timedelta(milliseconds=PANE_MS)
 MINUTE: Final = timedelta(minutes=1)
+YOUNG: Final = timedelta(hours=1)
 NOW: Final = timedelta(minutes=10)
 """What "now" is measured over, at most."""
 
@@ -55,6 +56,16 @@ def until(last_seen: datetime | None, lasts: timedelta = LASTS) -> datetime:
     if last_seen is None or timedelta(0) <= now - last_seen < lasts:
         return now
     return last_seen + PANE
+
+
+def lived(first_seen: datetime | None, until: datetime, lasts: timedelta) -> timedelta:
+    """How much of `lasts` up to `until` a stream has been there, a pane at least."""
+    return lasts if first_seen is None else max(PANE, min(lasts, until - first_seen))
+
+
+def drawn_step(lasts: timedelta) -> timedelta:
+    """The step of a plot over `lasts`: of a young stream a finer one, or there would be a dot or two."""
+    return STEP if lasts > YOUNG else MINUTE
 
 
 def histories(conn: Connection, wanted: Sequence[Wanted], step: timedelta = STEP) -> dict[Key, History]:
