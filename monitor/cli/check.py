@@ -169,11 +169,14 @@ def _tell(found: dict[str, Any]) -> None:
         show(found["false_alarms"])
 
 
+_COUNTED: Final = {"rules": "rule", "receivers": "receiver", "kill_switches": "kill switch"}
+
+
 def _in_words(summary: dict[str, Any]) -> str:
-    rules, receivers, switches = (len(summary[key]) for key in ("rules", "receivers", "kill_switches"))
+    counts = [_number(len(summary[key]), what) for key, what in _COUNTED.items()]
     over = "rules and streams" if summary["per"] is None else "rules and streams of it"
     lines = [
-        f"{summary['path']}: good, {rules} rules, {receivers} receivers, {switches} kill switches",
+        f"{summary['path']}: good, {', '.join(counts)}",
         f"promise: {summary['promise']} expected false alarms over all {over}",
     ]
     if summary["outside"]:
@@ -184,6 +187,12 @@ def _in_words(summary: dict[str, Any]) -> str:
     if summary["can_kill"]:
         lines.append(f"can pull a kill switch: {', '.join(summary['can_kill'])}")
     return "\n".join(lines)
+
+
+def _number(n: int, what: str) -> str:
+    """`1 rule`, `2 kill switches`."""
+    ending = "es" if what.endswith("ch") else "s"
+    return f"{n} {what}{'' if n == 1 else ending}"
 
 
 def _remembered(labels: Labels) -> str:

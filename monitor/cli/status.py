@@ -1,5 +1,6 @@
 """`tocsin status`."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -21,7 +22,9 @@ _SECTIONS: Final = (
     ),
     (
         "Streams",
-        "SELECT stream, state, learned, needed, reference_id, last_seen FROM tocsin.streams ORDER BY 1 LIMIT 50",
+        # What is beyond `streams.max` counts as `(other)`, which is there from the beginning.
+        "SELECT stream, state, learned, needed, reference_id, last_seen FROM tocsin.streams "
+        "WHERE stream <> '(other)' OR last_seen IS NOT NULL ORDER BY 1 LIMIT 50",
     ),
     (
         "Incidents that fire",
@@ -39,6 +42,8 @@ _SECTIONS: Final = (
     ),
 )
 
+_NOTHING: Final = {"Kill switches": "none was ever pulled"}
+
 
 @click.command()
 @config_option
@@ -46,6 +51,7 @@ def status(path: str | None) -> None:
     """What is watched, how far it has come, what fires, what could not be told, and what was a false alarm."""
     console = Screen(width=None if Screen().is_terminal else 200)
     settings = loaded(path, NEED)
+    console.print(f"All times UTC, as of {_shown(datetime.now(UTC))}", highlight=False)
     with ledger(settings) as conn:
         for title, query in _SECTIONS:
             console.print(_queried(conn, title, query))
@@ -75,7 +81,7 @@ def _queried(conn: Connection, title: str, query: str) -> Table | str:
     result = conn.execute(text(query))
     rows = result.all()
     if not rows:
-        return f"{title}: none"
+        return f"{title}: {_NOTHING.get(title, 'none')}"
     table = _table(title, tuple(result.keys()))
     for row in rows:
         table.add_row(*(_shown(value) for value in row))

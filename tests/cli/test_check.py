@@ -53,6 +53,12 @@ def test_the_report_of_the_example_fits_100_columns() -> None:
     assert "chosen from the reference when learned" in " ".join(result.output.split())
 
 
+def test_what_there_is_one_of_is_said_in_the_singular(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text("rules: [{name: silence, absent: 2m}]" + RECEIVERS)
+    assert check("-c", str(path)).stdout.startswith(f"{path}: good, 1 rule, 1 receiver, 0 kill switches\n")
+
+
 def test_shares_of_rules_signals_sides_and_tiers_add_up_to_the_promise(tmp_path: Path) -> None:
     rules = """
 false_alarms: {warning: 1 per 7d, critical: 1 per 90d}

@@ -1,5 +1,6 @@
 """`status`: what people marked as false alarms against what was promised, and what nobody has marked."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,3 +121,12 @@ def test_a_ledger_without_incidents_says_so(tmp_path: Path, engine: Engine, stor
     assert after(status(tmp_path, engine)) == [
         "all severities: promised at most 1.0 in 30 d, marked: 0 of 0 incidents in 30 d"
     ]
+
+
+def test_it_says_nothing_of_what_never_was_and_in_which_zone_times_are(
+    tmp_path: Path, engine: Engine, stored: Stored
+) -> None:
+    lines = status(tmp_path, engine)
+    assert re.fullmatch(r"All times UTC, as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lines[0])
+    assert "Kill switches: none was ever pulled" in lines
+    assert not [line for line in lines if "(other)" in line]
