@@ -208,7 +208,6 @@ def _measured(
     bucket = _category(alarm, counts, before) if signal.kind is Kind.CATEGORY else None
     quantity = _quantity(alarm, signal, bucket, verdict.stream, history)
     affected, total = _affected(alarm, bucket, counts)
-    newest = _version_before(history.versions(verdict.stream), verdict.onset_ms)
     came = Attribution()
     if facts.part is None:
         usual = _affected_share(alarm, bucket, before)
@@ -223,6 +222,7 @@ def _measured(
                 usual=usual,
             ),
         )
+    newest = version_of(history.versions(verdict.stream), *window, came.cause)
     facts = _replaced(
         facts,
         kind=facts.kind if facts.kind == "window" else str(signal.kind),
@@ -373,8 +373,17 @@ def _median_unchanged(
     return now is not None and then is not None and then > 0 and 1 / UNCHANGED <= now / then <= UNCHANGED
 
 
-def _version_before(versions: Sequence[VersionSeen], onset_ms: int) -> VersionSeen | None:
-    """The version that appeared just before the onset; a stream's first version explains nothing."""
-    later = [v for v in versions[1:] if v.version != NO_VERSION]
-    near = [v for v in later if -VERSION_BEFORE_MS <= v.first_ms - onset_ms <= VERSION_AFTER_MS]
-    return near[-1] if near else None
+def version_of(
+    versions: Sequence[VersionSeen], onset_ms: int, until_ms: int, cause: tuple[str, str] | None
+) -> VersionSeen | None:
+    """The version that appeared just before the onset; what a stream began with explains nothing.
+
+    One that stands out may have appeared later: an onset is where a block begins, and that is up to 20 minutes long.
+    """
+    began = versions[0].first_ms if versions else 0
+    later = [v for v in versions if v.version != NO_VERSION and v.first_ms - began > VERSION_AFTER_MS]
+    recent = [v for v in later if onset_ms - v.first_ms <= VERSION_BEFORE_MS]
+    near = [v for v in recent if v.first_ms - onset_ms <= VERSION_AFTER_MS]
+    out = [v for v in recent if ("version", v.version) == cause and v.first_ms < until_ms]
+    named = out or near
+    return named[-1] if named else None

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 
 from monitor.judge.attribution import Question, attribute
-from monitor.judge.history import SliceSeen
+from monitor.judge.describe import version_of
+from monitor.judge.history import SliceSeen, VersionSeen
 from monitor.records.delta import I64
 
 ONSET, UNTIL = 10_000_000, 10_600_000
@@ -85,3 +87,30 @@ def test_without_a_cause_versions_are_shown_by_size() -> None:
     found = asked({}, {"version=v1": (250, 500), "version=v2": (300, 600)})
     assert found.cause is None
     assert [s.value for s in found.slices] == ["v2", "v1"]
+
+
+def seen(**first_seconds: int) -> list[VersionSeen]:
+    return [VersionSeen(name, i, 1000 * at) for i, (name, at) in enumerate(first_seconds.items())]
+
+
+BEGAN = seen(v40=0, v41=9, v42=7_180, v43=7_222)
+
+
+@pytest.mark.parametrize(
+    ("versions", "cause", "named"),
+    [
+        (BEGAN, None, "v42"),
+        (BEGAN, ("version", "v43"), "v43"),
+        (BEGAN, ("version", "v41"), "v42"),
+        (BEGAN, ("segment.team", "v43"), "v42"),
+        (BEGAN[:2], None, None),
+        (seen(v40=0, v41=3_000), ("version", "v41"), None),
+        (seen(v40=0, v41=7_900), ("version", "v41"), None),
+        ([], None, None),
+    ],
+)
+def test_the_version_that_came_with_it_is_the_one_that_stands_out_though_its_block_began_before(
+    versions: list[VersionSeen], cause: tuple[str, str] | None, named: str | None
+) -> None:
+    found = version_of(versions, onset_ms=7_200_000, until_ms=7_500_000, cause=cause)
+    assert (found and found.version) == named
