@@ -1,4 +1,4 @@
-"""The pictures of docs/status-page.md: `make pictures`. A bad night, made of records by production code."""
+"""The pictures of the docs' pages: `make pictures`. A bad night, made of records by production code."""
 
 import json
 import random
@@ -21,6 +21,7 @@ from aftermath import Aftermath
 from conftest import QUIET
 
 from monitor.judge import silencing
+from monitor.ledger import attaching
 from monitor.ledger.announcements import acknowledge
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import upgrade
@@ -38,6 +39,7 @@ store: {url: "postgresql://u:p@h/d"}
 reference: {learn: 2000, at_least: 0s}
 false_alarms: 1 per 7d
 defaults: {notify: [desk, oncall]}
+samples: {text: true}
 rules:
   - {name: errors, signal: error, match: {model: "*"}, above: {warning: 3x, critical: 20%}, kill: models}
   - {name: language, signal: output_language, drift: both}
@@ -80,6 +82,7 @@ class Night(Aftermath):
         notifier.start()
         time.sleep(6)
         notifier.stop()
+        attaching.look_after(self.engine)
 
     def _take_care(self) -> None:
         with self.engine.begin() as conn:
@@ -108,7 +111,12 @@ def _record(model: str, at_ms: int, left_s: int, draw: random.Random) -> dict[st
         "latency_ms": round(draw.lognormvariate(6.6, 0.45)), "finish_reason": "length" if cut else "stop",
         "user": f"u{draw.randrange(400)}", "output_tokens": round(draw.lognormvariate(5, 0.5)),
     }  # fmt: skip
-    return record | ({"error_type": "UpstreamTimeout"} if failing else {})
+    is_german = record["output_language"] == "de"
+    answer = (
+        "Die Rechnung kommt am Monatsende." if is_german else "The invoice comes at the end of the month."
+    )
+    texts = {"input": "When does the invoice come?", "output": answer}
+    return record | ({"error_type": "UpstreamTimeout"} if failing else texts)
 
 
 def _looked(page: Page, path: str) -> None:
@@ -125,7 +133,12 @@ def _take(url: str, token: str, made: Aftermath, into: Path) -> None:
     )
     desk = {"viewport": {"width": 1180, "height": 1120}}
     phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "color_scheme": "dark"}
-    shots = (("status", "/", desk), ("incident", f"/incidents/{german[0][0]}", desk), ("phone", "/", phone))
+    of_german = f"/review?incident={german[0][0]}"
+    low = {"viewport": {"width": 1180, "height": 1000}}
+    shots = (
+        ("status", "/", desk), ("incident", f"/incidents/{german[0][0]}", desk), ("phone", "/", phone),
+        ("review", of_german, low),
+    )  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
         for name, path, settings in shots:
