@@ -20,7 +20,7 @@ FORMATS: Final = ("text", "json")
 LEVELS_OF_OTHERS: Final[Mapping[str, int]] = {
     "kafka": logging.CRITICAL,
     "alembic": logging.WARNING,
-    "apscheduler": logging.WARNING,
+    "apscheduler": logging.ERROR,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
     "sqlalchemy": logging.WARNING,

@@ -1,7 +1,8 @@
 """What `/healthz`, `/readyz` and `/metrics` show, gathered from the daemon's parts and the ledger."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from monitor.web.fresh import Fresh
 from monitor.web.status import Status
 
 FRESH_S: Final = 2.0
+UNREAD_S: Final = 5.0
+"""A ledger that could not be read for so long is missing, whatever connections say of themselves."""
 
 _INCIDENTS: Final = text("SELECT severity, state, count(*) FROM tocsin_ledger.incident GROUP BY 1, 2")
 # Of a topic that was made anew only the newest life counts; topics of labels move no watermark.
@@ -35,7 +38,13 @@ class Snapshot:
     Nobody waits for it longer than a second: a Postgres that hangs is no reason to end a daemon that is alive.
     """
 
-    def __init__(self, config: Config, engine: Engine, ingest: Ingest) -> None:
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        ingest: Ingest,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._config, self._engine, self._ingest = config, engine, ingest
         self.judge: Judge | None = None
         self.config_good = True
@@ -43,6 +52,8 @@ class Snapshot:
         self._deliveries: Counter[tuple[str, str]] = Counter()
         self._ledger_trouble: str | None = "not reached yet"
         self._fresh = Fresh(self._read, reused_s=FRESH_S)
+        self._monotonic = monotonic
+        self._unread_since: float | None = None
 
     def reload(self, config: Config) -> None:
         """Show another configuration's state; it is good."""
@@ -90,7 +101,7 @@ class Snapshot:
             return {"postgres": self._ledger_trouble, "kafka": "waits for postgres"}
         ingest = self._ingest.status()
         judge = self.judge.trouble if self.judge else None
-        postgres = judge if ingest.postgres.ok else ingest.postgres.why
+        postgres = (judge if ingest.postgres.ok else ingest.postgres.why) or self._unread()
         found = {"postgres": postgres, "kafka": None if ingest.kafka.ok else ingest.kafka.why}
         if ingest.registries:
             found["schema_registry"] = (
@@ -103,9 +114,19 @@ class Snapshot:
         if self._ledger_trouble is not None:
             return {}
         try:
-            return self._fresh.get()
+            found = self._fresh.get()
         except TimeoutError:
+            if self._unread_since is None:
+                self._unread_since = self._monotonic()
             return {}
+        self._unread_since = None
+        return found
+
+    def _unread(self) -> str | None:
+        since = self._unread_since
+        if since is None or self._monotonic() - since < UNREAD_S:
+            return None
+        return "Postgres does not answer"
 
     def _read(self) -> dict[str, Any]:
         try:

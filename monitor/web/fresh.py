@@ -16,7 +16,7 @@ WAITED_S: Final = 1.0
 class Fresh(Generic[T]):
     """Shares one `read` at a time among all who ask, and for `reused_s` from when it began.
 
-    Whoever asks waits for `WAITED_S` at most, and gets nothing that is older, or half a second past `reused_s`.
+    Whoever asks waits for `waited_s` at most, and gets nothing that is older, or half a second past `reused_s`.
     """
 
     def __init__(
@@ -25,16 +25,17 @@ class Fresh(Generic[T]):
         monotonic: Callable[[], float] = time.monotonic,
         *,
         reused_s: float = REUSED_S,
+        waited_s: float = WAITED_S,
     ) -> None:
-        self._read, self._monotonic, self._reused_s = read, monotonic, reused_s
-        self._oldest_s = max(WAITED_S, reused_s + REUSED_S)
+        self._read, self._monotonic, self._reused_s, self._waited_s = read, monotonic, reused_s, waited_s
+        self._oldest_s = max(waited_s, reused_s + REUSED_S)
         self._lock = threading.Lock()
         self._reading: Future[tuple[float, T]] | None = None
 
     def get(self) -> T:
-        """The value; raises what `read` raised, or TimeoutError where it took longer than `WAITED_S`."""
+        """The value; raises what `read` raised, or TimeoutError where it took longer than `waited_s`."""
         try:
-            began, value = self._newest().result(WAITED_S)
+            began, value = self._newest().result(self._waited_s)
         except NotInTime:
             raise TimeoutError("not read in time") from None
         if self._monotonic() - began > self._oldest_s:

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def snapshot(engine: Engine, tmp_path: Path) -> Snapshot:
     return made_of(path, engine)
 
 
-def made_of(path: Path, engine: Engine) -> Snapshot:
+def made_of(path: Path, engine: Engine, monotonic: Callable[[], float] = time.monotonic) -> Snapshot:
     settings = config.load(path, environ={})
     ingest = Ingest(
         settings,
@@ -50,7 +50,7 @@ def made_of(path: Path, engine: Engine) -> Snapshot:
         accept_new_topic=False,
         on_checkpoint=lambda: None,
     )
-    made = Snapshot(settings, engine, ingest)
+    made = Snapshot(settings, engine, ingest, monotonic)
     made.ledger_ready()
     return made
 
@@ -80,6 +80,31 @@ def test_a_postgres_that_hangs_makes_nobody_wait(tmp_path: Path) -> None:
         assert [probe.result().incidents for probe in asked] == [{}] * 20
         assert time.monotonic() - began < 3
         engine.dispose()
+
+
+def reached_by_ingest(snapshot: Snapshot) -> None:
+    [consumer] = snapshot._ingest._consumers
+    consumer.board.postgres(None)
+
+
+def test_a_postgres_that_hangs_for_five_seconds_is_not_ready(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(ALERTS)
+    now = [100.0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = connect(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d")
+        snapshot = made_of(path, engine, lambda: now[0])
+        reached_by_ingest(snapshot)
+        assert snapshot.status().ready["postgres"] is None
+        now[0] += 5
+        assert snapshot.status().ready["postgres"] == "Postgres does not answer"
+        engine.dispose()
+
+
+def test_a_postgres_that_answers_again_is_ready(snapshot: Snapshot) -> None:
+    reached_by_ingest(snapshot)
+    snapshot._unread_since = 0.0
+    assert snapshot.status().ready["postgres"] is None
 
 
 def reached(engine: Engine, topic_id: str, age_s: int, topic: str = "predictions") -> None:

@@ -1,8 +1,9 @@
 """Pages while Postgres does not answer: they say so, and the probes and flags do not wait for them."""
 
 import asyncio
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -19,13 +20,15 @@ from monitor.web.server import WebServer
 from monitor.web.status import Status
 
 WHY = "no broker answers at kafka:9092"
+KNOWN = Status(ready={"kafka": WHY}, watermark_age_s=61.0, leader=True)
 
 
 @contextmanager
-def serving(burning: Aftermath, engine: Engine) -> Iterator[httpx.Client]:
-    status = Status(ready={"kafka": WHY}, watermark_age_s=61.0, leader=True)
+def serving(
+    burning: Aftermath, engine: Engine, status: Callable[[], Status] = lambda: KNOWN
+) -> Iterator[httpx.Client]:
     board = Switchboard(burning.settings, engine)
-    server = WebServer(lambda: status, host="127.0.0.1", port=0, token=None, board=board)
+    server = WebServer(status, host="127.0.0.1", port=0, token=None, board=board)
     server.start()
     try:
         with httpx.Client(base_url=server.url, headers={"accept": "text/html"}, timeout=30) as client:
@@ -45,6 +48,25 @@ def test_without_postgres_a_page_says_so_and_what_is_known(burning: Aftermath, p
     assert "Postgres at 127.0.0.1:1/d cannot be used" in answer.text
     assert WHY in answer.text
     assert "61 s old" in answer.text
+
+
+def test_what_is_known_is_shown_though_the_status_waits_a_second_for_the_ledger(burning: Aftermath) -> None:
+    def slow() -> Status:
+        time.sleep(1.1)
+        return Status(ready={"kafka": WHY})
+
+    gone = connect("postgresql://u@127.0.0.1:1/d")
+    with serving(burning, gone, slow) as client:
+        assert WHY in client.get("/").text
+    gone.dispose()
+
+
+def test_what_is_not_known_is_not_called_ready(burning: Aftermath) -> None:
+    gone = connect("postgresql://u@127.0.0.1:1/d")
+    with serving(burning, gone, Status) as client:
+        page = client.get("/").text
+    gone.dispose()
+    assert re.search(r"<dt>Ready</dt><dd>\s*not known\s*</dd>", page)
 
 
 def test_probes_answer_while_many_pages_wait_for_a_lock(burning: Aftermath) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +21,9 @@ from monitor.web.status import Status
 
 T = TypeVar("T")
 
+KNOWN_S: Final = 2.0
+"""Longer than a status waits for the ledger."""
+
 
 class Site:
     """The pages of one server; `sessions` None: nobody may change anything."""
@@ -32,7 +35,7 @@ class Site:
         self.shell = Shell(board.config.name, sessions)
         self.reading = Reading(board.engine)
         self.drawing = Drawing()
-        self._known = Fresh(status)
+        self._known = Fresh(status, waited_s=KNOWN_S)
         self._acting = ThreadPoolExecutor(2, thread_name_prefix="acts")
 
     @property
