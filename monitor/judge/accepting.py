@@ -17,7 +17,7 @@ def accept(conn: Connection, settings: Config, incident_id: str, by: str) -> tup
     """Make what was counted since the incident was detected the reference; its id, and the signal's name.
 
     The incident is acknowledged as expected, and resolves once the judge has taken the reference up. Raises UsageError
-    where there is no such incident, no reference for its signal, or too little was counted since.
+    where there is no such incident or it has ended, no reference for its signal, or too little was counted since.
     """
     reference_id, signal = _promoted(conn, settings, incident_id)
     acknowledge(conn, incident_id, by, "expected")
@@ -29,6 +29,11 @@ def _promoted(conn: Connection, settings: Config, incident_id: str) -> tuple[int
     row = conn.execute(select(incident).where(incident.c.incident_id == incident_id)).first()
     if row is None:
         raise UsageError(f"there is no incident {incident_id}: `tocsin status` lists those that are firing")
+    if row.resolved_at is not None:
+        raise UsageError(
+            f"{incident_id} ended {row.resolved_at:%Y-%m-%d %H:%M:%S} UTC, so what came since is not what it was "
+            "about: `tocsin reference promote --since ... --until ...` makes a stretch of it the reference"
+        )
     stream = references.stream_id(conn, row.stream)
     signal = referenced(settings, row.signal)
     if stream is None or signal is None:

@@ -143,6 +143,23 @@ def test_accept_makes_what_came_after_the_detection_the_reference(engine: Engine
     assert ("accepted", "reference #1") in rows(engine, "SELECT what, detail FROM tocsin.timeline")
 
 
+def test_an_incident_that_has_ended_is_not_accepted_and_keeps_its_outcome(
+    engine: Engine, alerts: str
+) -> None:
+    incident_of_german(engine)
+    with engine.begin() as conn:
+        conn.execute(
+            text("""
+            UPDATE tocsin_ledger.incident
+            SET state = 'resolved', resolved_at = '2026-11-14T03:02Z', acknowledged_by = 'ann', outcome = 'true'
+        """)
+        )
+    with pytest.raises(UsageError, match=r"abc ended 2026-11-14 03:02:00 UTC, .* `tocsin reference promote"):
+        run("accept", "abc", "-c", alerts)
+    assert rows(engine, "SELECT count(*) FROM tocsin.reference_rates") == [(0,)]
+    assert rows(engine, "SELECT acknowledged_by, outcome FROM tocsin.incidents") == [("ann", "true")]
+
+
 def test_promote_takes_a_stretch_of_time_and_goes_back(engine: Engine, alerts: str) -> None:
     incident_of_german(engine)
     since = ("--stream", "chat-eu", "--since", "2026-11-14T03:00", "--until", "2026-11-14T03:02")

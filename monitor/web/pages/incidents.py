@@ -47,7 +47,7 @@ def incident_routes(site: Site) -> list[Route]:
             drawn=drawn,
             why_not=page.undrawn(answers),
             outcomes=OUTCOMES,
-            acceptable=referenced(site.config, row.signal) is not None,
+            acceptable=row.state == "firing" and referenced(site.config, row.signal) is not None,
         )
 
     async def chart(request: Request) -> Response:
