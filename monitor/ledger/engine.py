@@ -38,6 +38,7 @@ _REFUSED_CLASSES: Final = frozenset({"22", "23", "54"})
 _CONTENDED_CODES: Final = frozenset({"55P03", "40P01", "40001"})
 _NO_PARTITION: Final = "23514"
 _DENIED: Final = "42501"
+_HINT: Final = "Is the server running"
 
 
 def connect(
@@ -230,7 +231,9 @@ def _reason(error: BaseException) -> str:
     if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
         return str(cause.diag.message_primary)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return lines[-1].removeprefix("FATAL:").strip() if lines else type(cause).__name__
+    said = [line for line in lines if not line.startswith(_HINT)] or [type(cause).__name__]
+    _, failed, why = said[-1].partition(" failed: ")
+    return (why if failed else said[-1]).removeprefix("FATAL:").strip()
 
 
 def _user(url: URL | str) -> str:

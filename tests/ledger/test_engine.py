@@ -209,9 +209,7 @@ def test_a_server_that_cannot_be_reached_is_one_sentence_without_the_password():
     with pytest.raises(LedgerUnavailable) as gone:
         reach(connect("postgresql://tocsin:hunter2@127.0.0.1:9/prod?application_name=hunter2"))
     message = str(gone.value)
-    assert message.startswith("Postgres at 127.0.0.1:9/prod cannot be used: ")
-    assert "\n" not in message
-    assert "hunter2" not in message
+    assert message == "Postgres at 127.0.0.1:9/prod cannot be used: Connection refused"
 
 
 def test_a_wrong_password_is_told_without_it(ledger_url):

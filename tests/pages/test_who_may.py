@@ -235,7 +235,7 @@ def test_tocsins_own_incident_has_a_page_too(ann: httpx.Client, burning: Afterma
             rule="tocsin.behind",
             key="predictions",
             summary="8,000 records behind",
-            detail="",
+            detail="judging takes longer than reading",
             at_ms=burning.clock_ms,
         )
     page = ann.get(f"/incidents/{opened}")
@@ -243,6 +243,7 @@ def test_tocsins_own_incident_has_a_page_too(ann: httpx.Client, burning: Afterma
         resolve_internal(conn, rule="tocsin.behind", key="predictions", detail="")
     assert page.status_code == 200
     assert "<h1>8,000 records behind</h1>" in page.text
+    assert '<p class="story">judging takes longer than reading</p>' in page.text
     assert "Tocsin itself" in page.text
     assert "accept" not in page.text
 

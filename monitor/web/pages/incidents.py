@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from markupsafe import Markup
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +22,8 @@ from monitor.web.pages.shell import HEADERS
 from monitor.web.pages.site import Site
 from monitor.web.plots.drawn import Size
 
+# Only Tocsin's own have one: what is wrong with alerts.yaml, who could not be told.
+_DETAIL: Final = text("SELECT facts ->> 'detail' FROM tocsin_ledger.incident WHERE incident_id = :incident")
 ALL: Final = tuple(query.name for query in QUERIES)
 # The report has its style and its chart inside.
 _OF_REPORT: Final = {
@@ -36,13 +38,14 @@ def incident_routes(site: Site) -> list[Route]:
     async def shown(request: Request) -> Response:
         incident, answers = await _asked(site, request)
         row = answers["fired"].rows[0]
+        detail = await site.reading.read(lambda conn: conn.execute(_DETAIL, {"incident": incident}).scalar())
         drawn = page.drawable(answers)
         return site.shell.page(
             request,
             "incident.html",
             row=row,
             incident=incident,
-            story=story(answers),
+            story=[*filter(None, [detail]), *story(answers)],
             sections=Markup(page.sections(answers)),  # noqa: S704, a tree that escaped whatever it holds
             drawn=drawn,
             why_not=page.undrawn(answers),
