@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -37,6 +38,7 @@ SAMPLES_S: Final = 5
 HEARTBEAT: Final = "heartbeat"
 
 log = structlog.get_logger("tocsin")
+conditions = Conditions(log)
 
 
 class Daemon:
@@ -121,7 +123,6 @@ class Daemon:
 
     def _await_ledger(self, stopping: threading.Event) -> bool:
         """Wait for Postgres, saying so once; raises what waiting does not mend: SchemaMismatch, LedgerDenied."""
-        conditions = Conditions(log)
         while not stopping.is_set():
             try:
                 reach(self._engine)
@@ -199,9 +200,12 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _quietly(chore: object, *args: object) -> None:
-    """A chore that fails is told and tried again at its next time."""
+def _quietly(chore: Callable[..., object], *args: object) -> None:
+    """A chore that fails is told once, and tried again at each of its times."""
+    name = getattr(chore, "__name__", "")
     try:
-        chore(*args)  # type: ignore[operator]
+        chore(*args)
     except (SQLAlchemyError, TocsinError) as error:
-        log.warning("chore failed", why=str(error).splitlines()[0])
+        conditions.begin("chore_failed", name, why=str(error).splitlines()[0])
+    else:
+        conditions.end("chore_failed", name)

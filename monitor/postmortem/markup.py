@@ -9,6 +9,8 @@ from monitor.ledger.wording import digits, duration
 from monitor.postmortem.queries import Answer
 
 LONG: Final = 40
+NAMES: Final = frozenset({"sequence", "partition", "kafka_offset", "reference_id"})
+"""Columns of numbers that are names, not amounts."""
 
 Child = Element | str
 
@@ -37,7 +39,7 @@ def table(answer: Answer, label: str) -> Element:
     if not answer.rows:
         return el("p", "Nothing.", class_="none")
     head = el("tr", *_heads(answer))
-    body = [el("tr", *_cells(row)) for row in answer.rows]
+    body = [el("tr", *_cells(answer.columns, row)) for row in answer.rows]
     rows = el("table", el("thead", head), el("tbody", *body))
     return el("div", rows, class_="wide", tabindex="0", role="region", aria_label=label)
 
@@ -58,9 +60,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _cells(row: Iterable[Any]) -> Iterable[Element]:
-    for value in row:
-        text = shown(value)
+def _cells(columns: Iterable[str], row: Iterable[Any]) -> Iterable[Element]:
+    for column, value in zip(columns, row, strict=True):
+        text = str(value) if column in NAMES and _is_number(value) else shown(value)
         if _is_number(value):
             yield el("td", text, class_="number")
         else:
