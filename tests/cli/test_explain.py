@@ -215,6 +215,16 @@ def test_traffic_and_what_was_seen_while_learning_say_why_they_are_outside(
     assert told(young)["Promise"] == "outside: seen by ADWIN and Page-Hinkley while the stream was learning"
 
 
+def test_of_a_kill_it_says_that_seconds_are_not_kept(tmp_path: Path, engine: Engine, failing: Stored) -> None:
+    failing.incident(
+        "kill1", rule="e", severity="critical", kill_switch="chat", detected_at=T0 + PANE, observed=0.2, reference=0.01,
+        at_least=0.1, affected=20, total=100, reference_id=7,
+        facts={**FACTS, "kind": "rate", "signal": "error", "quantity": "rate", "unit": "share"},
+    )  # fmt: skip
+    said = " ".join(explain(tmp_path, engine, "kill1").output.split())
+    assert "opened by its kill, which rests on single seconds, and these are not kept" in said
+
+
 def test_tocsin_s_own_incidents_and_lost_panes_are_told_too(
     tmp_path: Path, engine: Engine, stored: Stored
 ) -> None:

@@ -120,7 +120,8 @@ def recomputed(conn: Connection, settings: Config, row: Row[Any]) -> Recomputed:
     tapped, verdicts = _tapped(conn, plan, watch, stretch, row)
     opened = _nearest(verdicts, millis(row.detected_at))
     if opened is None or opened.alarm is None:
-        return Recomputed(None, False, (*changed, *gone))
+        pulled = ("it was opened by its kill, which rests on single seconds, and these are not kept",)
+        return Recomputed(None, False, (*(pulled if row.kill_switch else ()), *changed, *gone))
     told = (opened.what, opened.onset_ms, opened.detected_ms)
     reproduced = told == ("opened", millis(row.onset_at), millis(row.detected_at))
     trace = _trace(watch, plan, tapped, opened, opened.alarm, verdicts)
