@@ -57,7 +57,9 @@ class Holdings:
         board: StatusBoard,
         callbacks: Callbacks,
         registries: Mapping[str, Registry] | None = None,
+        labels: frozenset[str] = frozenset(),
     ) -> None:
+        """`labels` are the topics whose records want the predictions of the others."""
         self._reader = reader
         self._writer = writer
         self._engine = engine
@@ -68,6 +70,7 @@ class Holdings:
         self._owned: dict[TopicPartition, OwnedPartition] = {}
         self._faults: dict[TopicPartition, tuple[int, int]] = {}
         self._registries = registries or {}
+        self._labels = labels
         self._wanted: dict[TopicPartition, frozenset[int]] = {}
 
     @property
@@ -97,6 +100,22 @@ class Holdings:
         for tp in [tp for tp, ids in self._wanted.items() if self._registries[tp.topic].knows(ids)]:
             del self._wanted[tp]
         return frozenset(tp for tp, p in self._owned.items() if not p.held and tp not in self._wanted)
+
+    def caught_up(self, tps: Iterable[TopicPartition], now: float) -> bool:
+        """Whether all of `tps` are held, and read to their ends."""
+        held = ((self._owned.get(tp), self._reader.position(tp)) for tp in tps)
+        return all(p is not None and at is not None and p.caught_up(at, now) for p, at in held)
+
+    def look(self) -> None:
+        """Measure the predictions that were read, so that labels find them."""
+        for owned in list(self._owned.values()):
+            position = self._position(owned)
+            if owned.tp.topic in self._labels or position is None:
+                continue
+            try:
+                owned.aggregator.look()
+            except Exception as error:
+                self._unmeasured(owned, position, error)
 
     def begin(
         self,
@@ -219,6 +238,8 @@ class Holdings:
     def _submit(
         self, owned: OwnedPartition, position: int, now: float, announcements: tuple[Announce, ...] = ()
     ) -> None:
+        if owned.tp.topic in self._labels:
+            self.look()
         weight = owned.weight
         try:
             checkpoint = owned.take(position, self._clock(), now)

@@ -69,10 +69,20 @@ class IngestLoop:
         self._catalog = Catalog(self._reader, self._writer, engine, sources, clock, accept_new_topic)
         self._ownership = Ownership(self._reader, self._writer, self._catalog, engine, clock, self._placed)
         callbacks = Callbacks(self._ownership.committed, self._lost, on_checkpoint)
+        self._labels = frozenset(t for source in sources if source.type is not None for t in source.topics)
         self._registries = registries_of(sources, board.registry)
         self._holdings = Holdings(
-            self._reader, self._writer, engine, measuring, clock, board, callbacks, self._registries
+            self._reader,
+            self._writer,
+            engine,
+            measuring,
+            clock,
+            board,
+            callbacks,
+            self._registries,
+            self._labels,
         )
+        self._labels_wait = True
         self._internal = Internal(config, clock)
         self._pressure = Pressure(memory_bytes)
         self._watchdog = Watchdog()
@@ -145,7 +155,25 @@ class IngestLoop:
         held = self._holdings.weight
         full = self._pressure.update(held)
         self._board.write(paused=full, held_bytes=held)
-        self._reader.read_only(frozenset() if full else self._holdings.readable())
+        self._reader.read_only(self._readable(now))
+
+    def _readable(self, now: float) -> frozenset[TopicPartition]:
+        """What may be read: nothing while memory is full, and no labels before the predictions that they are about.
+
+        A label that comes first finds nothing, and is lost for good.
+        """
+        if self._pressure.full:
+            return frozenset()
+        readable = self._holdings.readable()
+        if not self._labels:
+            return readable
+        leading = frozenset(tp for tp in self._reader.assigned() if tp.topic not in self._labels)
+        waited, self._labels_wait = self._labels_wait, not self._holdings.caught_up(leading, now)
+        if self._labels_wait:
+            return readable & leading
+        if waited:
+            self._holdings.look()
+        return readable
 
     def _start_over(self, now: float) -> None:
         """After an assignment all partitions go to the ledger's offsets, retained ones too (hazard 3)."""
@@ -178,7 +206,7 @@ class IngestLoop:
         self._watch(now)
 
     def _watch(self, now: float) -> None:
-        readable = frozenset() if self._pressure.full else self._holdings.readable()
+        readable = self._readable(now)
         self._watchdog.keep_only(readable)
         for owned in self._holdings.partitions:
             position = self._reader.position(owned.tp)

@@ -43,12 +43,19 @@ def _stuck(memory: Memory, topics: Mapping[str, str]) -> list[Condition]:
         by_topic[topics.get(topic_id, topic_id)].append((number, partition))
     found = []
     for topic, parts in by_topic.items():
+        if topic in follow and _waits(memory, now_ms):
+            continue
         stuck = sorted(number for number, p in parts if p.stuck)
         moves = any(now_ms - p.advanced_ms <= MOVES_MS for _, p in parts)
         if stuck:
             some = _some_stand_still(topic, stuck)
             found.append(some if moves else _nothing_moves(topic, len(parts), topic in follow))
     return found
+
+
+def _waits(memory: Memory, now_ms: int) -> bool:
+    """Whether labels wait for predictions that are behind: these are told of."""
+    return any(now_ms - p.caught_up_ms > CATCHING_UP_MS // 2 for p in memory.progress.leading.values())
 
 
 def _nothing_moves(topic: str, partitions: int, follows: bool) -> Condition:

@@ -121,7 +121,7 @@ class PartitionAggregator:
 
     def take(self) -> Intake:
         """Everything since the last `take`; the running watermark stays. Languages are detected here."""
-        self._look()
+        self.look()
         intake = Intake(
             from_offset=self._from_offset,
             next_offset=self._next_offset,
@@ -143,10 +143,10 @@ class PartitionAggregator:
         if batch.values:
             self._pending.add(batch, clock_ms)
             if self._pending.enough:
-                self._look()
+                self.look()
 
-    def _look(self) -> None:
-        """Decode and count what is pending."""
+    def look(self) -> None:
+        """Decode and count what is pending, so that labels find it."""
         arrived = self._pending.take()
         if arrived is None:
             return

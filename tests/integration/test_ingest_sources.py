@@ -102,6 +102,19 @@ def test_topics_of_one_cluster_are_each_read_in_their_own_way_by_one_consumer(
     bench.check_chain()
 
 
+def test_after_a_pause_labels_wait_for_their_predictions(several: Several, topic: Topic) -> None:
+    """Hazard: a label that is read before its prediction is skipped for good, and its topic is soon read."""
+    bench, name, labels, n = several.bench, topic(), topic(), 20_000
+    bench.produce(name, [record(i, prediction="x") for i in range(n)])
+    bench.produce(labels, values([{"id": str(i), "label": "y"} for i in range(n)]))
+    sources = (source(bench.servers, name), source(bench.servers, labels, type="label", group=name))
+    with several.reading(*sources) as ingest:
+        until(lambda: bench.accounted() == 2 * n, 60)
+        assert several.progress() == {name: (n, 0), labels: (n, 0)}
+        until(lambda: ingest.status().labels == {"judged": n, "unmatched": 0})
+    bench.check_chain()
+
+
 def test_labels_of_another_cluster_find_the_predictions_of_the_first(
     several: Several, topic: Topic, tmp_path: Path
 ) -> None:
