@@ -4,7 +4,7 @@ import getpass
 
 import click
 
-from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
@@ -21,7 +21,7 @@ from monitor.ledger.incidents import Acknowledgement
 @config_option
 def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
     """Say that you have INCIDENT, and later what it turned out to be."""
-    with ledger(loaded(path, LEDGER)) as conn:
+    with ledger(part_loaded(path, LEDGER)) as conn:
         done = announcements.acknowledge(conn, incident, by, outcome)
         if done is Acknowledgement.UNKNOWN:
             raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")

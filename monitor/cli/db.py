@@ -2,7 +2,7 @@
 
 import click
 
-from monitor.cli.options import config_option, loaded
+from monitor.cli.options import config_option, part_loaded
 from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.ledger.engine import redacted
@@ -18,6 +18,6 @@ def db() -> None:
 @config_option
 def upgrade(path: str | None) -> None:
     """Make or migrate Tocsin's schema in the database of `store.url`."""
-    settings = loaded(path, LEDGER)
+    settings = part_loaded(path, LEDGER)
     migrate(settings.store_url)
     say(f"{redacted(settings.store_url)} is up to date")

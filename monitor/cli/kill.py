@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from monitor.cli.options import Command, config_option, ledger, loaded
+from monitor.cli.options import Command, config_option, ledger, part_loaded
 from monitor.cli.printed import say
 from monitor.config import RUN
 from monitor.config.model import Config, KillSwitch
@@ -29,7 +29,7 @@ def kill() -> None:
 @config_option
 def kill_status(path: str | None) -> None:
     """The state of every kill switch."""
-    settings = loaded(path, NEED)
+    settings = part_loaded(path, NEED)
     with ledger(settings) as conn:
         known = states.state(conn)
     changed = {name for name, _ in known}
@@ -79,7 +79,7 @@ def _who_and_why(command: Command) -> Command:
 @_who_and_why
 def trip(switch: str, stream: str | None, reason: str, by: str, path: str | None) -> None:
     """Pull SWITCH by hand."""
-    settings = loaded(path, NEED)
+    settings = part_loaded(path, NEED)
     known = _switch(settings, switch, stream)
     with ledger(settings) as conn:
         outcome = switches.trip(conn, known, stream=stream or "", reason=reason, actor=by)
@@ -91,7 +91,7 @@ def trip(switch: str, stream: str | None, reason: str, by: str, path: str | None
 @_who_and_why
 def release(switch: str, stream: str | None, reason: str, by: str, path: str | None) -> None:
     """Release SWITCH: the service may serve again, and kill evidence begins afresh."""
-    settings = loaded(path, NEED)
+    settings = part_loaded(path, NEED)
     known = _switch(settings, switch, stream)
     with ledger(settings) as conn:
         outcome = switches.release(conn, known, stream=stream, reason=reason, actor=by)

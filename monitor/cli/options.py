@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import config
+from monitor.cli.printed import say
 from monitor.config.model import Config, Source
 from monitor.config.problem import listed
 from monitor.errors import UsageError
@@ -33,6 +34,17 @@ def config_option(command: Command) -> Command:
 def loaded(path: str | None, need: Set[str]) -> Config:
     """The configuration that a command works with; raises UsageError or ConfigError."""
     return config.load(config.find(path), need=need)
+
+
+def part_loaded(path: str | None, need: Set[str]) -> Config:
+    """As `loaded`, for a command that needs no more: mistakes in other sections are told of, and stop nobody."""
+    file = config.find(path)
+    settings, elsewhere = config.load_part(file, need)
+    if elsewhere:
+        one = len(elsewhere) == 1
+        what = "1 mistake that does" if one else f"{len(elsewhere)} mistakes that do"
+        say(f"{file} has {what} not matter here: tocsin check names {'it' if one else 'them'}", err=True)
+    return settings
 
 
 def source_of(settings: Config, topic: str | None) -> Source:

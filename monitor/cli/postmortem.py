@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
@@ -31,7 +31,7 @@ def postmortem(incident: str, output: Path, path: str | None) -> None:
     """
     if not output.absolute().parent.is_dir():
         raise UsageError(f"-o {output}: there is no directory {output.absolute().parent}")
-    with ledger(loaded(path, LEDGER), reading=True) as conn:
+    with ledger(part_loaded(path, LEDGER), reading=True) as conn:
         answers = {query.name: answer(conn, query, incident) for query in QUERIES}
     if not answers["fired"].rows:
         raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")

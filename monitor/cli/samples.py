@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.table import Table
 
-from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, say
 from monitor.cli.reference import MOMENT
 from monitor.config import LEDGER
@@ -57,7 +57,7 @@ def samples() -> None:
 )
 def list_(path: str | None, limit: int, **wanted: Any) -> None:
     """The newest samples: why each was kept, what it shows, and its mark."""
-    with ledger(loaded(path, LEDGER)) as conn:
+    with ledger(part_loaded(path, LEDGER)) as conn:
         rows = conn.execute(_asked(wanted).newest_first().limit(limit)).all()
     if not rows:
         say("there are no such samples: `tocsin run` keeps some of every stream")
@@ -78,7 +78,7 @@ def list_(path: str | None, limit: int, **wanted: Any) -> None:
 def export(path: str | None, output: Path | None, **wanted: Any) -> None:
     """Write samples as JSON lines, the oldest first: one object each, with the mark it has."""
     asked = _asked(wanted).oldest_first()
-    with ledger(loaded(path, LEDGER), reading=True) as conn, _opened(output) as lines:
+    with ledger(part_loaded(path, LEDGER), reading=True) as conn, _opened(output) as lines:
         n = 0
         for row in conn.execution_options(yield_per=AT_ONCE).execute(asked):
             lines.write(msgspec.json.encode(as_object(row)) + b"\n")
@@ -98,7 +98,7 @@ def mark(verdict: Verdict, ids: tuple[str, ...], note: str, by: str, path: str |
     The first mark of a sample counts once as a label that came later: `incorrect` of its stream and version. Later ones
     change what is shown, and all of them are kept (`tocsin.marks`).
     """
-    settings = loaded(path, LEDGER)
+    settings = part_loaded(path, LEDGER)
     for first in range(0, len(ids), AT_ONCE):
         outcome = _marked(settings, ids[first : first + AT_ONCE], Mark(verdict, note, by))
         for line in _told(outcome, verdict):

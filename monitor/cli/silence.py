@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 from sqlalchemy import select
 
-from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
@@ -35,7 +35,7 @@ def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | N
     Incidents open and are kept. That an incident is over is still told to whoever heard of it, and so is every kill.
     Who still fires when the silence ends is told then.
     """
-    settings = loaded(path, NEED)
+    settings = part_loaded(path, NEED)
     found, for_ms = silencing.matched(match, settings), _length_ms(length)
     if not reason.strip():
         raise UsageError("--reason is empty: say why, for those who look later")
@@ -51,7 +51,7 @@ def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | N
 @config_option
 def list_(whole: bool, path: str | None) -> None:
     """The silences in force: who, why, until when."""
-    with ledger(loaded(path, LEDGER)) as conn:
+    with ledger(part_loaded(path, LEDGER)) as conn:
         rows = conn.execute(select(table).order_by(table.c.created_at)).all()
     now = datetime.now(UTC)
     shown = [row for row in rows if whole or row.expires_at > now]
@@ -72,7 +72,7 @@ def list_(whole: bool, path: str | None) -> None:
 @config_option
 def expire(silence_id: str, by: str, path: str | None) -> None:
     """End a silence now."""
-    with ledger(loaded(path, LEDGER)) as conn:
+    with ledger(part_loaded(path, LEDGER)) as conn:
         ended = silences.expire(conn, silence_id, by)
     if not ended:
         raise UsageError(f"there is no silence {silence_id} in force: `tocsin silence list` has them")

@@ -8,7 +8,7 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from monitor.cli.marked import LONGEST_LIST, FalselyAlarmed, falsely_alarmed
-from monitor.cli.options import config_option, ledger, loaded
+from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import Screen
 from monitor.config import LEDGER
 
@@ -50,7 +50,7 @@ _NOTHING: Final = {"Kill switches": "none was ever pulled"}
 def status(path: str | None) -> None:
     """What is watched, how far it has come, what fires, what could not be told, and what was a false alarm."""
     console = Screen(width=None if Screen().is_terminal else 200)
-    settings = loaded(path, NEED)
+    settings = part_loaded(path, NEED)
     console.print(f"All times UTC, as of {_shown(datetime.now(UTC))}", highlight=False)
     with ledger(settings) as conn:
         for title, query in _SECTIONS:

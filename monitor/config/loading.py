@@ -88,6 +88,22 @@ def load(path: str | Path, *, environ: Environment[str, str] = os.environ, need:
     return config
 
 
+def load_part(
+    path: str | Path, need: Set[str], *, environ: Environment[str, str] = os.environ
+) -> tuple[Config, list[Problem]]:
+    """The configuration as far as `need` goes, and what is wrong elsewhere: at night a mistake in a rule must not
+    stand between people and their kill switch.
+
+    Raises `ConfigError` with all problems of the sections in `need`, and where the file is no YAML.
+    """
+    config, report = _read(str(path), environ, need)
+    found = report.in_order()
+    here = [problem for problem in found if config is None or problem.section in need]
+    if config is None or here:
+        raise ConfigError([str(problem) for problem in here])
+    return config, found
+
+
 def problems(
     path: str | Path, *, environ: Environment[str, str] = os.environ, need: Set[str] = CHECK
 ) -> list[Problem]:
@@ -113,7 +129,7 @@ def _read(path: str, environ: Environment[str, str], need: Set[str]) -> tuple[Co
         hashed.update(more.content.encode())
     shown = "\n".join([redacted(content, parsed), *(more.redacted for more in included)])
     config = _config(_File(path, hashed.hexdigest(), shown), root, need)
-    return (None if report.problems else config), report
+    return config, report
 
 
 @dataclass(frozen=True, slots=True)

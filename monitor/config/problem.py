@@ -1,5 +1,6 @@
 """What is wrong with an alerts.yaml: one sentence for each mistake, with its place."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,6 +19,11 @@ class Problem:
     path: str
     sentence: str
     suggestion: str = ""
+
+    @property
+    def section(self) -> str:
+        """The key at the top of the file that it is under; "" where it is under none."""
+        return re.split(r"[.\[]", self.path, maxsplit=1)[0]
 
     def __str__(self) -> str:
         at = f"{self.file}:{self.line}:{self.column}: "
