@@ -1,6 +1,7 @@
 """What commands print: nothing that came from outside can steer a terminal, or be taken for markup."""
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import click
@@ -25,6 +26,12 @@ def plain(text: str) -> str:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line on stdout, or on stderr."""
     click.echo(plain(text), err=err)
+
+
+def busy(what: str) -> AbstractContextManager[object]:
+    """A sign of work on a terminal, on stderr; nothing elsewhere."""
+    terminal = Console(stderr=True)
+    return terminal.status(what) if terminal.is_terminal else nullcontext()
 
 
 class Screen(Console):

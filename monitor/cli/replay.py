@@ -2,14 +2,12 @@
 
 import shlex
 from collections.abc import Collection
-from contextlib import AbstractContextManager, nullcontext
 
 import click
-from rich.console import Console
 
 from monitor.cli import found, lines
 from monitor.cli.options import config_option, loaded, source_of
-from monitor.cli.printed import say
+from monitor.cli.printed import busy, say
 from monitor.cli.reaching import LEAST_LEARNED, PART, reached_by
 from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
@@ -50,7 +48,7 @@ def replay(
     config = loaded(path, REPLAY)
     source = source_of(config, topic)
     machine = Replay(config, source)
-    with lines.opened(file) as raw, _busy():
+    with lines.opened(file) as raw, busy("judging"):
         some = lines.read(raw, machine.outcome.skipped, lines.times_of(config, source))
         for part in lines.in_order(some) if in_order else some:
             machine.feed(part)
@@ -60,12 +58,6 @@ def replay(
     _tell(outcome, file)
     if fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents):
         context.exit(1)
-
-
-def _busy() -> AbstractContextManager[object]:
-    """A sign of work on a terminal; hours of traffic take a while."""
-    terminal = Console(stderr=True)
-    return terminal.status("judging") if terminal.is_terminal else nullcontext()
 
 
 def _tell(outcome: Outcome, file: str) -> None:

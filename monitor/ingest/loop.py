@@ -155,14 +155,14 @@ class IngestLoop:
         held = self._holdings.weight
         full = self._pressure.update(held)
         self._board.write(paused=full, held_bytes=held)
-        self._reader.read_only(self._readable(now))
+        self._reader.read_only(self._readable(now, full))
 
-    def _readable(self, now: float) -> frozenset[TopicPartition]:
-        """What may be read: nothing while memory is full, and no labels before the predictions that they are about.
+    def _readable(self, now: float, full: bool) -> frozenset[TopicPartition]:
+        """What may be read: nothing while memory is `full`, and no labels before the predictions that they are about.
 
         A label that comes first finds nothing, and is lost for good.
         """
-        if self._pressure.full:
+        if full:
             return frozenset()
         readable = self._holdings.readable()
         if not self._labels:
@@ -206,7 +206,7 @@ class IngestLoop:
         self._watch(now)
 
     def _watch(self, now: float) -> None:
-        readable = self._readable(now)
+        readable = self._readable(now, self._pressure.full)
         self._watchdog.keep_only(readable)
         for owned in self._holdings.partitions:
             position = self._reader.position(owned.tp)

@@ -287,7 +287,7 @@ def logs(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @given(lines=logs())
 @example(lines=[{"model": "chat", "ts": START_MS / 1_000, "a/b": {"error": True}}])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_a_log_holds_its_alerts_yaml_is_good_and_every_record_counts(
     tmp_path: Path, lines: list[dict[str, Any]]
 ) -> None:

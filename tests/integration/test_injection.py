@@ -33,7 +33,8 @@ each_text = pytest.mark.parametrize("kind", KINDS)
 
 @pytest.fixture(scope="module")
 def way(postgres, ledger_template, database_names, kafka, kafka_admin, tmp_path_factory):
-    name, topic = database_names(), "hostile"
+    name = database_names()
+    topic = f"hostile-{name}"
     kafka_admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
     url = postgres.create_database(name, template=ledger_template)
     with told(url, tmp_path_factory.mktemp("hostile"), kafka.bootstrap_servers, topic) as found:

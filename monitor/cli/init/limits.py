@@ -11,7 +11,7 @@ from monitor.cli.rounding import duration, milliseconds, percent, round_up
 from monitor.ledger.wording import amount
 from monitor.ledger.wording import percent as in_words
 
-_MOST_CRITICAL: Final = 0.6
+_MOST_CRITICAL: Final = 0.5
 _LEAST_CRITICAL: Final = 0.1
 _FEW_CLASSES: Final = 50
 _LEAST_LANGUAGES: Final = 50
