@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 from notify_parties import QUICK
 
@@ -24,6 +25,8 @@ def stand_still_then_send(senders, delivery):
         stood_still.set()
         print("claimed", flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
+        # The signal may reach another thread first: this one must not be past the sending by then.
+        time.sleep(0.5)
     return send(senders, delivery)
 
 
