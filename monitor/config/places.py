@@ -46,17 +46,20 @@ def place(node: Node) -> Place:
 
 def path_of(node: Node, value: str) -> tuple[str, ...]:
     """The keys of a JSON Pointer, or the top-level key that `value` is."""
-    if not value.startswith("/"):
-        return (value,)
+    if value == "/":
+        return ()
+    return pointer(node, value, "/usage/prompt_tokens") if value.startswith("/") else (value,)
+
+
+def pointer(node: Node, value: str, example: str) -> tuple[str, ...]:
+    """The keys of a JSON Pointer (RFC 6901) to something inside; `value` is the text of `node`, or a part of it."""
     if re.search(r"~(?![01])", value):
         raise WrongError(
             f"{written(scalar(node))} is no JSON Pointer", "write ~0 for `~` and ~1 for `/` in a key"
         )
-    if value == "/":
-        return ()
     keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in value[1:].split("/"))
     if not all(keys):
-        raise WrongError(f"{written(scalar(node))} has an empty key", "such as /usage/prompt_tokens")
+        raise WrongError(f"{written(scalar(node))} has an empty key", f"such as {example}")
     return keys
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from monitor.config.model import Samples
+from monitor.config.places import pointer
 from monitor.config.problem import WrongError
 from monitor.config.section import Section, each
 from monitor.config.tree import Node
@@ -46,19 +47,7 @@ def _drop(section: Section, node: Node) -> tuple[tuple[str, ...], ...]:
 def _path(node: Node) -> tuple[str, ...]:
     """A JSON Pointer (RFC 6901) or a top-level key, each key a glob, as keys."""
     value = text(node)
-    if not value.startswith("/"):
-        return _droppable(node, (value,))
-    if re.search(r"~(?![01])", value):
-        raise WrongError(
-            f"{written(scalar(node))} is no JSON Pointer", "write ~0 for `~` and ~1 for `/` in a key"
-        )
-    keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in value[1:].split("/"))
-    if not all(keys):
-        raise WrongError(f"{written(scalar(node))} has an empty key", "such as /segment/city")
-    return _droppable(node, keys)
-
-
-def _droppable(node: Node, path: tuple[str, ...]) -> tuple[str, ...]:
+    path = pointer(node, value, "/segment/city") if value.startswith("/") else (value,)
     needed = [field for field in FOUND_BY if len(path) == 1 and fnmatchcase(field, path[0])]
     if needed:
         raise WrongError(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
+from monitor.config.places import pointer
 from monitor.config.problem import Report, WrongError, listed
 from monitor.config.section import Section, each
 from monitor.config.signal_names import Vocabulary
@@ -90,19 +91,12 @@ def _path(node: Node) -> tuple[str, ...]:
     value = text(node)
     if not value.startswith("/"):
         if "." in value or "/" in value:
-            pointer = "/" + re.sub(r"[./]+", "/", value)
+            inside = "/" + re.sub(r"[./]+", "/", value)
             raise WrongError(
-                f"{written(scalar(node))} is no top-level key", f"write {pointer} for what is inside"
+                f"{written(scalar(node))} is no top-level key", f"write {inside} for what is inside"
             )
         return _into((value,))
-    if re.search(r"~(?![01])", value):
-        raise WrongError(
-            f"{written(scalar(node))} is no JSON Pointer", "write ~0 for `~` and ~1 for `/` in a key"
-        )
-    keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in value[1:].split("/"))
-    if not all(keys):
-        raise WrongError(f"{written(scalar(node))} has an empty key", "such as /features/income_eur")
-    return _into(keys)
+    return _into(pointer(node, value, "/features/income_eur"))
 
 
 def _into(keys: tuple[str, ...]) -> tuple[str, ...]:
