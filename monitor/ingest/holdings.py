@@ -57,9 +57,7 @@ class Holdings:
         board: StatusBoard,
         callbacks: Callbacks,
         registries: Mapping[str, Registry] | None = None,
-        labels: frozenset[str] = frozenset(),
     ) -> None:
-        """`labels` are the topics whose records want the predictions of the others."""
         self._reader = reader
         self._writer = writer
         self._engine = engine
@@ -70,7 +68,6 @@ class Holdings:
         self._owned: dict[TopicPartition, OwnedPartition] = {}
         self._faults: dict[TopicPartition, tuple[int, int]] = {}
         self._registries = registries or {}
-        self._labels = labels
         self._wanted: dict[TopicPartition, frozenset[int]] = {}
 
     @property
@@ -110,7 +107,7 @@ class Holdings:
         """Measure the predictions that were read, so that labels find them."""
         for owned in list(self._owned.values()):
             position = self._position(owned)
-            if owned.tp.topic in self._labels or position is None:
+            if owned.tp.topic in self._reader.labels or position is None:
                 continue
             try:
                 owned.aggregator.look()
@@ -238,7 +235,7 @@ class Holdings:
     def _submit(
         self, owned: OwnedPartition, position: int, now: float, announcements: tuple[Announce, ...] = ()
     ) -> None:
-        if owned.tp.topic in self._labels:
+        if owned.tp.topic in self._reader.labels:
             self.look()
         weight = owned.weight
         try:

@@ -69,7 +69,6 @@ class IngestLoop:
         self._catalog = Catalog(self._reader, self._writer, engine, sources, clock, accept_new_topic)
         self._ownership = Ownership(self._reader, self._writer, self._catalog, engine, clock, self._placed)
         callbacks = Callbacks(self._ownership.committed, self._lost, on_checkpoint)
-        self._labels = frozenset(t for source in sources if source.type is not None for t in source.topics)
         self._registries = registries_of(sources, board.registry)
         self._holdings = Holdings(
             self._reader,
@@ -80,7 +79,6 @@ class IngestLoop:
             board,
             callbacks,
             self._registries,
-            self._labels,
         )
         self._labels_wait = True
         self._internal = Internal(config, clock)
@@ -155,25 +153,25 @@ class IngestLoop:
         held = self._holdings.weight
         full = self._pressure.update(held)
         self._board.write(paused=full, held_bytes=held)
-        self._reader.read_only(self._readable(now, full))
+        if not full:
+            self._let_labels_in(now)
+        self._reader.read_only(self._readable(full))
 
-    def _readable(self, now: float, full: bool) -> frozenset[TopicPartition]:
-        """What may be read: nothing while memory is `full`, and no labels before the predictions that they are about.
+    def _let_labels_in(self, now: float) -> None:
+        """Labels wait for the predictions that they are about: one that comes first finds nothing, for good."""
+        if not self._reader.labels:
+            return
+        leading = [tp for tp in self._reader.assigned() if tp.topic not in self._reader.labels]
+        waited, self._labels_wait = self._labels_wait, not self._holdings.caught_up(leading, now)
+        if waited and not self._labels_wait:
+            self._holdings.look()
 
-        A label that comes first finds nothing, and is lost for good.
-        """
+    def _readable(self, full: bool) -> frozenset[TopicPartition]:
+        """What may be read: nothing while memory is `full`, and no labels while these wait."""
         if full:
             return frozenset()
-        readable = self._holdings.readable()
-        if not self._labels:
-            return readable
-        leading = frozenset(tp for tp in self._reader.assigned() if tp.topic not in self._labels)
-        waited, self._labels_wait = self._labels_wait, not self._holdings.caught_up(leading, now)
-        if self._labels_wait:
-            return readable & leading
-        if waited:
-            self._holdings.look()
-        return readable
+        waiting = self._reader.labels if self._labels_wait else frozenset()
+        return frozenset(tp for tp in self._holdings.readable() if tp.topic not in waiting)
 
     def _start_over(self, now: float) -> None:
         """After an assignment all partitions go to the ledger's offsets, retained ones too (hazard 3)."""
@@ -206,7 +204,7 @@ class IngestLoop:
         self._watch(now)
 
     def _watch(self, now: float) -> None:
-        readable = self._readable(now, self._pressure.full)
+        readable = self._readable(self._pressure.full)
         self._watchdog.keep_only(readable)
         for owned in self._holdings.partitions:
             position = self._reader.position(owned.tp)

@@ -107,7 +107,8 @@ class Reader:
         self._enveloped = frozenset(
             topic for source in sources if _enveloped(source) for topic in source.topics
         )
-        self._labels = frozenset(t for source in sources if source.type is not None for t in source.topics)
+        self.labels: Final = frozenset(t for s in sources if s.type is not None for t in s.topics)
+        """Topics whose records want the predictions of the others."""
         self._instance = instance
         self._stopping = stopping
         self._unreachable = unreachable
@@ -122,7 +123,7 @@ class Reader:
             self._stopping,
             self._unreachable,
             patient=patient,
-            labels=self._labels,
+            labels=self.labels,
         )
         if consumer is None:
             return False

@@ -1,7 +1,7 @@
 """Batches as they come from Kafka, gathered: numpy's fixed cost a batch is that of a thousand records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -63,19 +63,18 @@ class Pending:
         if not self._records:
             return None
         batches, sizes = self._batches, [len(b.values) for b in self._batches]
+        offsets = _joined([b.offsets for b in batches])
+        refused = {offset: why for b in batches for offset, why in b.refused.items()}
+        rows = np.searchsorted(offsets, list(refused)).tolist() if refused else []
         arrived = Arrived(
-            offsets=_joined([b.offsets for b in batches]),
+            offsets=offsets,
             timestamps_ms=_joined([b.timestamps_ms for b in batches]),
             clock_ms=np.repeat(np.array(self._clocks_ms, np.int64), sizes),
             values=batches[0].values if len(batches) == 1 else list(chain(*(b.values for b in batches))),
             keys=list(chain(*(b.keys for b in batches))),
             headers=list(chain(*(b.headers for b in batches))),
-            refused={},
+            refused=dict(zip(rows, refused.values(), strict=True)),
         )
-        refused = {offset: why for b in batches for offset, why in b.refused.items()}
-        if refused:
-            rows = np.searchsorted(arrived.offsets, list(refused)).tolist()
-            arrived = replace(arrived, refused=dict(zip(rows, refused.values(), strict=True)))
         self._clear()
         return arrived
 
