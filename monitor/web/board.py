@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +19,8 @@ from monitor.ledger.engine import explained
 from monitor.web.fresh import Fresh
 
 STREAMS_EVERY_S: Final = 10.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +62,21 @@ class Switchboard:
 
     def trip(self, switch: KillSwitch, stream: str, reason: str, actor: str) -> KillOutcome:
         """Pull it by hand; raises DependencyError."""
-        return self._changed(
+        return self.change(
             lambda conn: switches.trip(conn, switch, stream=stream, reason=reason, actor=actor)
         )
 
     def release(self, switch: KillSwitch, stream: str, reason: str, actor: str) -> KillOutcome:
         """Release it by hand; raises DependencyError."""
-        return self._changed(
+        return self.change(
             lambda conn: switches.release(conn, switch, stream=stream or None, reason=reason, actor=actor)
         )
 
-    def _changed(self, change: Callable[[Connection], KillOutcome]) -> KillOutcome:
+    def change(self, write: Callable[[Connection], T]) -> T:
+        """Change the ledger on this thread; returns what `write` does. Raises what it raises, and DependencyError."""
         try:
             with self.engine.begin() as conn:
-                outcome = change(conn)
+                outcome = write(conn)
         except SQLAlchemyError as error:
             raise explained(self.engine.url, error) from error
         self.wake()

@@ -117,7 +117,7 @@ def _ack(site: Site, asked: Asked) -> Done:
         before = "is acknowledged" if done is Acknowledgement.DONE else "was acknowledged before"
         return f"{incident} {before}{as_what}."
 
-    return Done(site.change(write), incident_page(incident))
+    return Done(site.board.change(write), incident_page(incident))
 
 
 def _accept_form(site: Site, values: Values) -> Form:
@@ -144,7 +144,7 @@ def _accept(site: Site, asked: Asked) -> Done:
         number, signal = accepting.accept(conn, site.config, incident, asked.actor)
         return f"{incident} is accepted: {signal} is judged by reference #{number} from now on."
 
-    return Done(site.change(write), incident_page(incident))
+    return Done(site.board.change(write), incident_page(incident))
 
 
 def _silence_form(site: Site, values: Values) -> Form:
@@ -180,7 +180,7 @@ def _silence(site: Site, asked: Asked) -> Done:
         holds = f"{n} incident{'' if n == 1 else 's'} that fire{'s' if n == 1 else ''} now"
         return f"{' '.join(pairs)} is silent for {asked.values['length']}; it holds for {holds}."
 
-    return Done(site.change(write), "/")
+    return Done(site.board.change(write), "/")
 
 
 def _expire_form(site: Site, values: Values) -> Form:
@@ -202,7 +202,7 @@ def _expire(site: Site, asked: Asked) -> Done:
             raise UsageError(f"there is no silence {silence} in force")
         return f"Silence {silence} is over."
 
-    return Done(site.change(write), "/")
+    return Done(site.board.change(write), "/")
 
 
 ACTIONS: Final = (

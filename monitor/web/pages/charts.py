@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from monitor.records.delta import PANE_MS
 from monitor.web.pages import watched
+from monitor.web.pages.shell import STANDALONE
 from monitor.web.pages.site import Site
 from monitor.web.plots import limits, measures
 from monitor.web.plots.drawing import EXTRA, can_draw
@@ -20,7 +21,7 @@ from monitor.web.plots.history import LASTS, Wanted, drawn_step, histories, live
 
 HEADERS: Final[Mapping[str, str]] = {
     "cache-control": f"private, max-age={PANE_MS // 1000}",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+    "content-security-policy": STANDALONE,
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
 }

@@ -18,7 +18,7 @@ from monitor.postmortem.queries import QUERIES, answer
 from monitor.postmortem.words import story
 from monitor.web.pages.acts import OUTCOMES
 from monitor.web.pages.charts import pane, picture, svg
-from monitor.web.pages.shell import HEADERS
+from monitor.web.pages.shell import HEADERS, STANDALONE
 from monitor.web.pages.site import Site
 from monitor.web.plots.drawn import Size
 
@@ -26,10 +26,7 @@ from monitor.web.plots.drawn import Size
 _DETAIL: Final = text("SELECT facts ->> 'detail' FROM tocsin_ledger.incident WHERE incident_id = :incident")
 ALL: Final = tuple(query.name for query in QUERIES)
 # The report has its style and its chart inside.
-_OF_REPORT: Final = {
-    **HEADERS,
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
-}
+_OF_REPORT: Final = {**HEADERS, "content-security-policy": STANDALONE}
 
 
 def incident_routes(site: Site) -> list[Route]:
@@ -48,6 +45,7 @@ def incident_routes(site: Site) -> list[Route]:
             story=[*filter(None, [detail]), *story(answers)],
             sections=Markup(page.sections(answers)),  # noqa: S704, a tree that escaped whatever it holds
             drawn=drawn,
+            caption=page.CAPTION,
             why_not=page.undrawn(answers),
             outcomes=OUTCOMES,
             acceptable=row.state == "firing" and referenced(site.config, row.signal) is not None,

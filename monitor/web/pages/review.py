@@ -159,7 +159,7 @@ def _mark(site: Site, asked: Asked) -> Done:
             return f"{name} was marked {verdict} already."
         return f"{name} is {'marked' if outcome.counted else 'changed to'} {verdict}."
 
-    return Done(site.change(write), address(filters_of(asked.values)))
+    return Done(site.board.change(write), address(filters_of(asked.values)))
 
 
 MARK: Final = Action("/samples/{sample}/mark", _mark_form, _mark)

@@ -19,6 +19,8 @@ from monitor.postmortem.markup import shown
 from monitor.web.pages.address import incident_page, plot_of, stream_page
 from monitor.web.session import NOTICE, Session, Sessions
 
+STANDALONE: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+"""The content security policy of a file that has its style inside, and is no page: a plot, a report."""
 HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
     "content-security-policy": (

@@ -5,12 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from monitor.config.model import Config
-from monitor.ledger.engine import explained
 from monitor.web.board import Switchboard
 from monitor.web.fresh import Fresh
 from monitor.web.pages.reading import Reading
@@ -53,13 +50,3 @@ class Site:
             return await run_in_threadpool(self._known.get)
         except TimeoutError:
             return None
-
-    def change(self, write: Callable[[Connection], str]) -> str:
-        """Change the ledger on this thread; returns what `write` does. Raises what it raises, and DependencyError."""
-        try:
-            with self.board.engine.begin() as conn:
-                said = write(conn)
-        except SQLAlchemyError as error:
-            raise explained(self.board.engine.url, error) from error
-        self.board.wake()
-        return said

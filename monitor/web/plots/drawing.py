@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any, Final
 
+from monitor.postmortem import chart
+
 KEPT: Final = 512
 LARGEST: Final = 256 << 10
 WITHIN_S: Final = 20.0
@@ -49,18 +51,12 @@ class Drawing:
 
     async def drawn(self, key: Key, spec: Mapping[str, Any]) -> str:
         """The plot that `spec` describes in Vega-Lite; raises TimeoutError where too many wait."""
-        svg = await self.run(lambda: _draw(spec))
+        svg = await self.run(lambda: _styled(chart.svg(spec)))
         if len(svg) <= LARGEST:
             self._kept[key] = svg
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return svg
-
-
-def _draw(spec: Mapping[str, Any]) -> str:
-    import vl_convert
-
-    return _styled(vl_convert.vegalite_to_svg(dict(spec)))
 
 
 def _styled(svg: str) -> str:
