@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.table import Table
 
-from monitor.cli.options import config_option, ledger, part_loaded
+from monitor.cli.options import Command, config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, say
 from monitor.cli.reference import MOMENT
 from monitor.config import LEDGER
@@ -25,8 +25,6 @@ from monitor.records.allowance import WHYS
 MOST_LISTED: Final = 50
 AT_ONCE: Final = 500
 RECORD_CHARS: Final = 80
-
-Command = Callable[..., Any]
 
 
 def _wanted(command: Command) -> Command:

@@ -1,13 +1,12 @@
 """The options that say which messages to study."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from monitor.cli.inspect.taking import Taken, from_file
-from monitor.cli.options import loaded
+from monitor.cli.options import Command, loaded
 from monitor.config.source import NOTHING
 from monitor.errors import UsageError
 
@@ -39,7 +38,7 @@ _OPTIONS: Final = (
 )
 
 
-def what_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def what_options(command: Command) -> Command:
     """FILE, `--topic`, `--bootstrap-servers` and `--records`."""
     for option in reversed(_OPTIONS):
         command = option(command)

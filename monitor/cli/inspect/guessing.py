@@ -10,7 +10,7 @@ from monitor.cli.inspect.names import SEGMENTS, SYNONYMS, TIMES, ranks, snake
 from monitor.cli.inspect.places import Found, Places
 from monitor.cli.inspect.reading import Reading
 from monitor.cli.inspect.statuses import are_ours, status_of
-from monitor.records.record import ID, SEGMENT, TRACE_ID
+from monitor.records.record import SEGMENT
 from monitor.records.timing import instants_ms
 
 LEAST_SHARE: Final = 0.002
@@ -219,4 +219,3 @@ def _stem(name: str) -> str:
 
 
 ALL: Final = frozenset(SYNONYMS) - {SEGMENT}
-IDENTITIES: Final = frozenset({ID, TRACE_ID, "user"})

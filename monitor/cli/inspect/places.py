@@ -104,10 +104,6 @@ class Places:
         self.n += 1
         self._walk(item, ())
 
-    def share(self, path: Path) -> float:
-        """Of how many items a place has a value."""
-        return self.found[path].n / self.n if path in self.found else 0.0
-
     def _walk(self, value: Any, path: Path) -> None:
         members = _members(value)
         # As for a mapping, "" and null are absent.

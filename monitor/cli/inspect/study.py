@@ -58,7 +58,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Study:
-    """A log, read by the best of `fits`."""
+    """A log, read by the best of `fits`, which are empty where it was told how to read it."""
 
     taken: Taken
     fits: Sequence[Fit]
@@ -141,9 +141,8 @@ class Study:
 
 def study(taken: Taken, bad_below: float | None = None, reading: Reading | None = None) -> Study:
     """Study a log, as `reading` has it or as fits best; raises UsageError where nothing in it is a record."""
-    found = fits(taken)
-    if reading is None:
-        reading = found[0].reading if found else Reading()
+    found = fits(taken) if reading is None else []
+    reading = reading or (found[0].reading if found else Reading())
     form = reading.form
     outcome = decoded(taken, form)
     if not outcome.n:
