@@ -13,16 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.records_speed import START_MS, record
+from monitor.cli.enveloped import unpacked
 from monitor.config.mapping import preset, read_format
 from monitor.config.presets import PRESETS
 from monitor.config.problem import Report
 from monitor.config.section import Section
 from monitor.config.tree import parse
 from monitor.records.aggregate import PartitionAggregator, RawBatch
-from monitor.records.decode import RecordDecoder
+from monitor.records.decode import Headers, RecordDecoder
 from monitor.records.formats.decode import MappedDecoder
 from monitor.records.formats.evaluate import Envelope
 from monitor.records.language import LanguageDetector
@@ -102,7 +103,7 @@ def renamed(value: bytes) -> bytes:
     ).encode()  # fmt: skip
 
 
-def batched(values: list[bytes], headers: list[Any] | None = None) -> list[RawBatch]:
+def batched(values: list[bytes], headers: list[Headers] | None = None) -> list[RawBatch]:
     return [
         RawBatch(
             range(first, first + len(values[first : first + BATCH])),
@@ -129,13 +130,7 @@ def logs(records: int) -> list[Log]:
 
 def of_preset(name: str, records: int) -> Log:
     """The fixture's messages that hold records, until there are about so many of these."""
-    messages = [json.loads(line) for line in (FIXTURES / f"{name}.jsonl").read_text().splitlines()]
-    enveloped = [isinstance(m, dict) and m.keys() == {"headers", "value"} for m in messages]
-    values = [json.dumps(m["value"] if e else m).encode() for m, e in zip(messages, enveloped, strict=True)]
-    headers = [
-        [(k, v.encode()) for k, v in m["headers"].items()] if e else []
-        for m, e in zip(messages, enveloped, strict=True)
-    ]
+    values, headers = unpacked((FIXTURES / f"{name}.jsonl").read_bytes().splitlines())
     settings = MeasureSettings(format=preset(name))
     assert settings.format is not None
     decoder = MappedDecoder(settings.format, settings, Counter())

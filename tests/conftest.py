@@ -17,6 +17,7 @@ from monitor.local.postgres import PostgresServer, local_postgres
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
+    from sqlalchemy import Engine
 
     from monitor.local.kafka import KafkaServer
 
@@ -113,14 +114,29 @@ def ledger_template(postgres: PostgresServer) -> str:
     return "ledger_template"
 
 
-@pytest.fixture
-def ledger_url(
+def a_ledger(
     postgres: PostgresServer, ledger_template: str, database_names: Callable[[], str]
 ) -> Iterator[str]:
-    """A database of the test's own with the ledger's schema, migrated to the newest revision."""
+    """The URL of a database with the ledger's schema, migrated to the newest revision."""
     name = database_names()
     yield postgres.create_database(name, template=ledger_template)
     postgres.drop_database(name)
+
+
+ledger_url = pytest.fixture(a_ledger, name="ledger_url")
+"""A ledger of the test's own."""
+ledger_url_of_the_module = pytest.fixture(a_ledger, scope="module", name="ledger_url_of_the_module")
+"""One for all tests of a module."""
+
+
+@pytest.fixture
+def engine(ledger_url: str) -> "Iterator[Engine]":
+    """The test's own ledger, as Tocsin reaches it."""
+    from monitor.ledger.engine import connect
+
+    made = connect(ledger_url)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,16 @@
 """The first hour as docs/first-hour.md tells it: its commands print what it shows, on the log that it names."""
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from doc_pages import ROOT, blocks
 
 from monitor.cli import cli
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE = (DOCS / "first-hour.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+DOCS = ROOT / "docs"
+PAGE = DOCS / "first-hour.md"
 
 
 def in_order(shown: list[str], printed: list[str]) -> bool:
@@ -35,7 +31,7 @@ def test_the_example_comes_to_the_verdict_that_is_shown(
 ) -> None:
     shutil.copy(DOCS / "examples" / "credit.jsonl.gz", tmp_path)
     monkeypatch.chdir(tmp_path)
-    (console,) = blocks("console")
+    (console,) = blocks(PAGE, "console")
     steps = console.split("$ tocsin ")[1:]
     assert [step.split()[0] for step in steps] == ["inspect", "init", "replay"]
     for step in steps:
@@ -45,7 +41,7 @@ def test_the_example_comes_to_the_verdict_that_is_shown(
         printed = [line.rstrip() for line in result.output.splitlines()]
         assert in_order(shown, printed), result.output
     written = Path("alerts.yaml").read_text().splitlines()
-    (part,) = blocks("yaml")
+    (part,) = blocks(PAGE, "yaml")
     assert [line for line in part.splitlines() if line not in written] == []
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from doc_pages import ROOT, blocks
 from sqlalchemy import text
 
 from monitor import config
@@ -11,16 +12,12 @@ from monitor.cli import COMMANDS
 from monitor.ledger.engine import connect
 from monitor.records.settings import MeasureSettings
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+PAGE = ROOT / "README.md"
+README = PAGE.read_text()
 
 
 def test_the_smallest_alerts_yaml_is_good(tmp_path: Path) -> None:
-    (example,) = blocks("yaml")
+    (example,) = blocks(PAGE, "yaml")
     path = tmp_path / "alerts.yaml"
     path.write_text(example)
     assert config.problems(path, environ={}) == []
@@ -31,14 +28,14 @@ def test_the_record_is_one_and_loses_no_field() -> None:
 
     from monitor.records.decode import RecordDecoder
 
-    (example,) = blocks("json")
+    (example,) = blocks(PAGE, "json")
     dropped: Counter[str] = Counter()
     decoded = RecordDecoder(MeasureSettings(), dropped).decode_all([json.dumps(json.loads(example)).encode()])
     assert (len(decoded.rows), decoded.refused, dropped) == (1, {}, Counter())
 
 
 def test_the_five_queries_run(ledger_url: str) -> None:
-    (queries,) = blocks("sql")
+    (queries,) = blocks(PAGE, "sql")
     statements = [q for q in queries.split(";") if q.strip()]
     assert len(statements) == 5
     engine = connect(ledger_url)

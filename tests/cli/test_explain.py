@@ -1,7 +1,6 @@
 """`explain`: an incident from the ledger alone, in words, and what was counted around its onset."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from stored import PANE, T0, Stored
 from detectors.buckets import LOG
 from monitor import cli
 from monitor.errors import UsageError
-from monitor.ledger.engine import connect
 
 YAML = """
 rules:
@@ -30,13 +28,6 @@ FACTS = {
     "onset_ms": 0,
     "detected_ms": 0,
 }
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    engine = connect(ledger_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

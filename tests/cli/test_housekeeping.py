@@ -1,6 +1,5 @@
 """Roll-ups and the budget of `store.max_size`, as the daemon runs them, on a real ledger."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from monitor.judge.memory import Memory
 from monitor.judge.state import JudgeState
 from monitor.judge.watermark import Progress
 from monitor.ledger import partitions, room, tables
-from monitor.ledger.engine import connect
 from monitor.ledger.tables import DAY_MS
 from monitor.records.delta import PANE_MS
 
@@ -25,13 +23,6 @@ store: {url: "postgresql://tocsin@localhost/tocsin"}
 receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
 rules: [{name: errors, signal: error, above: 2x}]
 """
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

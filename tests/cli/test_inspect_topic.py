@@ -11,6 +11,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from monitor import config
 from monitor.cli import cli
+from monitor.cli.enveloped import unpacked
 from monitor.errors import KafkaUnavailable, UsageError
 from monitor.local.ports import free_ports
 
@@ -54,11 +55,8 @@ def test_the_newest_records_of_all_partitions_are_read_and_no_group_is_left(
 
 def test_headers_come_with_the_messages_of_a_topic(kafka: "KafkaServer", topic: "TopicFactory") -> None:
     name = topic(partitions=3)
-    lines = [json.loads(line) for line in (FIXTURES / "kserve.jsonl").read_text().splitlines()]
-    messages = [
-        (json.dumps(m["value"]).encode(), [(k, v.encode()) for k, v in m["headers"].items()]) for m in lines
-    ]
-    produce(kafka.bootstrap_servers, name, messages)
+    values, headers = unpacked((FIXTURES / "kserve.jsonl").read_bytes().splitlines())
+    produce(kafka.bootstrap_servers, name, list(zip(values, headers, strict=True)))
     found = inspect("--topic", name, "--bootstrap-servers", kafka.bootstrap_servers)
     assert found["source"] == {"format": "kserve"}
     assert (found["records"], found["ignored"], found["whole"]) == (3, 1, True)

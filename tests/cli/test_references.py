@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from sqlalchemy import Engine, text
 from monitor import cli
 from monitor.errors import UsageError
 from monitor.judge import store
-from monitor.ledger.engine import connect
 from monitor.ledger.rolling import roll_up
 from monitor.ledger.tables import DAY_MS, ensure_pane_days
 
@@ -25,13 +23,6 @@ receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
 signals: {declined: {kind: rate, field: prediction, when: [NO]}}
 rules: [{name: errors, signal: error, above: 2x}, {name: declined, signal: declined, above: 2x}]
 """
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """`tocsin samples list|export|mark` on a real ledger."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from stored import T0, Stored
 
 from monitor import cli
 from monitor.errors import UsageError
-from monitor.ledger.engine import connect
 from monitor.ledger.tables import ensure_partitions
 
 ALERTS = """
@@ -22,13 +21,6 @@ rules: [{name: errors, signal: error, above: 2x}]
 receivers: {default: {log: {}}}
 """
 Samples = Callable[..., Result]
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

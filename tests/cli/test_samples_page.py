@@ -1,29 +1,24 @@
 """docs/samples.md: its configuration loads and says the defaults, its queries and commands run."""
 
-import re
 import shlex
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from doc_pages import ROOT, blocks
 from sqlalchemy import text
 
 from monitor import cli, config
 from monitor.config.model import Samples
 from monitor.ledger.engine import connect
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "samples.md").read_text()
+PAGE = ROOT / "docs" / "samples.md"
 RULES = 'rules: [{name: r, signal: error, above: 2x}]\nreceivers: {default: {log: {}}}\nstore: {url: "URL"}\n'
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_its_configuration_says_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "alerts.yaml"
-    file.write_text(blocks("yaml")[0] + RULES.replace("URL", "postgresql://u@h/d"))
+    file.write_text(blocks(PAGE, "yaml")[0] + RULES.replace("URL", "postgresql://u@h/d"))
     found = config.load(file, environ={}, need=config.CHECK).samples
     assert found.settings.drop == (("user",), ("segment", "customer_*"))
     usual = Samples()
@@ -31,7 +26,7 @@ def test_its_configuration_says_the_defaults(tmp_path: Path) -> None:
     assert (found.settings.share, found.settings.first) == (usual.settings.share, usual.settings.first)
 
 
-@pytest.mark.parametrize("query", blocks("sql"))
+@pytest.mark.parametrize("query", blocks(PAGE, "sql"))
 def test_its_queries_run(query: str, ledger_url: str) -> None:
     engine = connect(ledger_url)
     with engine.begin() as conn:
@@ -39,7 +34,7 @@ def test_its_queries_run(query: str, ledger_url: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("line", [line for block in blocks("sh") for line in block.splitlines()])
+@pytest.mark.parametrize("line", [line for block in blocks(PAGE, "sh") for line in block.splitlines()])
 def test_its_commands_exist_and_take_what_they_are_given(line: str, ledger_url: str, tmp_path: Path) -> None:
     file = tmp_path / "alerts.yaml"
     file.write_text(RULES.replace("URL", ledger_url))

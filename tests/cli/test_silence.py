@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from stored import Stored
 from monitor import cli
 from monitor.errors import UsageError
 from monitor.ledger import silences
-from monitor.ledger.engine import connect
 from monitor.ledger.moments import millis
 
 ALERTS = """
@@ -23,13 +22,6 @@ rules: [{name: errors, signal: error, above: 2x}]
 receivers: {default: {log: {}}}
 """
 Silence = Callable[..., Result]
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,13 +24,6 @@ store: {url: "postgresql://localhost/none"}
 rules: [{name: errors, signal: error, above: 10%}]
 receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
 """
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

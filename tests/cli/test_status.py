@@ -1,7 +1,6 @@
 """`status`: what people marked as false alarms against what was promised, and what nobody has marked."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from sqlalchemy import Engine
 from stored import Stored
 
 from monitor import cli
-from monitor.ledger.engine import connect
 
 REST = """
 rules: [{name: errors, signal: error, above: {warning: 2x, critical: 10%}}]
@@ -22,13 +20,6 @@ streams:
   labels: [{match: {model: chat-*}, set: {team: chat}}, {match: {model: s*}, set: {team: s}}]
 false_alarms: {per: team}
 """
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    engine = connect(ledger_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 
 import httpx
 import pytest
-from pages import ROOT, blocks
+from doc_pages import ROOT, blocks
 from sqlalchemy import select
 
 from monitor import config

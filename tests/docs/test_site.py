@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from pages import ROOT
+from doc_pages import ROOT
 from sqlalchemy import create_engine
 
 sys.path.insert(0, str(ROOT / "docs" / "reference"))

@@ -5,7 +5,7 @@ import shlex
 
 import click
 import pytest
-from pages import PAGES, ROOT, blocks, fenced
+from doc_pages import PAGES, ROOT, blocks, fenced
 from ruamel.yaml import YAML
 from sqlalchemy import create_engine
 
@@ -69,9 +69,8 @@ def test_a_query_is_answered(sql, asking):
 
 
 @pytest.fixture(scope="module")
-def asking(postgres, ledger_template, database_names):
-    name = database_names()
-    engine = create_engine(postgres.create_database(name, template=ledger_template))
+def asking(ledger_url_of_the_module):
+    engine = create_engine(ledger_url_of_the_module)
 
     def ask(sql):
         with engine.connect() as conn:
@@ -80,7 +79,6 @@ def asking(postgres, ledger_template, database_names):
 
     yield ask
     engine.dispose()
-    postgres.drop_database(name)
 
 
 @pytest.mark.parametrize("block", COMPLETE)

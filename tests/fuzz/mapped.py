@@ -11,6 +11,7 @@ from typing import Any
 
 from decoder import CLOCK_MS, SETTINGS, DecoderTarget
 
+from monitor.cli.enveloped import unpacked
 from monitor.config.mapping import preset
 from monitor.config.presets import PRESETS
 from monitor.records.aggregate import RawBatch
@@ -22,20 +23,14 @@ class PresetTarget(DecoderTarget):
     """Messages of one preset, with headers that fit and others."""
 
     def __init__(self, rng: Random, of: str) -> None:
-        lines = [json.loads(line) for line in (FIXTURES / f"{of}.jsonl").read_text().splitlines()]
-        enveloped = [isinstance(m, dict) and m.keys() == {"headers", "value"} for m in lines]
-        seeds = [m["value"] if e else m for m, e in zip(lines, enveloped, strict=True)]
-        self._headers = [
-            list(m["headers"].items()) if e else [] for m, e in zip(lines, enveloped, strict=True)
-        ]
+        values, self._headers = unpacked((FIXTURES / f"{of}.jsonl").read_bytes().splitlines())
+        seeds = [json.loads(value) for value in values]
         words = sorted({key for seed in seeds for key in keys(seed)} | {"unknown"})
         super().__init__(rng, replace(SETTINGS, format=preset(of)), seeds, words)
 
     def _batch(self, values: list[bytes | None]) -> RawBatch:
         keys = [self._rng.choice([None, b"k", b"\xff"]) for _ in values]
-        headers = [
-            [(name, value.encode()) for name, value in self._rng.choice([*self._headers, []])] for _ in values
-        ]
+        headers = [list(self._rng.choice([*self._headers, ()])) for _ in values]
         offsets = range(self._fed, self._fed + len(values))
         return RawBatch(offsets, [CLOCK_MS] * len(values), values, keys, headers)
 

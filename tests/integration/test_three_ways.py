@@ -19,7 +19,6 @@ from monitor.cli.found import Found
 from monitor.judge import effects
 from monitor.judge.history import History
 from monitor.judge.verdicts import Verdict
-from monitor.ledger.engine import connect
 from monitor.local.kafka import KafkaServer
 from monitor.local.ports import free_ports
 from monitor.local.texts import answers
@@ -79,13 +78,6 @@ def log_from(begin_ms: int) -> list[tuple[int, bytes]]:
             }
             records.append((begin_ms + at, msgspec.json.encode(one)))
     return sorted(records)
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`tocsin backtest`: the stored panes come to the verdicts that `run` came to."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from sqlalchemy import Engine
 from monitor import cli
 from monitor.errors import UsageError
 from monitor.judge.promoting import promote
-from monitor.ledger.engine import connect
 from monitor.ledger.moments import moment
 from monitor.records.signals import BY_NAME
 
@@ -26,13 +24,6 @@ rules:
 STORY = [(100, 1)] * 60 + [(100, 60)] * 60 + [(100, 1)] * 60 + [(0, 0)] * 30 + [(100, 1)] * 20
 
 ISO = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 def alerts(folder: Path, url: str, limit: str) -> str:

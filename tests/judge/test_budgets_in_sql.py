@@ -1,23 +1,13 @@
 """Error budgets in SQL: written with what the judge decides, and taken away with their rule."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bench_of_checkpoints import Ledger, prepared, settings_of
 from sqlalchemy import Engine
 
-from monitor.ledger.engine import connect
-
 OTHER = "rules: [{name: errors, signal: error, above: 30%}]"
 SLO = "  - {name: slo, signal: error, objective: 99%, over: 30d}"
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

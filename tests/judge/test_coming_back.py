@@ -1,11 +1,9 @@
 """What resolves and comes back soon: each time that it ends or grows is told once, and only where its return was."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from bench_of_checkpoints import drained, prepared, settings_of
 from sqlalchemy import Engine
 from test_telling import CALM, FIRING, PATIENT, RULE, messages, silenced, tick_at
@@ -15,7 +13,6 @@ from monitor.judge import reminding, telling
 from monitor.judge.plan import compile_plan
 from monitor.judge.quiet import Quiet
 from monitor.judge.standing import Mark, Message, Standing, View
-from monitor.ledger.engine import connect
 from monitor.ledger.incidents import FLAPPING, fires
 from monitor.ledger.outbox import Addressee
 
@@ -33,13 +30,6 @@ BACK = Standing(
     onset_ms=0,
     reopened=1,
 )
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 def view_of(folder: Path, *firing: Standing, now_ms: int = 3_600_000) -> View:

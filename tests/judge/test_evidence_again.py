@@ -2,7 +2,6 @@
 
 import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from sqlalchemy import Engine
 from monitor import cli, config
 from monitor.cli.explain.evidence import Recomputed, recomputed
 from monitor.errors import UsageError
-from monitor.ledger.engine import connect
 from monitor.ledger.moments import millis
 
 RULES = """
@@ -26,13 +24,6 @@ rules:
 STORY = (
     [(100, 1)] * 60 + [(100, 30)] * 30 + [(100, 90)] * 120 + [(100, 1)] * 60 + [(0, 0)] * 30 + [(100, 1)] * 20
 )
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 def alerts(folder: Path, url: str, rules: str = RULES) -> str:

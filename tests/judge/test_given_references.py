@@ -1,6 +1,5 @@
 """References that people give: accepted, promoted, taken back."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from monitor.errors import UsageError
 from monitor.judge import store
 from monitor.judge.promoting import promotable, promote
 from monitor.ledger import references
-from monitor.ledger.engine import connect
 from monitor.records.signals import BY_NAME
 
 CALM = [(100, 1)] * 60
@@ -23,13 +21,6 @@ reference: {learn: 1000, at_least: 0s}
 rules:
   - {name: errors, signal: error, above: 2x}
 """
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

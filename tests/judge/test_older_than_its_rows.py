@@ -1,9 +1,7 @@
 """An incident that is older than the rows it would recover by: it ends all the same."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from bench_of_checkpoints import drained, prepared, settings_of
 from judging import errors, plan_of, slot
 from sqlalchemy import Engine
@@ -12,18 +10,10 @@ from test_telling import CALM, FIRING, PATIENT, RULE
 from monitor.judge import core, killing
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Trip, Verdict
-from monitor.ledger.engine import connect
 
 KILLING = """
 rules: [{name: errors, signal: error, match: {model: chat-eu}, above: {critical: 20%}, kill: chat}]
 """
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 def test_a_kill_before_the_first_pane_has_closed_leaves_an_incident_that_can_end(tmp_path: Path) -> None:

@@ -1,23 +1,12 @@
 """An automatic release of one model's state, from the trip to the release, on a real ledger."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from bench_of_checkpoints import RULES, Ledger, drained, errors, prepared, settings_of
 from judging import HEAD
 from sqlalchemy import Engine, text
 
-from monitor.ledger.engine import connect
-
 AUTO = "    per: [model]\n    release: auto after 10m\n    probe: 5% for 1m\n"
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 def aged(ledger: Ledger, minutes: int) -> None:

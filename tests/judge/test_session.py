@@ -1,7 +1,6 @@
 """The judge on a real ledger: lease, cursors, rows and messages in one transaction."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,10 @@ from monitor.judge import store
 from monitor.judge.session import Session
 from monitor.killswitch import switches
 from monitor.ledger.counted import topic_partition
-from monitor.ledger.engine import connect, retryable
+from monitor.ledger.engine import retryable
 
 CALM = [(100, 1)] * 60
 FIRING = [(100, 60)] * 60
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Who is told of incidents, and when: pages, silences, mutes, flapping, telling again, digests."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pytest
 from bench_of_checkpoints import Ledger, drained, errors, prepared, settings_of
 from judging import HEAD
 from sqlalchemy import Engine, insert
@@ -15,7 +13,6 @@ from sqlalchemy import Engine, insert
 from monitor.judge.session import Session
 from monitor.ledger import silences
 from monitor.ledger.counted import stream
-from monitor.ledger.engine import connect
 from monitor.ledger.incidents import acknowledge
 from monitor.records.delta import Delta
 
@@ -23,13 +20,6 @@ CALM = [(100, 1)] * 60
 FIRING = [(100, 100)] * 60
 RULE = "reference: {learn: 1000, at_least: 0s}\nrules: [{name: errors, signal: error, above: 5%}]\n"
 SILENT = {"model": ("chat-eu",)}
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 PATIENT = HEAD.replace("clear_for: 1m", "clear_for: 1m, fresh: 2h")

@@ -18,7 +18,6 @@ from monitor.judge import lease, session, store
 from monitor.judge.loop import Judge
 from monitor.judge.state_versions import brought_up
 from monitor.ledger import migrate
-from monitor.ledger.engine import connect
 from monitor.ledger.migrate import check_schema, upgrade
 
 CALM = [(100, 1)] * 60
@@ -36,13 +35,6 @@ def upgrade() -> None:
     op.execute("CREATE TABLE tocsin_ledger.extra (id int PRIMARY KEY)")
     {more}
 '''
-
-
-@pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    made = connect(ledger_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

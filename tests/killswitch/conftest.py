@@ -9,12 +9,10 @@ GUARD = Guard(at_most=1, within_ms=3_600_000, min_n=20, fresh_ms=60_000)
 
 
 @pytest.fixture(scope="module")
-def ledger_of_the_module(postgres, ledger_template, database_names):
-    name = database_names()
-    engine = connect(postgres.create_database(name, template=ledger_template))
+def ledger_of_the_module(ledger_url_of_the_module):
+    engine = connect(ledger_url_of_the_module)
     yield engine
     engine.dispose()
-    postgres.drop_database(name)
 
 
 @pytest.fixture

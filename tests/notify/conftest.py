@@ -9,12 +9,10 @@ from monitor.ledger.engine import connect
 
 
 @pytest.fixture(scope="module")
-def ledger_of_the_module(postgres, ledger_template, database_names):
-    name = database_names()
-    engine = connect(postgres.create_database(name, template=ledger_template), pool_size=20)
+def ledger_of_the_module(ledger_url_of_the_module):
+    engine = connect(ledger_url_of_the_module, pool_size=20)
     yield engine
     engine.dispose()
-    postgres.drop_database(name)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "postmortem"))
 
 from monitor.ledger.engine import connect
-from monitor.local.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from aftermath import Aftermath
@@ -24,20 +23,13 @@ QUIET = (
 
 
 @pytest.fixture(scope="module")
-def burning(
-    postgres: PostgresServer,
-    ledger_template: str,
-    database_names: Callable[[], str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> "Iterator[Aftermath]":
+def burning(ledger_url_of_the_module: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Aftermath]":
     """An incident that fires and has tripped its switch; nobody has taken it."""
     from aftermath import Aftermath
 
-    name = database_names()
-    engine = connect(postgres.create_database(name, template=ledger_template))
+    engine = connect(ledger_url_of_the_module)
     yield Aftermath(engine, tmp_path_factory.mktemp("burning"), goes_on=True)
     engine.dispose()
-    postgres.drop_database(name)
 
 
 @pytest.fixture(scope="module")

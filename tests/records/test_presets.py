@@ -1,6 +1,5 @@
 """Presets read what the products write: fixtures by their own libraries (tests/records/formats/make.py)."""
 
-import json
 import re
 import textwrap
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from mapping_building import Log, Read, form_of, mapped
 
+from monitor.cli.enveloped import unpacked
 from monitor.config.mapping import preset
 from monitor.config.presets import PRESETS
 
@@ -18,10 +18,7 @@ ASKED, ANSWER = "Where is my parcel?", "It is on its way."
 
 
 def read(name: str) -> Read:
-    lines = [json.loads(line) for line in (FIXTURES / f"{name}.jsonl").read_text().splitlines()]
-    enveloped = [m if isinstance(m, dict) and m.keys() == {"headers", "value"} else None for m in lines]
-    headers = [[(k, v.encode()) for k, v in m["headers"].items()] if m else [] for m in enveloped]
-    messages = [m["value"] if m else line for m, line in zip(enveloped, lines, strict=True)]
+    messages, headers = unpacked((FIXTURES / f"{name}.jsonl").read_bytes().splitlines())
     found = Log(preset(name), headers=headers).read(*messages)
     assert found.reasons() == {}
     assert found.dropped == {}

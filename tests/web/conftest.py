@@ -30,16 +30,14 @@ kill_switches:
 
 
 @pytest.fixture(scope="module")
-def ledger_of_the_module(postgres, ledger_template, database_names):
-    name = database_names()
-    engine = connect(postgres.create_database(name, template=ledger_template))
+def ledger_of_the_module(ledger_url_of_the_module):
+    engine = connect(ledger_url_of_the_module)
     with engine.begin() as conn:
         for model in ("chat-eu", "meta/llama"):
             row = {"key": model, "labels": json.dumps({"model": model})}
             conn.execute(text("INSERT INTO tocsin_ledger.stream (key, labels) VALUES (:key, :labels)"), row)
     yield engine
     engine.dispose()
-    postgres.drop_database(name)
 
 
 @pytest.fixture

@@ -6,17 +6,9 @@ from sqlalchemy import insert
 from monitor.cli.demo.ledger import DELIVERIES_SQL, INCIDENTS_SQL, Learning, Ledger
 from monitor.ledger import counted as tables
 from monitor.ledger import decided
-from monitor.ledger.engine import connect
 from monitor.ledger.moments import moment
 
 AT = 1_763_800_000_123
-
-
-@pytest.fixture
-def engine(ledger_url):
-    engine = connect(ledger_url)
-    yield engine
-    engine.dispose()
 
 
 def test_an_empty_ledger_has_nothing_to_tell(engine):
