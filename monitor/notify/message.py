@@ -23,7 +23,7 @@ class Message:
     """The words of one message; receivers only lay them out.
 
     `headline` and `story` are plain text, `context` short phrases, `commands` what to type (shell or SQL),
-    `links` pairs of label and address.
+    `links` pairs of label and address. The headline is never empty: PagerDuty refuses an event without one.
     """
 
     headline: str
@@ -57,7 +57,7 @@ def compose(event: str, payload: Mapping[str, Any]) -> Message:
     if payload.get("test"):
         top, told = f"TEST {top}", f"{TEST} {told}"
     return Message(
-        headline=clip(" ".join(top.split()), LONGEST + PART),
+        headline=clip(" ".join(top.split()) or event, LONGEST + PART),
         story=clip(told, STORY),
         context=tuple(clip(part, PART) for part in context(facts, payload)) if facts else (),
         commands=_commands(event, payload, facts),

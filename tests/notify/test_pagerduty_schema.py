@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from incident_facts import any_message, awkward, kill_payload, killed, moments_ms, payload_of
+from incident_facts import BASE, any_message, awkward, kill_payload, killed, moments_ms, payload_of
 from msgspec import Meta, Struct
 from notify_parties import ROUTING_KEY
 from test_formats import LONG
 
+from monitor.ledger.facts import Facts
 from monitor.ledger.moments import moment, rfc3339
 from monitor.notify.pagerduty import MOST_BYTES, change, encoded, event
+
+WORDLESS = Facts(**BASE | {"kind": "internal", "rule": " "})
 
 Key = Annotated[str, Meta(pattern="^[A-Za-z0-9]{32}$")]
 Short = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -71,6 +74,7 @@ class Change(Struct, forbid_unknown_fields=True):
 @given(any_message)
 @example(("opened", payload_of(LONG)))
 @example(("tripped", kill_payload(LONG, killed(reason="&" * 5000))))
+@example(("opened", payload_of(WORDLESS)))
 def test_every_event_of_an_incident_fits(message):
     what, payload = message
     if "facts" not in payload:
