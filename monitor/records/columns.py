@@ -58,6 +58,12 @@ def table_of(records: Sequence[Record]) -> Table:
     return {f: flat[i :: len(fields)] for i, f in enumerate(fields)}
 
 
+def is_empty(column: Column) -> bool:
+    """Whether a column has nothing at all."""
+    # `count` compares what is not None by value, so it is asked only where it may well find nothing else.
+    return not column or (column[0] is None and column.count(None) == len(column))
+
+
 class Columns:
     """`n` > 0 records by column; values out of range are dropped and counted in `dropped` by field."""
 
@@ -84,8 +90,7 @@ class Columns:
     def has(self, field: str) -> bool:
         """Whether any record has the field."""
         if field not in self._has:
-            column = self._scalars(field)
-            self._has[field] = column[0] is not None or column.count(None) < self.n
+            self._has[field] = not is_empty(self._scalars(field))
         return self._has[field]
 
     def given(self, field: str) -> Bools | None:

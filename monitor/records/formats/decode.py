@@ -1,21 +1,21 @@
 """Messages of a configured format as columns of records, of the types that the own record's are."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import compress
+from itertools import chain, compress, repeat
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from monitor.records.columns import Column, Table
+from monitor.records.columns import Column, Table, is_empty
 from monitor.records.decode import REFUSALS, Decoded, Headers, screened
 from monitor.records.delta import I64
 from monitor.records.formats.evaluate import Envelope, Reader
 from monitor.records.formats.language import EVERY, Expression, Format, Origin, Place, Rows
 from monitor.records.formats.levels import Level
-from monitor.records.formats.pruned import Pruned, pruned_messages
+from monitor.records.formats.pruned import Pruned, pruned, pruned_messages
 from monitor.records.formats.typed import readers, texts
 from monitor.records.lenient import Refused, parse_any, unframed
 from monitor.records.record import ID, TRACE_ID, Record, record_type
@@ -27,6 +27,9 @@ _NO_MODEL: Final = Refused("no_model", "nothing is where the mapping looks for `
 _NO_OBJECT: Final = Refused("not_an_object", "the message is neither an object nor an array of objects")
 _NO_ROOT: Final = Refused("no_root", "there is no object where `source.root` points")
 _NO_ITEMS: Final = Refused("no_items", "there is no array where `source.each` points")
+CHUNK_BYTES: Final = 2**20
+"""Messages are read about so many bytes at a time: what is made of more falls out of the processor's caches."""
+_FEWEST: Final = 50
 MOST_ITEMS: Final = 10_000
 """Records in one message: `[{},{},...]` of 1 MiB has three hundred thousand, each with all columns of a record."""
 _TOO_MANY: Final = Refused("too_many_items", f"one message has more than {MOST_ITEMS:,} records")
@@ -50,15 +53,28 @@ class MappedDecoder:
         self._max_bytes = settings.max_record_bytes
         self._dropped = dropped
         self._decode = msgspec.json.Decoder(pruned_messages(_paths(form, named.values()))).decode
+        inside = defaultdict[Place, list[tuple[str, ...]]](list)
+        for place, path in form.parsed():
+            inside[place].append(path)
+        self._inside = {place: msgspec.json.Decoder(pruned(paths)).decode for place, paths in inside.items()}
 
     def decode_all(self, values: Sequence[bytes | None], envelope: Envelope) -> Decoded:
         """Each of `values`, as rows of the table, refused or ignored. Raises nothing for bad data."""
+        size = sum(map(len, filter(None, values)))
+        step = max(_FEWEST, len(values) * CHUNK_BYTES // max(size, 1))
+        if step >= len(values):
+            return self._decode_chunk(values, envelope)
+        starts = range(0, len(values), step)
+        chunks = (slice(start, start + step) for start in starts)
+        return _joined(starts, [self._decode_chunk(values[some], envelope.part(some)) for some in chunks])
+
+    def _decode_chunk(self, values: Sequence[bytes | None], envelope: Envelope) -> Decoded:
         refused = screened(values, self._max_bytes)
         level = self._items(self._parsed(values, refused), refused)
         read = set(range(len(values))) - refused.keys()
         level = self._matching(level, envelope)
         ignored = sorted(read - set(level.message))
-        table = self._table(Reader(level, envelope)) if level.values else {}
+        table = self._table(Reader(level, envelope, self._inside)) if level.values else {}
         if self._form.nameless:
             table["model"] = [
                 model if model and clean_name(model) else None for model in table.get("model", ())
@@ -76,7 +92,7 @@ class MappedDecoder:
         rows = [i for i in range(len(values)) if i not in refused] if refused else range(len(values))
         parsed: Column = []
         kept: list[int] = []
-        rest = iter([unframed(values[i] or b"") for i in rows])
+        rest = iter(_unframed([values[i] or b"" for i in rows]))
         done = 0
         while done < len(rows):
             before = len(parsed)
@@ -117,21 +133,18 @@ class MappedDecoder:
 
     def _chosen(self, level: Level, refused: dict[int, Refused]) -> Level:
         """The items of the first array that each message has."""
-        sources = [
-            (rows, level.at(rows.path), level.at(rows.shape) if rows.shape is not None else None)
-            for rows in self._form.choices
-        ]
-        values: Column = []
-        parent: list[int] = []
-        for i, message in enumerate(level.message):
-            found = (items_of(rows, column[i], shapes and shapes[i]) for rows, column, shapes in sources)
-            items = next((items for items in found if items is not None), None)
-            if items is None:
-                refused[message] = _NO_ITEMS
-            else:
-                values += items
-                parent += [i] * len(items)
-        return Level(values, [level.message[i] for i in parent], level, parent)
+        found: list[Column | None] = [None] * len(level.values)
+        for rows in self._form.choices:
+            column, shapes = (
+                level.at(rows.path),
+                level.at(rows.shape) if rows.shape is not None else repeat(None),
+            )
+            found = [
+                items_of(rows, value, shape) if items is None else items
+                for items, value, shape in zip(found, column, shapes, strict=False)
+            ]
+        refused |= {row: _NO_ITEMS for row, items in zip(level.message, found, strict=True) if items is None}
+        return level.of([items or () for items in found])
 
     def _matching(self, level: Level, envelope: Envelope) -> Level:
         if not self._form.where:
@@ -149,12 +162,28 @@ class MappedDecoder:
         if expression is None:
             return [None] * len(reader.level.values)
         found = reader.column(expression, name)
+        if is_empty(found):
+            return found
         made = self._readers[name](found)
         if made is not found and made.count(None) > found.count(None):
             lost = sum(f is not None and f != "" and m is None for f, m in zip(found, made, strict=True))
             if lost:
                 self._dropped[name] += lost
         return made
+
+
+def _joined(starts: Sequence[int], chunks: Sequence[Decoded]) -> Decoded:
+    """One batch of what was decoded chunk by chunk."""
+    tables = [chunk.table for chunk in chunks if chunk.rows]
+    names = tables[0] if tables else ()
+    at = list(zip(starts, chunks, strict=True))
+    return Decoded(
+        # Two fields may share a list, so none is added to.
+        {name: list(chain.from_iterable(table[name] for table in tables)) for name in names},
+        [start + row for start, chunk in at for row in chunk.rows],
+        {start + row: why for start, chunk in at for row, why in chunk.refused.items()},
+        [start + row for start, chunk in at for row in chunk.ignored],
+    )
 
 
 def items_of(rows: Rows, value: Any, shape: Any) -> Column | None:
@@ -173,6 +202,11 @@ def items_of(rows: Rows, value: Any, shape: Any) -> Column | None:
     width = len(value) // n if n else 1
     # A tensor may be nested by its dimensions, or flat.
     return value if width == 1 else [value[at : at + width] for at in range(0, len(value), width)]
+
+
+def _unframed(values: Sequence[bytes]) -> Sequence[bytes]:
+    # What a frame begins with is the smallest of all bytes.
+    return list(map(unframed, values)) if values and min(values)[:1] <= b"\0" else values
 
 
 def _objects(level: Level, refused: dict[int, Refused], why: Refused) -> Level:

@@ -1,14 +1,16 @@
 """Expressions of the mapping language as columns: one pass over all rows for each step."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from itertools import repeat
+from typing import Any, Final
 
 import numpy as np
 
-from monitor.records.columns import Column
+from monitor.records.columns import Column, is_empty
 from monitor.records.delta import F64
 from monitor.records.formats.language import (
     EVERY,
@@ -47,9 +49,19 @@ class Envelope:
     headers: Sequence[Sequence[tuple[str, bytes | None]]]
 
     @cached_property
-    def named(self) -> list[dict[str, bytes | None]]:
+    def _named(self) -> list[dict[str, bytes | None]]:
         """The headers of each message by name: the last of a name counts, as Kafka's clients take it."""
         return list(map(dict, self.headers))
+
+    def header(self, name: str) -> Column:
+        """The header `name` of each message."""
+        found = [headers.get(name) for headers in self._named]
+        return found if is_empty(found) else _decoded(found)
+
+    def part(self, some: slice) -> "Envelope":
+        """Of some of the messages."""
+        keys, headers = self.keys[some], self.headers[some]
+        return Envelope(self.topic, self.timestamps_ms[some], keys, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,9 @@ class Reader:
 
     level: Level
     envelope: Envelope
+    decoders: Mapping[Place, Callable[[str], Any]] = field(default_factory=dict)
+    """How the JSON in the texts at a place is read."""
+    _parsed: dict[Place, Level] = field(default_factory=dict)
 
     def column(self, expression: Expression, field: str) -> Column:
         """The values of a record's field, None where there is nothing; not of the field's type yet.
@@ -65,7 +80,9 @@ class Reader:
         An answer may be empty; of all other fields an empty text is nothing.
         """
         found = self._found(expression, field)
-        return found if field == ANSWER or "" not in found else [None if v == "" else v for v in found]
+        if field == ANSWER or is_empty(found) or "" not in found:
+            return found
+        return [None if v == "" else v for v in found]
 
     def _found(self, expression: Expression, field: str) -> Column:
         if isinstance(expression, First):
@@ -127,8 +144,7 @@ class Reader:
             case Origin.CONST:
                 return [place.path[0]] * n
             case Origin.HEADER:
-                name = place.path[0]
-                by_message = [_decoded(headers.get(name)) for headers in self.envelope.named]
+                by_message = self.envelope.header(place.path[0])
             case Origin.KAFKA:
                 by_message = self._of_kafka(place.path[0])
         return [by_message[m] for m in self.level.message] if by_message else [None] * n
@@ -138,17 +154,25 @@ class Reader:
             return [self.envelope.topic] * len(self.envelope.timestamps_ms)
         if part == "timestamp":
             return [None if t < 0 else float(t) for t in self.envelope.timestamps_ms]
-        return [_decoded(key) for key in self.envelope.keys]
+        return _decoded(self.envelope.keys)
 
     def _field(self, expression: Field, field: str) -> Column:
         found = self._raw(expression.of, field)
         if expression.json is not None:
-            path = expression.json
-            found = Level(list(map(from_json, found)), range(len(found))).at(path)
+            found = self._json(expression.of, found).at(expression.json)
         if expression.factor is not None:
             in_ms = _in_ms(self._added(numbers(found), expression.plus), expression.factor)
             found = boxed(_as_time(in_ms) if field == "ts" else in_ms)
         return found
+
+    def _json(self, of: Expression, texts: Column) -> Level:
+        """The JSON in texts, which is parsed once."""
+        if not isinstance(of, Place):
+            return Level(list(map(from_json, texts)), range(len(texts)))
+        if of not in self._parsed:
+            decode = repeat(self.decoders[of])
+            self._parsed[of] = Level(list(map(from_json, texts, decode)), range(len(texts)))
+        return self._parsed[of]
 
     def _added(self, values: F64, plus: Place | None) -> F64:
         return values if plus is None else values + np.nan_to_num(numbers(self._place(plus)))
@@ -193,8 +217,12 @@ def _spread(expression: Expression) -> bool:
     return isinstance(expression, Place) and EVERY in expression.path
 
 
-def _decoded(raw: bytes | None) -> str | None:
-    return None if raw is None else raw.decode(errors="replace")
+def _decoded(column: Sequence[bytes | None]) -> Column:
+    """Texts of bytes."""
+    if None not in column:
+        with suppress(UnicodeDecodeError):
+            return list(map(bytes.decode, column))  # type: ignore[arg-type]
+    return [None if raw is None else raw.decode(errors="replace") for raw in column]
 
 
 def _in_ms(values: F64, factor: float) -> F64:

@@ -143,6 +143,11 @@ class Format:
             yield from places(expression)
         yield from (test.place for tests in self.where for test in tests)
 
+    def parsed(self) -> Iterator[tuple[Place, tuple[str, ...]]]:
+        """Every place whose text is read as JSON, with a path that is read in it."""
+        for expression in self.fields.values():
+            yield from _parsed(expression)
+
     @property
     def nameless(self) -> bool:
         """Whether a record needs no model: it is then that of its prediction."""
@@ -165,6 +170,14 @@ def places(expression: Expression) -> Iterator[Place]:
     yield from (test.place for test in getattr(expression, "when", ()))
     for inner in _parts(expression):
         yield from places(inner)
+
+
+def _parsed(expression: Expression) -> Iterator[tuple[Place, tuple[str, ...]]]:
+    if isinstance(expression, Field) and expression.json is not None and isinstance(expression.of, Place):
+        yield expression.of, expression.json
+    if not isinstance(expression, Place):
+        for inner in _parts(expression):
+            yield from _parsed(inner)
 
 
 def _parts(expression: Expression) -> Iterator[Expression]:

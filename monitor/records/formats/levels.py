@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Final
 
 import msgspec
@@ -10,12 +10,13 @@ import msgspec
 from monitor.records.columns import Column
 from monitor.records.formats.language import EVERY, FLAT
 from monitor.records.formats.pruned import Pruned
-from monitor.records.formats.texts import attributes, unflattened
+from monitor.records.formats.texts import all_attributes, attributes, unflattened
 
 Path = tuple[str, ...]
 
 _DIGITS: Final = 9
 _NONE: Final = type(None)
+_EMPTY: Final[dict[str, Any]] = {}
 
 
 @dataclass(slots=True)
@@ -30,14 +31,24 @@ class Level:
     outer: "Level | None" = None
     parent: Sequence[int] = ()
     _known: dict[Path, Column] = field(default_factory=dict)
+    _all: "tuple[Level, Sequence[int]] | None" = None
+    """The level that this one has some of the rows of, and which."""
 
     def at(self, path: Path) -> Column:
         """The values at the end of a path, None where there is nothing."""
         if not path:
             return self.values
         if path not in self._known:
-            self._known[path] = self._step(path)
+            self._known[path] = self._taken(path) or self._step(path)
         return self._known[path]
+
+    def _taken(self, path: Path) -> Column | None:
+        """The column from what was already known of more rows."""
+        if self._all is None:
+            return None
+        level, kept = self._all
+        column = level._known.get(path)
+        return None if column is None else [column[i] for i in kept]
 
     def _step(self, path: Path) -> Column:
         *before, key = path
@@ -48,17 +59,15 @@ class Level:
         if key == EVERY:
             return column
         kinds = set(map(type, column)) - {_NONE}
-        if len(kinds) == 1 and issubclass(kind := kinds.pop(), Pruned):
+        if list in kinds and not key.isdecimal():
+            # Attributes are asked for many names: they become objects once.
+            column = self._known[tuple(before)] = all_attributes(column)
+            kinds = set(map(type, column)) - {_NONE}
+        kind = next(iter(kinds)) if len(kinds) == 1 else None
+        if kind is not None and issubclass(kind, Pruned):
             self._take_apart(tuple(before), column, kind)
             return self._known.get(path) or [None] * len(column)
-        if list in map(type, column) and not key.isdecimal():
-            # Attributes are asked for many names: they become objects once.
-            column = self._known[tuple(before)] = [attributes(v) if type(v) is list else v for v in column]
-        if key.endswith(FLAT):
-            return _flat(column, key)
-        if set(map(type, column)) == {dict}:
-            return [v.get(key) for v in column]
-        return [_inside(v, key) for v in column]
+        return _members(column, key, kind) if kinds else column
 
     def _take_apart(self, path: Path, column: Column, kind: type[Pruned]) -> None:
         """All members of objects of one kind in one pass, as records are made columns."""
@@ -86,18 +95,31 @@ class Level:
 
     def spread(self, path: Path) -> "Level":
         """The items of the array at the end of a path; of no array none."""
-        arrays = [v if type(v) is list else () for v in self.at(path)]
+        return self.of([v if type(v) is list else () for v in self.at(path)])
+
+    def of(self, arrays: Sequence[Sequence[Any]]) -> "Level":
+        """The items of an array for each value."""
         parent = [row for row, items in enumerate(arrays) for _ in items]
-        values = [item for items in arrays for item in items]
+        values = list(chain.from_iterable(arrays))
         return Level(values, [self.message[row] for row in parent], self, parent)
 
     def only(self, kept: Sequence[int]) -> "Level":
         """Some of the rows."""
         parent = [self.parent[i] for i in kept] if self.outer else ()
-        known = {path: [column[i] for i in kept] for path, column in self._known.items()}
-        return Level(
-            [self.values[i] for i in kept], [self.message[i] for i in kept], self.outer, parent, known
-        )
+        values, message = [self.values[i] for i in kept], [self.message[i] for i in kept]
+        return Level(values, message, self.outer, parent, _all=(self, kept))
+
+
+def _members(column: Column, key: str, kind: type | None) -> Column:
+    """What each value has under a key; `kind` is the type of all that are there, if it is one."""
+    if key.endswith(FLAT):
+        return _flat(column, key)
+    if kind is dict:
+        objects = [v or _EMPTY for v in column] if None in column else column
+        return list(map(dict.get, objects, repeat(key)))
+    if kind is list and key == "0":
+        return [v[0] if v else None for v in column]
+    return [None if v is None else _inside(v, key) for v in column]
 
 
 def _flat(column: Column, key: str) -> Column:

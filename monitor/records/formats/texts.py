@@ -1,8 +1,9 @@
 """Texts out of messages of a chat, and values out of lists of attributes (OpenTelemetry's AnyValue)."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, Final
 
@@ -34,13 +35,26 @@ def text_of(value: Any, field: str) -> str | None:
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         value = value["messages"]
     if isinstance(value, list):
-        roles = [_role(item) if isinstance(item, dict) else "" for item in value]
-        if any(roles):
-            wanted = ROLES[field]
-            said = [item for item, role in zip(value, roles, strict=True) if role in wanted]
-            value = said[-1:] if field == "input" else said
-    texts = list(_texts(value, _DEPTH))
+        value = _said(value, field)
+        if len(value) == 1 and type(value[0]) is dict and type(value[0].get("content")) is str:
+            value = value[0] if "type" in value[0] else value[0]["content"]
+    texts: list[str] = []
+    _gather(value, _DEPTH, texts)
     return "\n".join(texts) if texts else None
+
+
+def _said(messages: list[Any], field: str) -> list[Any]:
+    """The messages whose text counts; all of them where none has a role."""
+    wanted = ROLES[field]
+    last = messages[-1] if messages else None
+    if type(last) is dict and (len(messages) == 1 or field == "input") and _role(last) in wanted:
+        # Nearly every chat ends so, and then the roles of the others decide nothing.
+        return [last]
+    roles = [_role(item) if isinstance(item, dict) else "" for item in messages]
+    if not any(roles):
+        return messages
+    said = [item for item, role in zip(messages, roles, strict=True) if role in wanted]
+    return said[-1:] if field == "input" else said
 
 
 def _role(message: dict[str, Any]) -> str:
@@ -50,16 +64,18 @@ def _role(message: dict[str, Any]) -> str:
     return found.lower() if isinstance(found, str) else ""
 
 
-def _texts(value: Any, depth: int) -> Iterator[str]:
-    """Texts of content, part by part; parts of a type other than text have none."""
+def _gather(value: Any, depth: int, texts: list[str]) -> None:
+    """Add the texts of content, part by part; parts of a type other than text have none."""
     if isinstance(value, str):
-        yield value
+        texts.append(value)
     elif depth and isinstance(value, list):
         for item in value:
-            yield from _texts(item, depth - 1)
+            _gather(item, depth - 1, texts)
     elif depth and isinstance(value, dict) and value.get("type") not in ("reasoning", "thinking"):
-        content = next((value[key] for key in _CONTENT if value.get(key) is not None), None)
-        yield from _texts(content, depth - 1)
+        for key in _CONTENT:
+            if (content := value.get(key)) is not None:
+                _gather(content, depth - 1, texts)
+                return
 
 
 def attributes(items: list[Any]) -> dict[str, Any]:
@@ -67,29 +83,42 @@ def attributes(items: list[Any]) -> dict[str, Any]:
 
     Values of AnyValue are flattened (opentelemetry-proto, common.proto).
     """
-    kinds = set(map(type, items))
-    alike = kinds.pop() if len(kinds) == 1 else None
-    if alike is not None and issubclass(alike, Named):
-        parts = list(map(_parts_of_named, items))
-    else:
-        items = [item for item in items if isinstance(item, Named) or type(item) is dict]
-        parts = [_parts(item) for item in items]
+    items = [item for item in items if isinstance(item, Named) or type(item) is dict]
     found: dict[str, Any] = {}
     # From the last to the first, so that the first of a name counts.
-    for item, (key, value, name) in zip(reversed(items), reversed(parts), strict=True):
+    for item in reversed(items):
+        key, value, name = _parts(item)
         if type(key) is str:
-            if type(value) is not AnyValue:
-                found[key] = any_value(value)
-            elif type(text := value.stringValue) is str:
-                found[key] = text
-            else:
-                found[key] = _held(value)
+            found[key] = _held(value)
         elif type(name) is str:
             found[name] = item
     return found
 
 
-_parts_of_named: Final = attrgetter("key", "value", "name")
+def all_attributes(column: list[Any]) -> list[Any]:
+    """Each list in a column as `attributes` make an object of it, and all else as it is."""
+    lists = [v if type(v) is list else () for v in column]
+    items = list(chain.from_iterable(map(reversed, lists)))
+    kinds = set(map(type, items))
+    pairs = _pairs(items) if len(kinds) == 1 and issubclass(kinds.pop(), Named) else None
+    if pairs is None:
+        return [attributes(v) if type(v) is list else v for v in column]
+    return [dict(islice(pairs, len(v))) if type(v) is list else v for v in column]
+
+
+def _pairs(items: list[Named]) -> Iterator[tuple[str, Any]] | None:
+    """Names and values, if all have a key or all have a name instead."""
+    keys = list(map(attrgetter("key"), items))
+    kinds = set(map(type, keys))
+    if kinds == {str}:
+        values = list(map(attrgetter("value"), items))
+        if set(map(type, values)) != {AnyValue}:
+            return zip(keys, map(_held, values), strict=True)
+        texts = map(attrgetter("stringValue"), values)
+        held = [text if type(text) is str else _held(v) for text, v in zip(texts, values, strict=True)]
+        return zip(keys, held, strict=True)
+    names = list(map(attrgetter("name"), items))
+    return zip(names, items, strict=True) if str not in kinds and set(map(type, names)) == {str} else None
 
 
 def _parts(item: Named | dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -98,8 +127,12 @@ def _parts(item: Named | dict[str, Any]) -> tuple[Any, Any, Any]:
     return item.get("key"), item.get("value"), item.get("name")
 
 
-def _held(value: AnyValue) -> Any:
-    """The value that an AnyValue holds, other than a text."""
+def _held(value: Any) -> Any:
+    """The value that an AnyValue holds."""
+    if type(value) is not AnyValue:
+        return any_value(value)
+    if type(text := value.stringValue) is str:
+        return text
     number = value.intValue
     if number is not None:
         return int(number) if type(number) is str and _INTEGER.fullmatch(number) else number
@@ -156,11 +189,18 @@ _cached: Final = lru_cache(maxsize=1_024)(_steps)
 """What writes a log has the same keys over and over."""
 
 
-def from_json(text: Any) -> Any:
-    """What a text holds as JSON; None where it holds none. Another value stays as it is."""
+_FAILURES: Final = (msgspec.MsgspecError, UnicodeEncodeError, RecursionError)
+_any: Final = msgspec.json.Decoder().decode
+
+
+def from_json(text: Any, decode: Callable[[str], Any] = _any) -> Any:
+    """What a text holds as JSON; None where it holds none. Another value stays as it is.
+
+    Where `decode` reads only some of it, and the text has another form, all of it is read.
+    """
     if not isinstance(text, str):
         return text
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        return None
+        return decode(text)
+    except _FAILURES:
+        return None if decode is _any else from_json(text)
