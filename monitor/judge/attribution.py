@@ -8,6 +8,7 @@ from typing import Final
 from monitor.judge.history import History, SliceSeen
 from monitor.ledger.facts import Slice
 from monitor.records.delta import I64
+from monitor.records.settings import NO_VALUE, VERSION_FIELD
 
 Counts = tuple[I64, I64]
 
@@ -66,10 +67,13 @@ def attribute(history: History, question: Question) -> Attribution:
     }
     several = {name: seen for name, seen in by_field.items() if len(seen) > 1}
     causes = {name: found for name, seen in several.items() if (found := _cause(seen)) is not None}
+    if VERSION_FIELD in causes and causes[VERSION_FIELD][0] == NO_VALUE:
+        # A log whose failures say no version tells nothing of the version that failed.
+        del causes[VERSION_FIELD], several[VERSION_FIELD]
     if causes:
-        field, (value, share) = max(causes.items(), key=lambda item: (item[1][1], item[0] == "version"))
+        field, (value, share) = max(causes.items(), key=lambda item: (item[1][1], item[0] == VERSION_FIELD))
         return Attribution(_largest(field, several[field], value, share), (field, value))
-    return Attribution(_largest("version", several.get("version", [])))
+    return Attribution(_largest(VERSION_FIELD, several.get(VERSION_FIELD, [])))
 
 
 def _seen(history: History, question: Question, slices: Sequence[SliceSeen]) -> list[_Seen]:

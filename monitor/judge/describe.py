@@ -22,13 +22,14 @@ from monitor.judge.verdicts import Verdict
 from monitor.judge.window import share
 from monitor.ledger.facts import Budget, FactKind, Facts
 from monitor.records.delta import PANE_MS
+from monitor.records.settings import NO_VALUE
 from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
 
 LONGEST_LINK: Final = 1_000
 VERSION_BEFORE_MS: Final = 3_600_000
 VERSION_AFTER_MS: Final = 2 * PANE_MS
+VERSION_GONE_MS: Final = 300_000
 UNCHANGED: Final = 1.1
-NO_VERSION: Final = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,12 +377,13 @@ def _median_unchanged(
 def version_of(
     versions: Sequence[VersionSeen], onset_ms: int, until_ms: int, cause: tuple[str, str] | None
 ) -> VersionSeen | None:
-    """The version that appeared just before the onset; what a stream began with explains nothing.
+    """The version that appeared just before the onset; what a stream began with explains nothing, nor what it left.
 
     One that stands out may have appeared later: an onset is where a block begins, and that is up to 20 minutes long.
     """
     began = versions[0].first_ms if versions else 0
-    later = [v for v in versions if v.version != NO_VERSION and v.first_ms - began > VERSION_AFTER_MS]
+    used = [v for v in versions if v.version != NO_VALUE and onset_ms - v.last_ms <= VERSION_GONE_MS]
+    later = [v for v in used if v.first_ms - began > VERSION_AFTER_MS]
     recent = [v for v in later if onset_ms - v.first_ms <= VERSION_BEFORE_MS]
     near = [v for v in recent if v.first_ms - onset_ms <= VERSION_AFTER_MS]
     out = [v for v in recent if ("version", v.version) == cause and v.first_ms < until_ms]

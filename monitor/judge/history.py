@@ -19,11 +19,12 @@ COARSER_PANES: Final = (30, 360)
 
 @dataclass(frozen=True, slots=True)
 class VersionSeen:
-    """A version of a stream, and when it was first seen in event time."""
+    """A version of a stream, and when it was first and last seen in event time."""
 
     version: str
     slice_id: int
     first_ms: int
+    last_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +152,10 @@ class MemoryHistory:
         folded = self._versions
         mine = np.flatnonzero(folded.stream == stream)
         found = [
-            VersionSeen(
-                self._names.slice(int(folded.slice[i]))[1], int(folded.slice[i]), int(folded.first_ms[i])
+            VersionSeen(self._names.slice(slice_id)[1], slice_id, first_ms, last_ms)
+            for slice_id, first_ms, last_ms in zip(
+                *(c[mine].tolist() for c in (folded.slice, folded.first_ms, folded.last_ms)), strict=True
             )
-            for i in mine
         ]
         return sorted(found, key=lambda v: v.first_ms)
 

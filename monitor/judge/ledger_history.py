@@ -72,7 +72,7 @@ class LedgerHistory:
         rows = self._conn.execute(
             select(version).where(version.c.stream_id == stream).order_by(version.c.first_seen)
         )
-        return [VersionSeen(r.version, r.slice_id, millis(r.first_seen)) for r in rows]
+        return [VersionSeen(r.version, r.slice_id, millis(r.first_seen), millis(r.last_seen)) for r in rows]
 
     def slices(self, stream: int) -> Sequence[SliceSeen]:
         """As `History.slices`."""

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, Row, text
 from monitor.config.model import Config
 from monitor.config.receiver_kinds import KINDS
 from monitor.config.templates import receivers
-from monitor.judge.describe import NO_VERSION
 from monitor.ledger.moments import millis, rfc3339
 from monitor.ledger.outbox import CHANGED, Addressee, addressees, enqueue
 from monitor.records.delta import Versions
+from monitor.records.settings import NO_VALUE
 
 _EXPIRES_MS: Final = 3_600_000
 
@@ -36,7 +36,7 @@ def announce(conn: Connection, config: Config, versions: Versions, now_ms: int) 
         "streams": versions.stream.tolist(),
         "slices": versions.slice.tolist(),
         "firsts": versions.first_ms.tolist(),
-        "none": NO_VERSION,
+        "none": NO_VALUE,
     }
     for row in conn.execute(_NEW, seen):
         if now_ms - millis(row.at) <= config.fresh_ms:

@@ -1,6 +1,7 @@
 """Which slice explains an incident, and with what share of the excess."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,8 +90,20 @@ def test_without_a_cause_versions_are_shown_by_size() -> None:
     assert [s.value for s in found.slices] == ["v2", "v1"]
 
 
+def test_failures_that_say_no_version_do_not_point_at_versions() -> None:
+    versions = {"version=v1": (1, 500), "version=(none)": (100, 100)}
+    assert asked({}, versions).slices == ()
+    found = asked({}, versions | {"segment.team=a": (90, 300), "segment.team=b": (11, 300)})
+    assert found.cause == ("segment.team", "a")
+
+
 def seen(**first_seconds: int) -> list[VersionSeen]:
-    return [VersionSeen(name, i, 1000 * at) for i, (name, at) in enumerate(first_seconds.items())]
+    return [VersionSeen(name, i, 1000 * at, 7_500_000) for i, (name, at) in enumerate(first_seconds.items())]
+
+
+def until(last_s: int, versions: list[VersionSeen]) -> list[VersionSeen]:
+    """The last of them is seen until then, after which the first is seen again."""
+    return [*versions[:-1], replace(versions[-1], last_ms=1000 * last_s)]
 
 
 BEGAN = seen(v40=0, v41=9, v42=7_180, v43=7_222)
@@ -106,6 +119,8 @@ BEGAN = seen(v40=0, v41=9, v42=7_180, v43=7_222)
         (BEGAN[:2], None, None),
         (seen(v40=0, v41=3_000), ("version", "v41"), None),
         (seen(v40=0, v41=7_900), ("version", "v41"), None),
+        (until(6_890, seen(v40=0, v41=5_000)), None, None),
+        (until(6_910, seen(v40=0, v41=5_000)), None, "v41"),
         ([], None, None),
     ],
 )
