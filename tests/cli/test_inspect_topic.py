@@ -83,9 +83,12 @@ def test_init_writes_the_topic_and_where_it_is(
     alerts = tmp_path / "alerts.yaml"
     where = ["--topic", name, "--bootstrap-servers", kafka.bootstrap_servers]
     CliRunner().invoke(cli, ["init", *where, "-o", str(alerts)], catch_exceptions=False)
-    source = config.load(alerts, environ={}, need={"source"}).source
+    loaded = config.load(alerts, environ={}, need={"source"})
+    source = loaded.source
     assert (source.topics, source.bootstrap_servers) == ((name,), kafka.bootstrap_servers)
     assert "GUESSED" not in alerts.read_text()
+    # The newest messages span no time, and the topic goes on.
+    assert (loaded.learning.learn, loaded.learning.at_least_ms) == (10_000, 86_400_000)
 
 
 def test_a_topic_that_is_not_there_is_one_sentence(kafka: "KafkaServer", topic: "TopicFactory") -> None:

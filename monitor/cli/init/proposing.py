@@ -11,7 +11,7 @@ from monitor.cli.inspect.concerns import Concern, concerns
 from monitor.cli.inspect.reading import Reading
 from monitor.cli.inspect.study import Study, study
 from monitor.cli.inspect.versions import Inside, versions_inside
-from monitor.cli.reaching import Learning, reached_by
+from monitor.cli.reaching import Learning, reached_by, reached_live
 from monitor.cli.rounding import duration_up
 from monitor.errors import UsageError
 from monitor.records.record import SEGMENT
@@ -75,10 +75,10 @@ def _split(reading: Reading, merged: Inside) -> Reading:
 
 
 def _learned(found: Study) -> Learning:
-    """What the smallest of the models reaches that make most of the traffic."""
+    """What the smallest of the models reaches that make most of the traffic: in this log, or on a live topic."""
     least = 0.1 * found.predictions
     n = min((n for n in found.models.values() if n >= least), default=found.predictions)
-    return reached_by(n, found.span_ms)
+    return (reached_live if found.taken.of_topic else reached_by)(n, found.span_ms)
 
 
 def _segments(found: Study) -> Iterator[str]:

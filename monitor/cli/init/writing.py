@@ -64,6 +64,7 @@ def _values(proposal: Proposal) -> dict[str, Any]:
         "slices": list(proposal.slices),
         "learning": proposal.learning,
         "until": _until(proposal),
+        "live": _live(proposal),
         "min_n": proposal.min_n,
         "bad_below": None if known is None or not known.size else f"{study.bad_below:g}",
         "ratings": [] if known is None or not known.size else [f"{known.min():g}", f"{known.max():g}"],
@@ -81,6 +82,16 @@ def _period(proposal: Proposal) -> str:
     return (
         f" in {in_words(proposal.study.span_ms)} from {iso(int(known.min()))[:16].replace('T', ' ')} UTC on"
     )
+
+
+def _live(proposal: Proposal) -> str:
+    """How long a live topic takes to learn; empty for a file, or where its pace is not known."""
+    study, learning = proposal.study, proposal.learning
+    if not study.taken.of_topic or not study.span_ms or not study.models:
+        return ""
+    busiest_ms = learning.learn * study.span_ms / study.models.most_common(1)[0][1]
+    takes = max(busiest_ms, learning.at_least_ms)
+    return f"At this pace that takes the busiest model {in_words(takes)}, so that a night is seen."
 
 
 def _until(proposal: Proposal) -> str:

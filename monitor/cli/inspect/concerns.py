@@ -86,7 +86,8 @@ def _sampling(study: Study) -> Iterator[str]:
 
 
 def _short(study: Study) -> Iterator[str]:
-    if 0 < study.span_ms < AT_LEAST_MS and study.predictions:
+    # Of a topic these are only the newest messages, and it goes on.
+    if 0 < study.span_ms < AT_LEAST_MS and study.predictions and not study.taken.of_topic:
         yield (
             f"a reference would cover only {duration(study.span_ms)} of traffic, and {span(AT_LEAST_MS)} is what "
             "reference.at_least wants so that a night is seen: give a longer log, or lower it (init does)"
