@@ -11,6 +11,7 @@ from monitor.cli.marked import LONGEST_LIST, FalselyAlarmed, falsely_alarmed
 from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import Screen
 from monitor.config import LEDGER
+from monitor.ledger.unguaranteed import BY_STREAM
 
 NEED: Final = LEDGER | {"false_alarms", "streams"}
 
@@ -26,6 +27,7 @@ _SECTIONS: Final = (
         "SELECT stream, state, learned, needed, reference_id, last_seen FROM tocsin.streams "
         "WHERE stream <> '(other)' OR last_seen IS NOT NULL ORDER BY 1 LIMIT 50",
     ),
+    ("Watched without guarantee", f"{BY_STREAM} LIMIT 50"),
     (
         "Incidents that fire",
         "SELECT incident_id, severity, rule, onset_at, acknowledged_by, summary FROM tocsin.incidents "

@@ -121,3 +121,20 @@ def test_it_says_nothing_of_what_never_was_and_in_which_zone_times_are(
     assert re.fullmatch(r"All times UTC, as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lines[0])
     assert "Kill switches: none was ever pulled" in lines
     assert not [line for line in lines if "(other)" in line]
+
+
+def test_signals_outside_the_promise_are_named_before_anything_fires(
+    tmp_path: Path, engine: Engine, stored: Stored
+) -> None:
+    assert "Watched without guarantee: none" in status(tmp_path, engine)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE tocsin_ledger.stream SET state = 'watched' WHERE key = 'chat-eu'")
+    stored.reference(1, "output_language", {2: 500})
+    stored.reference(2, "error", {0: 500})
+    stored.reference(3, "latency_ms", {7: 500}, block_s=10)
+    stored.reference(4, "confidence", {7: 500}, provisional=True)
+    stored.reference(5, "output_tokens", {7: 500}, retired_at=datetime.now(UTC))
+    lines = status(tmp_path, engine)
+    under = lines[lines.index("Watched without guarantee") + 1 :]
+    (row,) = [line for line in under[: under.index("Incidents that fire: none")] if "chat-eu" in line]
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == ["chat-eu", "error, output_language"]

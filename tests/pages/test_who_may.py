@@ -379,6 +379,17 @@ def test_what_there_is_not_is_a_page_of_one_sentence(ann: httpx.Client) -> None:
     assert ann.get("/charts/chat/nosuch.svg").status_code == 404
 
 
+@pytest.mark.parametrize(("block", "is_named"), [("10", False), ("NULL", True)])
+def test_a_stream_names_the_signals_outside_the_promise(
+    ann: httpx.Client, burning: Aftermath, block: str, is_named: bool
+) -> None:
+    with burning.engine.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE tocsin_ledger.reference SET block_s = {block} WHERE retired_at IS NULL")
+    page = ann.get("/streams/chat")
+    assert page.status_code == 200
+    assert (re.search("Outside the false-alarm promise: [a-z_, ]*error", page.text) is not None) == is_named
+
+
 def test_a_chart_is_drawn_once_and_kept(ann: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     import vl_convert
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, text
 
 from monitor.config.model import Config
 from monitor.ledger.references import signals_between
+from monitor.ledger.unguaranteed import of_stream
 from monitor.ledger.wording import percent
 from monitor.web.board import Board
 from monitor.web.pages import watched
@@ -21,10 +22,12 @@ class Looked:
     """A stream with its signals, those that fire or that rules name first; newest versions and incidents first.
 
     `plotted` are those that there is something to see of: a rate of 0 that no rule names is said and not drawn.
+    `unguaranteed` names those whose rules run outside the promise.
     """
 
     stream: watched.Stream
     plotted: tuple[watched.Shown, ...]
+    unguaranteed: str
     versions: Sequence[Row[Any]]
     incidents: Sequence[Row[Any]]
 
@@ -43,6 +46,7 @@ def looked_at(conn: Connection, config: Config, board: Board, name: str) -> Look
     return Looked(
         stream=described,
         plotted=tuple(s for s in described.signals if s.signal in first or s.now != NOTHING),
+        unguaranteed=of_stream(conn, name),
         versions=conn.execute(_VERSIONS, {"stream": name}).all(),
         incidents=conn.execute(_INCIDENTS, {"stream": name}).all(),
     )
