@@ -74,7 +74,7 @@ def test_a_log_of_labels_alone_is_none_to_begin_with(tmp_path: Path) -> None:
     log = write(tmp_path, OF_LABELS.read_text().splitlines())
     result = CliRunner().invoke(cli, ["init", str(log), "-o", str(tmp_path / "alerts.yaml")], env={})
     assert isinstance(result.exception, UsageError)
-    assert "names a model: give the log of the predictions" in str(result.exception)
+    assert "has labels or ratings only: give the log of the predictions" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,22 @@ def test_names_and_values_suggest_a_mapping_for_a_log_of_nobodys_format(tmp_path
     assert timeout["k"] == 12
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "read_as"),
+    [
+        ("when", lambda i: 1_764_324_000 + i, "when"),
+        ("gesehen", lambda i: f"2026-11-28T10:00:{i % 60:02d}Z", "gesehen"),
+        ("customer_number", lambda i: 1_200_000_000 + (51_803 * i) % 100_003, None),
+        ("sequence", lambda i: i, None),
+    ],
+)
+def test_times_are_known_by_their_values_where_no_name_is(
+    tmp_path: Path, field: str, value: Callable[[int], object], read_as: str | None
+) -> None:
+    log = [{"model_name": "m", "outcome": "ok", field: value(i)} for i in range(300)]
+    assert study(tmp_path, log)["source"]["map"].get("ts") == read_as
+
+
 def test_seconds_and_milliseconds_are_told_by_the_values_where_the_name_is_silent(tmp_path: Path) -> None:
     def mapped(values: Callable[[int], float]) -> Any:
         lines = [{"model_name": "m", "timestamp": START_MS + i, "latency": values(i)} for i in range(300)]

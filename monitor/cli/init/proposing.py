@@ -43,7 +43,10 @@ def proposal(found: Study) -> Proposal:
     """
     if not found.models:
         raise UsageError(
-            f"nothing in {found.taken.name} names a model: give the log of the predictions, and add labels by hand"
+            f"{found.taken.name} has labels or ratings only: give the log of the predictions, and add this one to what "
+            "is written as a source of its own (several topics, docs/formats.md)"
+            if found.outcome.n
+            else f"nothing in {found.taken.name} is a record: tocsin inspect says why"
         )
     merged = versions_inside(found)
     if merged is not None:

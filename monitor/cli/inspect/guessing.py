@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import PurePath
 from statistics import median
 from typing import Any, Final
@@ -15,6 +16,8 @@ from monitor.records.timing import instants_ms
 
 LEAST_SHARE: Final = 0.002
 YEAR_2001_S: Final = 1e9
+_YEAR_2100_S: Final = 4.1e9
+_BEHIND: Final = 0.3
 _MOST_SEGMENTS: Final = 50
 _SECONDS_BELOW: Final = 120.0
 _FLAGS_OF_STATUS: Final = frozenset({"success", "ok", "succeeded", "is_error", "failed", "error"})
@@ -50,6 +53,8 @@ def guess(places: Places, name: str, *, missing: frozenset[str]) -> Reading:
             found[field], note = _written(field, place, unit)
             if note:
                 notes[field] = note
+    if "ts" in missing and "ts" not in found:
+        _from_the_only_time(places, used, found, notes)
     _from_two_times(places, found, missing, notes)
     _from_classes(places, found, missing, notes)
     if "model" in missing and "model" not in found:
@@ -159,6 +164,31 @@ _TIMES: Final[Mapping[str, Callable[[Found, str | None], tuple[Any, str]]]] = {
     "latency_ms": _duration,
     "ttft_ms": _duration,
 }
+
+
+def _from_the_only_time(
+    places: Places, used: set[tuple[str, ...]], found: dict[str, Any], notes: dict[str, str]
+) -> None:
+    """What has times of this century, whatever its name, if it is the only one that every record has."""
+    dated = [
+        place
+        for place in places.found.values()
+        if place.path not in used and place.n == places.n and place.pointer.isprintable() and _is_date(place)
+    ]
+    if len(dated) == 1:
+        used.add(dated[0].path)
+        found["ts"], notes["ts"] = dated[0].pointer, "the only times in the log"
+
+
+def _is_date(place: Found) -> bool:
+    if place.kind == "text":
+        return _is_time(place)
+    if not place.numeric or place.kind == "boolean":
+        return False
+    first, last = instants_ms([float(min(place.numbers)), float(max(place.numbers))])
+    # Numbers of customers look like dates too, but do not ascend.
+    behind = sum(b < a for a, b in pairwise(place.numbers))
+    return first > 1_000 * YEAR_2001_S and last < 1_000 * _YEAR_2100_S and behind <= _BEHIND * place.n
 
 
 def _from_two_times(

@@ -32,7 +32,8 @@ def show(study: Study, concerns: list[Concern]) -> None:
     for line in _head(study):
         screen.print(line, soft_wrap=False)
     screen.print(_fields(study))
-    screen.print(_signals(study))
+    if study.seen:
+        screen.print(_signals(study))
     unseen = [f"{want.unseen} (no {want.fields})" for want in lacking(study)]
     if unseen and study.predictions:
         screen.print(f"not seen: {'; '.join(unseen)}")
@@ -78,16 +79,15 @@ def _when(study: Study) -> list[str]:
         return []
     first, last = (iso(int(t))[:19].replace("T", " ") for t in (known.min(), known.max()))
     rate = f", {digits(known.size / study.span_ms * 1_000)} a second" if study.span_ms else ""
-    return [
-        f"times: {first} to {last} UTC, {duration(study.span_ms)}{rate}",
-        "  a request's end, or its start? look at one that timed out: docs/first-hour.md",
-    ]
+    times = f"times: {first} to {last} UTC, {duration(study.span_ms)}{rate}"
+    ends = "  a request's end, or its start? look at one that timed out: docs/first-hour.md"
+    return [times, ends] if study.predictions else [times]
 
 
 def _streams(study: Study) -> str:
     total = sum(study.models.values()) or 1
     if not study.models:
-        return "models: none"
+        return "models: none that predicts" if study.outcome.n else "models: none"
     some = [f"{clip(name, 30)} {percent(n / total)}" for name, n in study.models.most_common(_FEW)]
     more = f", and {len(study.models) - _FEW:,} more" if len(study.models) > _FEW else ""
     return f"models: {', '.join(some)}{more}"
