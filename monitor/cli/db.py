@@ -6,6 +6,7 @@ from monitor.cli.options import config_option, part_loaded
 from monitor.cli.printed import say
 from monitor.config import LEDGER
 from monitor.ledger.engine import redacted
+from monitor.ledger.migrate import Upgraded
 from monitor.ledger.migrate import upgrade as migrate
 
 
@@ -19,5 +20,14 @@ def db() -> None:
 def upgrade(path: str | None) -> None:
     """Make or migrate Tocsin's schema in the database of `store.url`."""
     settings = part_loaded(path, LEDGER)
-    migrate(settings.store_url)
-    say(f"{redacted(settings.store_url)} is up to date")
+    done = migrate(settings.store_url)
+    say(f"{redacted(settings.store_url)} {_said(done)}")
+
+
+def _said(done: Upgraded) -> str:
+    if done.before == done.now:
+        return "is up to date"
+    how = (
+        "has Tocsin's schema now" if done.before is None else f"was migrated from {done.before} to {done.now}"
+    )
+    return f"{how} and is up to date"

@@ -46,7 +46,7 @@ class Tally:
         n, marked, unmarked = self.outcomes.total(), self.outcomes["false_alarm"], self.outcomes[None]
         incidents = "incident" if n == 1 else "incidents"
         promised = "" if self.promised is None else f"promised at most {_amount(self.promised)} in {DAYS} d, "
-        said = f"{self.name}: {promised}marked: {marked} of {n} {incidents} in {DAYS} d"
+        said = f"{self.name}: {promised}marked false: {marked} of {n} {incidents} in {DAYS} d"
         if unmarked:
             said += f", {unmarked} unmarked"
         return said + (", more than promised" if self.promised is not None and marked > self.promised else "")

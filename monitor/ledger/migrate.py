@@ -1,5 +1,6 @@
 """Bring a database to the schema that this program needs, and refuse one that is not there."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,15 @@ _WAIT: Final = {
 }
 
 
-def upgrade(url: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """The revision that a database had, None where it had none, and the one that it has now."""
+
+    before: str | None
+    now: str
+
+
+def upgrade(url: str) -> Upgraded:
     """Migrate to the newest revision, write the registry of signals, make the next partitions.
 
     All of it is one transaction under an advisory lock, so any number of replicas may call this at once.
@@ -46,8 +55,9 @@ def upgrade(url: str) -> None:
             reraise=True,
         ):
             with attempt, engine.begin() as connection:
-                _migrate(connection)
+                upgraded = _migrate(connection)
         ensure_partitions(engine)
+        return upgraded
     except DBAPIError as error:
         if not (retryable(error) or denied(error)):
             raise
@@ -77,7 +87,7 @@ def check_schema(connection: Connection) -> None:
     )
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection) -> Upgraded:
     set_local(connection, _WAIT)
     connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     set_local(connection, {"lock_timeout": f"{_DDL_LOCK_MS}ms"})
@@ -85,19 +95,22 @@ def _migrate(connection: Connection) -> None:
         # Not CREATE ... IF NOT EXISTS: that asks for the right to create schemas even where it need not.
         if connection.scalar(select(func.to_regnamespace(schema))) is None:
             connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    if not _at_head(connection):
+    before, head = _revision(connection), _head(connection)
+    if before != head:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(scripts()))
         command.upgrade(config, "head")
     register(connection)
+    return Upgraded(before, head)
 
 
-def _at_head(connection: Connection) -> bool:
+def _head(connection: Connection) -> str:
+    """The newest revision; raises SchemaMismatch where the database has one that is not known."""
     found = _revision(connection)
     history = ScriptDirectory(str(scripts()))
     if found is not None and not _known(history, found):
         check_schema(connection)
-    return found == history.get_current_head()
+    return history.get_current_head() or ""
 
 
 def _revision(connection: Connection) -> str | None:

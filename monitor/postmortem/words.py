@@ -25,8 +25,9 @@ def story(answers: Mapping[str, Answer]) -> list[str]:
 
 
 def _began(row: Row[Any], delays: Row[Any]) -> str:
-    late = duration(1000 * delays.detected_after.total_seconds())
-    return f"It began {_at(row.onset_at)} and was detected {late} later by rule {row.rule} on {row.stream}."
+    late = 1000 * delays.detected_after.total_seconds()
+    seen = f"was detected {duration(late)} later" if late else "was seen at once"
+    return f"It began {_at(row.onset_at)} and {seen} by rule {row.rule} on {row.stream}."
 
 
 def _version(row: Row[Any], answers: Mapping[str, Answer]) -> str:

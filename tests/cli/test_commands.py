@@ -195,7 +195,10 @@ def test_db_upgrade_makes_an_empty_database_ready(database_url: str, tmp_path: P
     path = alerts(tmp_path, QUIET + f'store: {{url: "{database_url}"}}\n')
     with pytest.raises(TocsinError, match="run `tocsin db upgrade`"):
         CliRunner().invoke(cli.cli, ["status", "-c", path], catch_exceptions=False)
-    assert run("db", "upgrade", "-c", path).output.endswith("is up to date\n")
+    assert run("db", "upgrade", "-c", path).output.endswith(" has Tocsin's schema now and is up to date\n")
+    assert run("db", "upgrade", "-c", path).output.endswith(
+        "/" + database_url.rpartition("/")[2] + " is up to date\n"
+    )
     assert run("status", "-c", path).exit_code == 0
 
 

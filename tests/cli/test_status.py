@@ -52,7 +52,8 @@ def test_marked_false_alarms_stand_against_the_promise(
         stored.incident(f"i{i}", outcome=outcome)
     lines = status(tmp_path, engine)
     assert after(lines) == [
-        "all severities: promised at most 1.0 in 30 d, marked: 2 of 5 incidents in 30 d, 1 unmarked, more than promised"
+        "all severities: promised at most 1.0 in 30 d, marked false: 2 of 5 incidents in 30 d, 1 unmarked, "
+        "more than promised"
     ]
     assert "What were these? Say it: tocsin ack INCIDENT --outcome true|false_alarm|expected" in lines
     (row,) = [line for line in lines[lines.index("Unmarked, 1 of 1") :] if "i4" in line]
@@ -67,8 +68,8 @@ def test_what_carries_no_guarantee_and_what_is_tocsin_s_own_is_no_part_of_the_pr
     stored.incident("i2", rule="tocsin.late", guaranteed=False, stream="(tocsin)")
     stored.incident("i3", opened_at=datetime.now(UTC) - timedelta(days=31))
     assert after(status(tmp_path, engine)) == [
-        "all severities: promised at most 1.0 in 30 d, marked: 0 of 1 incident in 30 d",
-        "without guarantee: marked: 1 of 1 incident in 30 d",
+        "all severities: promised at most 1.0 in 30 d, marked false: 0 of 1 incident in 30 d",
+        "without guarantee: marked false: 1 of 1 incident in 30 d",
     ]
 
 
@@ -76,8 +77,8 @@ def test_each_severity_of_a_map_has_its_own_line(tmp_path: Path, engine: Engine,
     stored.incident("i0", outcome="false_alarm")
     stored.incident("i1", severity="critical")
     assert after(status(tmp_path, engine, "false_alarms: {warning: 1 per 7d, critical: 1 per 90d}")) == [
-        "warning: promised at most 4.3 in 30 d, marked: 1 of 1 incident in 30 d",
-        "critical: promised at most 0.3 in 30 d, marked: 0 of 1 incident in 30 d, 1 unmarked",
+        "warning: promised at most 4.3 in 30 d, marked false: 1 of 1 incident in 30 d",
+        "critical: promised at most 0.3 in 30 d, marked false: 0 of 1 incident in 30 d, 1 unmarked",
     ]
 
 
@@ -89,8 +90,8 @@ def test_per_label_each_value_has_a_promise_of_its_own(
     ):
         stored.incident(f"i{i}", stream=stream, outcome=outcome)
     assert after(status(tmp_path, engine, TEAMS)) == [
-        "team=chat: promised at most 1.0 in 30 d, marked: 2 of 2 incidents in 30 d, more than promised",
-        "team=s: promised at most 1.0 in 30 d, marked: 0 of 1 incident in 30 d",
+        "team=chat: promised at most 1.0 in 30 d, marked false: 2 of 2 incidents in 30 d, more than promised",
+        "team=s: promised at most 1.0 in 30 d, marked false: 0 of 1 incident in 30 d",
     ]
 
 
@@ -104,13 +105,13 @@ def test_kills_that_turned_out_false_are_counted_by_themselves(
             sequence=1, reason="errors", incident_id="i0", actor="rule errors",
         )  # fmt: skip
     assert after(status(tmp_path, engine))[-1] == (
-        "kills: promised at most 0.026 in 30 d, marked: 1 of 1 incident in 30 d, more than promised"
+        "kills: promised at most 0.026 in 30 d, marked false: 1 of 1 incident in 30 d, more than promised"
     )
 
 
 def test_a_ledger_without_incidents_says_so(tmp_path: Path, engine: Engine, stored: Stored) -> None:
     assert after(status(tmp_path, engine)) == [
-        "all severities: promised at most 1.0 in 30 d, marked: 0 of 0 incidents in 30 d"
+        "all severities: promised at most 1.0 in 30 d, marked false: 0 of 0 incidents in 30 d"
     ]
 
 

@@ -112,8 +112,9 @@ def _usual(case: Case) -> float | None:
 
 def _began(case: Case) -> str:
     row = case.row
-    took = duration(1000 * (row.detected_at - row.onset_at).total_seconds())
-    said = f"{_at(row.onset_at)} UTC by its evidence, detected {_at(row.detected_at)}, {took} later"
+    took = 1000 * (row.detected_at - row.onset_at).total_seconds()
+    detected = f"detected {_at(row.detected_at)}, {duration(took)} later" if took else "and seen at once"
+    said = f"{_at(row.onset_at)} UTC by its evidence, {detected}"
     if row.resolved_at:
         said += f"; {row.state} {_at(row.resolved_at)}"
     return said + ("; found in a backlog, so nobody was paged" if row.historical else "")
