@@ -135,16 +135,13 @@ class MappedDecoder:
         """The items of the first array that each message has."""
         found: list[Column | None] = [None] * len(level.values)
         for rows in self._form.choices:
-            column, shapes = (
-                level.at(rows.path),
-                level.at(rows.shape) if rows.shape is not None else repeat(None),
-            )
+            shapes = level.at(rows.shape) if rows.shape is not None else repeat(None)
             found = [
                 items_of(rows, value, shape) if items is None else items
-                for items, value, shape in zip(found, column, shapes, strict=False)
+                for items, value, shape in zip(found, level.at(rows.path), shapes, strict=False)
             ]
         refused |= {row: _NO_ITEMS for row, items in zip(level.message, found, strict=True) if items is None}
-        return level.of([items or () for items in found])
+        return level.items([items or () for items in found])
 
     def _matching(self, level: Level, envelope: Envelope) -> Level:
         if not self._form.where:

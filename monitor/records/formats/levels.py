@@ -47,7 +47,7 @@ class Level:
         if self._all is None:
             return None
         level, kept = self._all
-        column = level._known.get(path)
+        column = level._known.get(path) or level._taken(path)
         return None if column is None else [column[i] for i in kept]
 
     def _step(self, path: Path) -> Column:
@@ -95,10 +95,10 @@ class Level:
 
     def spread(self, path: Path) -> "Level":
         """The items of the array at the end of a path; of no array none."""
-        return self.of([v if type(v) is list else () for v in self.at(path)])
+        return self.items([v if type(v) is list else () for v in self.at(path)])
 
-    def of(self, arrays: Sequence[Sequence[Any]]) -> "Level":
-        """The items of an array for each value."""
+    def items(self, arrays: Sequence[Sequence[Any]]) -> "Level":
+        """The items of an array of each value."""
         parent = [row for row, items in enumerate(arrays) for _ in items]
         values = list(chain.from_iterable(arrays))
         return Level(values, [self.message[row] for row in parent], self, parent)
