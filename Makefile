@@ -55,7 +55,7 @@ FAULTS = --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 faults: setup ## Kill, freeze, cut and scale under load, and account for every record (MINUTES=5 SEED=17)
 	$(BIN)/python tests/faults/faults.py $(FAULTS)
 
-fuzz: setup ## Give the record decoder and the loader of alerts.yaml a million damaged inputs each (INPUTS=1000 SEED=17)
+fuzz: setup ## Give the decoders of records and of other formats, and the loader of alerts.yaml, a million damaged inputs each (INPUTS=1000 SEED=17)
 	$(BIN)/python tests/fuzz/fuzz.py $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
 demo: setup ## Watch four drifts and an outage being found, in about 90 seconds

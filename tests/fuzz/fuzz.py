@@ -63,7 +63,9 @@ def target_of(name: str, rng: Random, folder: Path) -> Any:
     """The target of a name."""
     if name == "loader":
         return LoaderTarget(rng, folder)
-    return DecoderTarget(rng) if name == "decoder" else MappedTarget(rng)
+    if name == "decoder":
+        return DecoderTarget(rng)
+    return MappedTarget(rng, [name.removeprefix("mapped-")]) if name != "mapped" else MappedTarget(rng)
 
 
 def fuzz(
@@ -89,7 +91,7 @@ def fuzz(
         if not warm_mb and fed >= warm:
             warm_mb = process.memory_info().rss / 1e6
     return {
-        "target": target.name, "inputs": fed, "crashes": crashes, "cpu_s": time.process_time() - started,
+        "inputs": fed, "crashes": crashes, "cpu_s": time.process_time() - started,
         "rss_mb": process.memory_info().rss / 1e6, "grown_mb": process.memory_info().rss / 1e6 - warm_mb,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "seen": dict(target.seen.most_common()),
     }  # fmt: skip
@@ -98,6 +100,7 @@ def fuzz(
 def _keep(name: str, culprit: Any, error: str, folder: Path | None) -> None:
     click.echo(f"{name}: {error}\n{culprit!r:.400}", err=True)
     if folder is not None and isinstance(culprit, bytes):
+        (folder / name).mkdir(exist_ok=True)
         (folder / name / hashlib.sha256(culprit).hexdigest()[:12]).write_bytes(culprit)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -38,16 +38,19 @@ class PresetTarget(DecoderTarget):
 class MappedTarget:
     """One preset after the other."""
 
-    name = "mapped"
-
-    def __init__(self, rng: Random) -> None:
-        self._turns = cycle([PresetTarget(rng, of) for of in PRESETS])
-        self._now = next(self._turns)
+    def __init__(self, rng: Random, of: Sequence[str] = PRESETS) -> None:
+        self._turns = cycle([(name, PresetTarget(rng, name)) for name in of])
+        self._of, self._now = next(self._turns)
         self.seen: Counter[str] = Counter()
+
+    @property
+    def name(self) -> str:
+        """With the preset whose turn it is: what harms one may be nothing to another."""
+        return f"mapped-{self._of}"
 
     def inputs(self) -> list[bytes | None]:
         """A batch of the next preset's messages."""
-        self._now = next(self._turns)
+        self._of, self._now = next(self._turns)
         return self._now.inputs()
 
     def feed(self, values: list[bytes | None]) -> None:

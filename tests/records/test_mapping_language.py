@@ -286,3 +286,15 @@ def test_a_value_of_the_wrong_type_is_dropped_and_counted_for_its_field() -> Non
     read = log.read(message)
     assert read.records() == [{"model": "7", "user": str(2**60), "input_tokens": 12.0}]
     assert read.dropped == {"cost_usd": 1, "cache_hit": 1, "ts": 1}
+
+
+def test_a_number_that_is_too_large_in_milliseconds_is_dropped() -> None:
+    read = Log(
+        form_of("""
+    map:
+      model: m
+      latency_ms: {field: took, unit: s}
+      ttft_ms: {from: start, to: end, unit: s}
+    """)
+    ).read({"m": "x", "took": 1e308, "start": -1.7e308, "end": 1.7e308})
+    assert read.records() == [{"model": "x"}]

@@ -152,7 +152,9 @@ class MappedDecoder:
         return level if len(kept) == len(level.values) else level.only(kept)
 
     def _table(self, reader: Reader) -> Table:
-        return {name: self._column(reader, name) for name in self._readers}
+        # A number that grows too large in ms is no number, and is dropped.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {name: self._column(reader, name) for name in self._readers}
 
     def _column(self, reader: Reader, name: str) -> Column:
         expression = self._fields.get(name)
