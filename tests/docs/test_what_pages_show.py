@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import chain
 
 import click
 import pytest
@@ -15,12 +16,17 @@ from monitor.cli import cli
 ELSEWHERE = {"postgres.md": "tests/ledger/test_roles.py", "postmortem.md": "tests/postmortem/test_queries.py"}
 
 
+def command_blocks(page):
+    """The commands of each code block that shows some, behind a pipe too."""
+    for language, block in fenced(page):
+        lines = block.replace("\\\n", " ").splitlines() if language in ("", "sh", "console") else ()
+        found = (re.match(r"(?:\$ |.*\| )?(?:[A-Z_]+=\S+ )*tocsin (?!run ─)(.*)", line) for line in lines)
+        if commands := [one[1] for one in found if one]:
+            yield commands
+
+
 def command_lines(page):
-    shown = [block for language, block in fenced(page) if language in ("", "sh", "console")]
-    for line in (line for block in shown for line in block.replace("\\\n", " ").splitlines()):
-        found = re.match(r"(?:\$ )?(?:[A-Z_]+=\S+ )*tocsin (?!run ─)(.*)", line)
-        if found:
-            yield found[1]
+    return chain.from_iterable(command_blocks(page))
 
 
 LINES = [pytest.param(line, id=f"{page.name}: {line[:50]}") for page in PAGES for line in command_lines(page)]
