@@ -26,10 +26,11 @@ from monitor.config import REPLAY
 from monitor.config.loading import load
 from monitor.ingest.settings import measure_settings
 from monitor.judge.block import PaneBlock, pane_counts
+from monitor.judge.compiling import compile_plan
 from monitor.judge.core import pane_step
 from monitor.judge.evidence import count_rows
-from monitor.judge.memory import sample_cells
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.language_samples import sample_cells
+from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.records import fold
 from monitor.records.aggregate import PartitionAggregator, RawBatch

@@ -15,8 +15,9 @@ from monitor.cli.demo.config import top_level
 from monitor.config import REPLAY
 from monitor.config.loading import load
 from monitor.judge.block import Counts, PaneBlock, folded
+from monitor.judge.compiling import compile_plan
 from monitor.judge.core import pane_step
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.records.delta import PANE_MS
 from monitor.records.signals import BY_NAME, Kind, Signal

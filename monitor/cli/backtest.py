@@ -15,8 +15,9 @@ from monitor.config import LEDGER
 from monitor.config.model import Config
 from monitor.config.problem import listed
 from monitor.errors import UsageError
+from monitor.judge.compiling import compile_plan
 from monitor.judge.ledger_history import LedgerHistory
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Verdict
 from monitor.ledger.moments import millis, moment

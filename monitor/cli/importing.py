@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from monitor.config.model import Config
 from monitor.errors import UsageError
 from monitor.ingest.measuring import Measuring
-from monitor.judge.memory import sample_cells
+from monitor.judge.language_samples import sample_cells
 from monitor.judge.reference import ENOUGH_VALUES
 from monitor.ledger import references
 from monitor.ledger.moments import moment

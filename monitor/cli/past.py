@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, select, text
 
-from monitor.judge import adopting, core, gaps, store
+from monitor.judge import adopting, core, gaps, reference_rows, store
 from monitor.judge.block import PaneBlock, pane_counts, pane_sums, sliced_counts
 from monitor.judge.plan import Plan
 from monitor.judge.reference import REQUESTS
@@ -97,7 +97,7 @@ def held_at(conn: Connection, plan: Plan, pane: int) -> JudgeState:
         streams={s: _stream(rows) for s, rows in heard.items()},
         weeks={s: _week(rows) for s, rows in heard.items()},
     )
-    held = [store.learned(conn, row) for row in references.held_at(conn, at)]
+    held = [reference_rows.learned(conn, row) for row in references.held_at(conn, at)]
     return adopting.adopt(begun, held, plan, pane * PANE_MS)[0]
 
 
@@ -117,7 +117,7 @@ def _week(stretches: Sequence[Any]) -> Week:
 def _given(conn: Connection, stretch: Stretch) -> list[Adopted]:
     after, until = moment(stretch.first * PANE_MS), moment(stretch.end * PANE_MS)
     rows = references.given_between(conn, after, until)
-    return [Adopted(_pane(row.held_from), store.learned(conn, row)) for row in rows]
+    return [Adopted(_pane(row.held_from), reference_rows.learned(conn, row)) for row in rows]
 
 
 def _adopted(

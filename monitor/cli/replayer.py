@@ -13,10 +13,11 @@ from monitor.cli.lines import Lines
 from monitor.config.model import Config, Source
 from monitor.ingest.settings import measure_settings
 from monitor.judge.block import Labels
+from monitor.judge.compiling import compile_plan
 from monitor.judge.describe import Watched
 from monitor.judge.history import MemoryHistory
 from monitor.judge.memory import Advance, Consumed, Context, Memory, advance
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.plan import Plan
 from monitor.judge.reference import Stage
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import Mark, Progress

@@ -1,13 +1,13 @@
-"""Which slice a change came with: what each value of a slice field saw since the onset, and its share of the excess."""
+"""Which slice a change came with, by what each saw since the onset and its share of the excess, and which version."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from monitor.judge.history import History, SliceSeen
+from monitor.judge.history import History, SliceSeen, VersionSeen
 from monitor.ledger.facts import Slice
-from monitor.records.delta import I64
+from monitor.records.delta import I64, PANE_MS
 from monitor.records.settings import NO_VALUE, VERSION_FIELD
 
 Counts = tuple[I64, I64]
@@ -18,6 +18,9 @@ FEWEST_IN_SLICE: Final = 20
 FEWEST_BEFORE: Final = 100
 HALF: Final = 0.5
 TIMES_AS_FAR: Final = 2.0
+VERSION_BEFORE_MS: Final = 3_600_000
+VERSION_AFTER_MS: Final = 2 * PANE_MS
+VERSION_GONE_MS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,20 @@ def _largest(
         )
         for s in order
     )
+
+
+def version_of(
+    versions: Sequence[VersionSeen], onset_ms: int, until_ms: int, cause: tuple[str, str] | None
+) -> VersionSeen | None:
+    """The version that appeared just before the onset; what a stream began with explains nothing, nor what it left.
+
+    One that stands out may have appeared later: an onset is where a block begins, and that is up to 20 minutes long.
+    """
+    began = versions[0].first_ms if versions else 0
+    used = [v for v in versions if v.version != NO_VALUE and onset_ms - v.last_ms <= VERSION_GONE_MS]
+    later = [v for v in used if v.first_ms - began > VERSION_AFTER_MS]
+    recent = [v for v in later if onset_ms - v.first_ms <= VERSION_BEFORE_MS]
+    near = [v for v in recent if v.first_ms - onset_ms <= VERSION_AFTER_MS]
+    out = [v for v in recent if ("version", v.version) == cause and v.first_ms < until_ms]
+    named = out or near
+    return named[-1] if named else None

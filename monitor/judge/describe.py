@@ -2,34 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-import numpy as np
-
-from detectors.buckets import quantile
-from monitor.config.rule import Bound, Limit, Rule, RuleKind, labelled
+from monitor.config.rule import Rule, RuleKind, labelled
 from monitor.config.templates import fields, filled, filled_address
-from monitor.judge.attribution import Attribution, Counts, Question, attribute
+from monitor.judge import figures
+from monitor.judge.attribution import Attribution, Counts, Question, attribute, version_of
 from monitor.judge.coverage import coverage
-from monitor.judge.evidence import NEW, Alarm
+from monitor.judge.evidence import Alarm
 from monitor.judge.failed_users import failed_users
-from monitor.judge.history import History, VersionSeen
+from monitor.judge.history import History
 from monitor.judge.objective import ObjectiveWatch
 from monitor.judge.plan import Plan, TotalWatch, TrafficWatch, Watch, WindowWatch, key_of
 from monitor.judge.reference import Reference
 from monitor.judge.traffic import STRETCH_MS
 from monitor.judge.verdicts import Verdict
-from monitor.judge.window import share
 from monitor.ledger.facts import Budget, FactKind, Facts
 from monitor.records.delta import PANE_MS
-from monitor.records.settings import NO_VALUE
-from monitor.records.signals import FIRST_CATEGORY, UNKNOWN_CATEGORY, WHOLE, Kind, Side, Signal
+from monitor.records.signals import WHOLE, Kind, Signal
 
 LONGEST_LINK: Final = 1_000
-VERSION_BEFORE_MS: Final = 3_600_000
-VERSION_AFTER_MS: Final = 2 * PANE_MS
-VERSION_GONE_MS: Final = 300_000
-UNCHANGED: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +30,16 @@ class Described:
 
     facts: Facts
     cause: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was counted since the onset and in the reference, and the quantity of it that the incident is about."""
+
+    counts: Counts
+    before: Counts | None
+    bucket: int | None
+    quantity: str
 
 
 Watched = Watch | WindowWatch | TrafficWatch | TotalWatch | ObjectiveWatch
@@ -92,7 +94,7 @@ def _burnt(facts: Facts, alarm: Alarm, what: ObjectiveWatch) -> Facts:
 
 def _added_up(facts: Facts, alarm: Alarm, what: TotalWatch) -> Facts:
     """The sum over the rule's time."""
-    side, limit = _crossed_limit(alarm, what.bounds)
+    side, limit = figures.crossed_limit(alarm, what.bounds)
     return _replaced(
         facts,
         kind="total",
@@ -105,13 +107,9 @@ def _added_up(facts: Facts, alarm: Alarm, what: TotalWatch) -> Facts:
     )
 
 
-def _crossed_limit(alarm: Alarm, bounds: Sequence[Bound]) -> tuple[Side, Limit]:
-    return next((b.side, limit) for b in bounds for _, limit in b.tiers if limit.value == alarm.m)
-
-
 def _compared(facts: Facts, alarm: Alarm, what: TrafficWatch) -> Facts:
     """Ten minutes of requests, and what they were a week before."""
-    side, limit = _crossed_limit(alarm, what.bounds)
+    side, limit = figures.crossed_limit(alarm, what.bounds)
     return _replaced(
         facts,
         kind="traffic",
@@ -202,60 +200,79 @@ def _replaced(facts: Facts, **changes: object) -> Facts:
 def _measured(
     facts: Facts, verdict: Verdict, alarm: Alarm, what: Watch | WindowWatch, history: History
 ) -> Described:
+    """The quantity that alarmed, since the onset and in the reference, and what the change came with."""
     signal, window = what.signal, _window_of(verdict)
-    counts = history.counts(verdict.stream, signal.code, verdict.slice_id, *window)
-    reference = verdict.reference
-    before = (reference.buckets, reference.counts) if reference else None
-    bucket = _category(alarm, counts, before) if signal.kind is Kind.CATEGORY else None
-    quantity = _quantity(alarm, signal, bucket, verdict.stream, history)
-    affected, total = _affected(alarm, bucket, counts)
+    counted = _counted(verdict, alarm, signal, history)
     came = Attribution()
     if facts.part is None:
-        usual = _affected_share(alarm, bucket, before)
-        came = attribute(
-            history,
-            Question(
-                verdict.stream,
-                signal.code,
-                *window,
-                affected=lambda of_slice: _affected(alarm, bucket, of_slice),
-                observed=lambda of_slice: _value(of_slice, quantity, bucket, signal),
-                usual=usual,
-            ),
-        )
+        came = attribute(history, _question(verdict, alarm, signal, counted))
     newest = version_of(history.versions(verdict.stream), *window, came.cause)
     facts = _replaced(
         facts,
         kind=facts.kind if facts.kind == "window" else str(signal.kind),
-        quantity=quantity,
-        side=_side(alarm, what, bucket),
-        unit=signal.unit,
-        observed=_value(counts, quantity, bucket, signal),
-        reference=_value(before, quantity, bucket, signal) if before else None,
-        at_least=_at_least(alarm, signal, quantity, bucket),
-        limit=_share_limit(what, alarm),
-        tolerance=_tolerance(what, alarm),
-        affected=affected,
-        total=total,
-        guaranteed=alarm.guaranteed and not (reference is not None and reference.provisional),
-        provisional=reference is not None and reference.provisional,
-        median_unchanged=_median_unchanged(alarm, quantity, counts, before, signal),
         version=newest.version if newest else None,
         version_seen_ms=newest.first_ms if newest else None,
         slices=came.slices,
-        coverage=None if facts.part else coverage(history, verdict.stream, signal, window, reference),
+        coverage=None if facts.part else coverage(history, verdict.stream, signal, window, verdict.reference),
+        **_figures(alarm, what, counted),
         **failed_users(history, verdict, signal, window),
-        **_reference_facts(reference),
+        **_reference_facts(alarm, verdict.reference),
     )
+    return Described(_as_found(facts, alarm, what), facts.part or came.cause)
+
+
+def _counted(verdict: Verdict, alarm: Alarm, signal: Signal, history: History) -> _Counted:
+    counts = history.counts(verdict.stream, signal.code, verdict.slice_id, *_window_of(verdict))
+    reference = verdict.reference
+    before = (reference.buckets, reference.counts) if reference else None
+    bucket = figures.category_of(alarm, counts, before) if signal.kind is Kind.CATEGORY else None
+    quantity = figures.quantity_of(alarm, signal, bucket, verdict.stream, history)
+    return _Counted(counts, before, bucket, quantity)
+
+
+def _question(verdict: Verdict, alarm: Alarm, signal: Signal, counted: _Counted) -> Question:
+    bucket, quantity = counted.bucket, counted.quantity
+    return Question(
+        verdict.stream,
+        signal.code,
+        *_window_of(verdict),
+        affected=lambda of_slice: figures.affected_of(alarm, bucket, of_slice),
+        observed=lambda of_slice: figures.value_of(of_slice, quantity, bucket, signal),
+        usual=figures.affected_share(alarm, bucket, counted.before),
+    )
+
+
+def _figures(alarm: Alarm, what: Watch | WindowWatch, counted: _Counted) -> dict[str, object]:
+    """The fields of `Facts` on the quantity: where it is and was, its limit, and the records beyond that."""
+    signal, counts, before = what.signal, counted.counts, counted.before
+    bucket, quantity = counted.bucket, counted.quantity
+    affected, total = figures.affected_of(alarm, bucket, counts)
+    return {
+        "quantity": quantity,
+        "side": figures.side_of(alarm, what, bucket),
+        "unit": signal.unit,
+        "observed": figures.value_of(counts, quantity, bucket, signal),
+        "reference": figures.value_of(before, quantity, bucket, signal) if before else None,
+        "at_least": figures.at_least(alarm, signal, quantity, bucket),
+        "limit": figures.share_limit(what, alarm),
+        "tolerance": figures.tolerance_text(what, alarm),
+        "affected": affected,
+        "total": total,
+        "median_unchanged": figures.median_unchanged(alarm, quantity, counts, before, signal),
+    }
+
+
+def _as_found(facts: Facts, alarm: Alarm, what: Watch | WindowWatch) -> Facts:
+    """Without the limits that river's detectors do not have, and with a plain threshold's own count."""
     if alarm.found_by:
         facts = _replaced(
             facts, at_least=None, tolerance=None, affected=None, total=None, found_by=alarm.found_by
         )
-    if isinstance(what, WindowWatch) and signal.scale is None and alarm.n:
+    if isinstance(what, WindowWatch) and what.signal.scale is None and alarm.n:
         # Panes are longer than the window: in them the rate may be below the limit that was crossed.
         k, n = round(alarm.k), round(alarm.n)
         facts = _replaced(facts, observed=k / n, affected=k, total=n)
-    return Described(facts, facts.part or came.cause)
+    return facts
 
 
 def _window_of(verdict: Verdict) -> tuple[int, int]:
@@ -263,129 +280,16 @@ def _window_of(verdict: Verdict) -> tuple[int, int]:
     return min(verdict.onset_ms, verdict.detected_ms - PANE_MS), verdict.detected_ms
 
 
-def _reference_facts(reference: Reference | None) -> dict[str, object]:
+def _reference_facts(alarm: Alarm, reference: Reference | None) -> dict[str, object]:
+    """The fields of `Facts` on the reference, and whether the promise holds against it."""
     if reference is None:
-        return {}
+        return {"guaranteed": alarm.guaranteed, "provisional": False}
     return {
+        "guaranteed": alarm.guaranteed and not reference.provisional,
+        "provisional": reference.provisional,
         "reference_id": reference.reference_id,
         "reference_n": reference.n,
         "reference_from_ms": reference.from_ms,
         "reference_until_ms": reference.until_ms,
         "reference_hours": reference.hours,
     }
-
-
-def _quantity(alarm: Alarm, signal: Signal, bucket: int | None, stream: int, history: History) -> str:
-    if bucket is None:
-        return alarm.quantity
-    name = "unknown" if bucket == UNKNOWN_CATEGORY else history.category(stream, signal.code, bucket)
-    return f"share:{name}"
-
-
-def _category(alarm: Alarm, counts: Counts, before: Counts | None) -> int:
-    """The category that the incident is about: the one that alarmed, else the one that grew most."""
-    if alarm.quantity == f"share:{UNKNOWN_CATEGORY}":
-        return UNKNOWN_CATEGORY
-    if alarm.quantity != NEW and not alarm.negate:
-        return alarm.low
-    known = before[0] if before and alarm.quantity == NEW else np.empty(0, np.int64)
-    grown = {
-        int(b): _share(counts, int(b)) - _share(before, int(b))
-        for b in counts[0]
-        if b > UNKNOWN_CATEGORY and b not in known
-    }
-    return max(grown, key=lambda b: grown[b], default=FIRST_CATEGORY)
-
-
-def _share(counts: Counts | None, bucket: int) -> float:
-    """A category's share: of the known ones, or of all for `unknown`."""
-    if counts is None:
-        return 0.0
-    buckets, many = counts
-    n = int(many.sum() if bucket == UNKNOWN_CATEGORY else many[buckets > UNKNOWN_CATEGORY].sum())
-    return float(many[buckets == bucket].sum() / n) if n else 0.0
-
-
-def _value(counts: Counts | None, quantity: str, bucket: int | None, signal: Signal) -> float | None:
-    """The observed value of a quantity in its unit; None where nothing was counted."""
-    if counts is None or not counts[1].sum():
-        return None
-    if bucket is not None:
-        return _share(counts, bucket)
-    if signal.scale is None:
-        return float(counts[1][counts[0] == 1].sum() / counts[1].sum())
-    return quantile(counts[0], counts[1], float(quantity[1:]) / 100, signal.scale)
-
-
-def _affected(alarm: Alarm, bucket: int | None, counts: Counts) -> tuple[int, int]:
-    buckets, many = counts
-    if bucket is not None:
-        return int(many[buckets == bucket].sum()), int(many.sum())
-    inside = (buckets >= alarm.low) & (buckets <= alarm.high)
-    return int(many[inside != alarm.negate].sum()), int(many.sum())
-
-
-def _affected_share(alarm: Alarm, bucket: int | None, before: Counts | None) -> float:
-    if before is None:
-        return 0.0
-    affected, n = _affected(alarm, bucket, before)
-    return affected / n if n else 0.0
-
-
-def _side(alarm: Alarm, what: Watch | WindowWatch, bucket: int | None) -> Literal["up", "down"]:
-    if alarm.side is not None:
-        return "down" if alarm.side is Side.DOWN else "up"
-    if bucket is not None:
-        return "up"
-    if isinstance(what, Watch):
-        return "down" if what.tiers[alarm.tier].side is Side.DOWN else "up"
-    return "down" if what.bounds[0].side is Side.DOWN else "up"
-
-
-def _tolerance(what: Watch | WindowWatch, alarm: Alarm) -> str:
-    if isinstance(what, Watch):
-        return what.tiers[alarm.tier].text
-    return next((limit.text for b in what.bounds for _, limit in b.tiers if limit.value == alarm.m), "")
-
-
-def _share_limit(what: Watch | WindowWatch, alarm: Alarm) -> float:
-    """The share that what is beyond the limit must not exceed; a window's limit may be a value."""
-    if isinstance(what, Watch):
-        return alarm.m
-    return share(what, *_crossed_limit(alarm, what.bounds))
-
-
-def _at_least(alarm: Alarm, signal: Signal, quantity: str, bucket: int | None) -> float | None:
-    """What the alarm certifies: the share exceeds m, or the quantile is beyond the event's edge."""
-    if bucket is not None:
-        return None if alarm.negate or alarm.quantity == NEW else alarm.m
-    if signal.scale is None:
-        return alarm.m if alarm.low == 1 else 1 - alarm.m
-    edge = alarm.low - 1 if alarm.low > -(2**31) else alarm.high
-    return float(signal.scale.upper([edge])[0])
-
-
-def _median_unchanged(
-    alarm: Alarm, quantity: str, counts: Counts, before: Counts | None, signal: Signal
-) -> bool:
-    if signal.scale is None or before is None or quantity in ("p50", "rate") or alarm.low == -(2**31):
-        return False
-    now, then = _value(counts, "p50", None, signal), _value(before, "p50", None, signal)
-    return now is not None and then is not None and then > 0 and 1 / UNCHANGED <= now / then <= UNCHANGED
-
-
-def version_of(
-    versions: Sequence[VersionSeen], onset_ms: int, until_ms: int, cause: tuple[str, str] | None
-) -> VersionSeen | None:
-    """The version that appeared just before the onset; what a stream began with explains nothing, nor what it left.
-
-    One that stands out may have appeared later: an onset is where a block begins, and that is up to 20 minutes long.
-    """
-    began = versions[0].first_ms if versions else 0
-    used = [v for v in versions if v.version != NO_VALUE and onset_ms - v.last_ms <= VERSION_GONE_MS]
-    later = [v for v in used if v.first_ms - began > VERSION_AFTER_MS]
-    recent = [v for v in later if onset_ms - v.first_ms <= VERSION_BEFORE_MS]
-    near = [v for v in recent if v.first_ms - onset_ms <= VERSION_AFTER_MS]
-    out = [v for v in recent if ("version", v.version) == cause and v.first_ms < until_ms]
-    named = out or near
-    return named[-1] if named else None

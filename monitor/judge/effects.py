@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from monitor.judge import store
+from monitor.judge import reference_rows
 from monitor.judge.moving import News, make_known, move, pulling, rule_of, trip_reason
 from monitor.judge.reference import Reference
 from monitor.judge.scene import Happened, Scene
@@ -29,10 +29,10 @@ def apply(conn: Connection, scene: Scene, decisions: Iterable[Decision]) -> list
             case Mended():
                 happened += _release(conn, scene, decision)
             case Learned():
-                store.write_reference(conn, decision)
+                reference_rows.write_reference(conn, decision)
                 learned.append(decision)
             case Chosen():
-                store.write_choice(conn, decision)
+                reference_rows.write_choice(conn, decision)
             case Quarantined():
                 happened.append(_quarantine(conn, scene, decision))
     news.tell()

@@ -3,9 +3,9 @@
 No I/O and no clock of its own: `run` feeds it from the ledger, `replay` from a file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -21,36 +21,29 @@ from monitor.judge.block import (
     slot_counts,
 )
 from monitor.judge.kill import SERVING, Switches
+from monitor.judge.language_samples import sample_cells
 from monitor.judge.plan import Plan
-from monitor.judge.rows import Flags
 from monitor.judge.state import JudgeState
+from monitor.judge.subsets import by_evidence, by_slot, of_clock, of_pane, where
+from monitor.judge.unwritten import due, sums_of, whole_groups
 from monitor.judge.verdicts import Decision, Learned, Trip
 from monitor.judge.watermark import Mark, PartitionKey, Progress
 from monitor.records import fold
 from monitor.records.delta import (
     EVENT_CLOCK,
-    I64,
     KAFKA_CLOCK,
     PANE_MS,
     SLOT_MS,
     Cells,
     Delta,
     Languages,
-    Slots,
     Sums,
     Versions,
 )
-from monitor.records.signals import BY_NAME, WHOLE
+from monitor.records.signals import BY_NAME
 
 RECENT_PANES: Final = 60
-MOST_UNWRITTEN: Final = 5_000
-GROUP: Final = ("stream", "slice", "signal", "pane", "evidence")
 LATE = BY_NAME["late"].code
-WRONG_LANGUAGE = BY_NAME["wrong_language"].code
-OUTPUT_LANGUAGE = BY_NAME["output_language"].code
-
-Table = TypeVar("Table", Cells, Sums, Languages, Slots)
-Paned = TypeVar("Paned", Cells, Sums, Languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +122,13 @@ def advance(
     memory, closed_cells = _panes(memory, context, decisions)
     memory = _windows(memory, context, decisions)
     memory = _kills(memory, context, decisions)
-    due = _due(unwritten, memory, whole=context.rows_due or bool(decisions))
-    cells = _whole_groups(opened.cells, _where(unwritten, due))
+    stored = due(unwritten, memory.core.next_pane or 0, whole=context.rows_due or bool(decisions))
+    cells = whole_groups(opened.cells, where(unwritten, stored))
     return Advance(
-        memory=replace(memory, unwritten=_where(unwritten, ~due)),
+        memory=replace(memory, unwritten=where(unwritten, ~stored)),
         decisions=tuple(decisions),
         cells=fold.concat([cells, closed_cells], Cells),
-        sums=_sums_of(opened.sums, cells),
+        sums=sums_of(opened.sums, cells),
         sampled=closed_cells,
         versions=fresh.versions,
     )
@@ -162,7 +155,7 @@ def _fresh(consumed: Sequence[Consumed]) -> Delta:
 
 
 def _harmless(delta: Delta) -> Delta:
-    return replace(delta, slots=_where(delta.slots, delta.slots.clock == EVENT_CLOCK))
+    return replace(delta, slots=where(delta.slots, delta.slots.clock == EVENT_CLOCK))
 
 
 def _joining(memory: Memory, fresh: Delta, progress: Progress) -> Delta:
@@ -189,7 +182,7 @@ def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple
     if reached is None or memory.core.next_pane is None:
         return memory, Cells()
     opened = memory.open
-    waiting = _Waiting(_by_evidence(opened.cells), _by_evidence(opened.languages), _by_evidence(opened.sums))
+    waiting = _Waiting(by_evidence(opened.cells), by_evidence(opened.languages), by_evidence(opened.sums))
     end = reached // PANE_MS
     while (pane := memory.core.next_pane or 0) < end:
         memory, closed = _close(memory, waiting, pane, context, decisions)
@@ -212,24 +205,13 @@ class _Waiting:
         return int(self.cells.evidence[at]) if at < len(self.cells.evidence) else None
 
 
-def _by_evidence(table: Paned) -> Paned:
-    order = np.argsort(table.evidence, kind="stable")
-    return type(table)(*(getattr(table, f.name)[order] for f in fields(table)))
-
-
-def _of_pane(table: Paned, pane: int) -> Paned:
-    """The rows of one pane of a table ordered by evidence."""
-    low, high = np.searchsorted(table.evidence, (pane, pane + 1))
-    return type(table)(*(getattr(table, f.name)[low:high] for f in fields(table)))
-
-
 def _without_closed(memory: Memory) -> Memory:
     first, opened = memory.core.next_pane or 0, memory.open
     opened = replace(
         opened,
-        cells=_where(opened.cells, opened.cells.evidence >= first),
-        sums=_where(opened.sums, opened.sums.evidence >= first),
-        languages=_where(opened.languages, opened.languages.evidence >= first),
+        cells=where(opened.cells, opened.cells.evidence >= first),
+        sums=where(opened.sums, opened.sums.evidence >= first),
+        languages=where(opened.languages, opened.languages.evidence >= first),
     )
     return replace(memory, open=opened)
 
@@ -252,10 +234,10 @@ def _blind(memory: Memory, context: Context) -> bool:
 def _close(
     memory: Memory, waiting: _Waiting, pane: int, context: Context, decisions: list[Decision]
 ) -> tuple[Memory, Cells]:
-    sampled = sample_cells(_of_pane(waiting.languages, pane))
-    cells = fold.concat([_of_pane(waiting.cells, pane), sampled], Cells)
+    sampled = sample_cells(of_pane(waiting.languages, pane))
+    cells = fold.concat([of_pane(waiting.cells, pane), sampled], Cells)
     counts, sliced = pane_counts(cells), sliced_counts(cells, context.slices, context.plan.sliced)
-    sums = pane_sums(_of_pane(waiting.sums, pane)) if context.plan.totals else {}
+    sums = pane_sums(of_pane(waiting.sums, pane)) if context.plan.totals else {}
     block = PaneBlock(pane, counts, context.labels, _blind(memory, context), context.paused, sliced, sums)
     state, found = core.pane_step(memory.core, block, context.plan)
     decisions += found
@@ -271,24 +253,6 @@ def _late(counts: Mapping[int, Counts]) -> tuple[int, int]:
     return int(late.count.sum()), int(late.count[late.bucket == 1].sum())
 
 
-def sample_cells(languages: Languages) -> Cells:
-    """The cells that a closed pane's language sample stands for: languages, and whether they were expected."""
-    judged = (languages.wrong >= 0) & (languages.signal == OUTPUT_LANGUAGE)
-    parts = [_sampled(languages, languages.signal, languages.bucket, np.ones(len(languages.hash), np.bool_))]
-    signal = np.full(len(languages.hash), WRONG_LANGUAGE, np.int64)
-    parts.append(_sampled(languages, signal, languages.wrong, judged))
-    return fold.fold_cells(fold.concat(parts, Cells))
-
-
-def _sampled(languages: Languages, signal: I64, bucket: I64, mask: Flags) -> Cells:
-    columns = (languages.stream, languages.slice, signal, languages.pane, languages.evidence, bucket)
-    stream, slices, code, pane, evidence, category = (c[mask] for c in columns)
-    once = np.ones(len(stream), np.int64)
-    by_slice = Cells(stream, slices, code, pane, evidence, category, once)
-    whole = Cells(stream, np.full(len(stream), WHOLE, np.int64), code, pane, evidence, category, once)
-    return fold.concat([whole, by_slice], Cells)
-
-
 def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Memory:
     """Slide plain windows over every second of event time that has closed."""
     reached = memory.progress.event_ms
@@ -297,24 +261,24 @@ def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Mem
     slots, end = memory.open.slots, reached // SLOT_MS
     mine = (slots.clock == EVENT_CLOCK) & (slots.slot < end)
     state = memory.core
-    ready = _where(slots, mine & (slots.slot >= (state.next_slot or 0)))
-    for slot, counted in _by_slot(ready):
+    ready = where(slots, mine & (slots.slot >= (state.next_slot or 0)))
+    for slot, counted in by_slot(ready):
         block = SlotBlock(slot, slot_counts(counted), context.labels, context.paused)
         state, found = core.slot_step(state, block, context.plan)
         decisions += found
     state = replace(state, next_slot=max(end, state.next_slot or 0))
-    return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
+    return replace(memory, core=state, open=replace(memory.open, slots=where(slots, ~mine)))
 
 
 def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memory:
     """Feed every closed second of Kafka time to the kill evidence; what comes later never kills."""
     end = watermark.slots_closed(memory.progress)
     if end is None or not context.plan.kills:
-        return replace(memory, open=replace(memory.open, slots=_of_clock(memory.open.slots, EVENT_CLOCK)))
+        return replace(memory, open=replace(memory.open, slots=of_clock(memory.open.slots, EVENT_CLOCK)))
     slots, state, switches = memory.open.slots, memory.core, dict(context.switches)
     mine = (slots.clock == KAFKA_CLOCK) & (slots.slot < end)
-    ready = _where(slots, mine & (slots.slot >= (state.next_kill_slot or 0)))
-    for slot, counted in _by_slot(ready):
+    ready = where(slots, mine & (slots.slot >= (state.next_kill_slot or 0)))
+    for slot, counted in by_slot(ready):
         block = SlotBlock(slot, slot_counts(counted), context.labels)
         state, found = killing.kill_step(state, block, context.plan, switches)
         decisions += found
@@ -322,46 +286,4 @@ def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memor
             key = (trip.switch, trip.value)
             switches[key] = replace(switches.get(key, SERVING), tripped=True, probing=False)
     state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))
-    return replace(memory, core=state, open=replace(memory.open, slots=_where(slots, ~mine)))
-
-
-def _by_slot(slots: Slots) -> Iterator[tuple[int, Slots]]:
-    """Each slot in order, with its rows."""
-    order = np.argsort(slots.slot, kind="stable")
-    ordered = Slots(*(getattr(slots, f.name)[order] for f in fields(Slots)))
-    numbers, starts = np.unique(ordered.slot, return_index=True)
-    for number, part in zip(numbers.tolist(), map(slice, starts, [*starts[1:], len(order)]), strict=True):
-        yield number, Slots(*(getattr(ordered, f.name)[part] for f in fields(Slots)))
-
-
-def _due(unwritten: Cells, memory: Memory, whole: bool) -> Flags:
-    """Which unwritten cells' rows are stored now: of closed panes always, of open ones if few or `whole`."""
-    if whole or len(unwritten.stream) <= MOST_UNWRITTEN:
-        return np.ones(len(unwritten.stream), np.bool_)
-    return np.asarray(unwritten.evidence < (memory.core.next_pane or 0))
-
-
-def _whole_groups(cells: Cells, touched: Cells) -> Cells:
-    """The cells of every (stream, slice, signal, pane, evidence) that `touched` has a cell of; both are folded."""
-    if not len(touched.stream):
-        return Cells()
-    keys = [np.concatenate((getattr(cells, c), getattr(touched, c))) for c in GROUP]
-    _, order, starts = fold.grouped(keys)
-    group = np.empty(len(order), np.int64)
-    group[order] = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
-    wanted = np.isin(group[: len(cells.stream)], group[len(cells.stream) :])
-    return _where(cells, wanted)
-
-
-def _sums_of(sums: Sums, cells: Cells) -> Sums:
-    """The sums of the evidence panes that are stored; a row without cells is never there."""
-    return _where(sums, np.isin(sums.evidence, np.unique(cells.evidence)))
-
-
-def _where(table: Table, mask: Flags) -> Table:
-    """The rows of a table where `mask` bool[n] is true."""
-    return type(table)(*(getattr(table, f.name)[mask] for f in fields(table)))
-
-
-def _of_clock(slots: Slots, clock: int) -> Slots:
-    return _where(slots, slots.clock == clock)
+    return replace(memory, core=state, open=replace(memory.open, slots=where(slots, ~mine)))

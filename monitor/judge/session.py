@@ -11,18 +11,29 @@ from sqlalchemy import Connection, Engine, select
 
 from monitor import crash_points
 from monitor.config.model import Config
-from monitor.judge import budgets, effects, health, lease, moving, new_versions, store
+from monitor.judge import (
+    budgets,
+    effects,
+    health,
+    lease,
+    moving,
+    new_versions,
+    pane_rows,
+    reference_rows,
+    store,
+    stream_rows,
+)
 from monitor.judge.budgets import Budget, BudgetKey
+from monitor.judge.compiling import compile_plan
+from monitor.judge.expiring import forgotten
 from monitor.judge.kill import Switch, paused_by
 from monitor.judge.lease import Lease
 from monitor.judge.ledger_history import LedgerHistory
 from monitor.judge.ledger_incidents import LedgerIncidents
 from monitor.judge.memory import Advance, Context, Memory, advance
-from monitor.judge.parts import slice_of, stream_of
-from monitor.judge.plan import Plan, compile_plan, key_of, named_by
 from monitor.judge.scene import Happened, Scene
-from monitor.judge.store import Cursor, Read, StreamRow
-from monitor.judge.verdicts import Learned, Verdict
+from monitor.judge.store import Cursor, Read
+from monitor.judge.verdicts import Learned
 from monitor.judge.watermark import PartitionKey, Progress
 from monitor.killswitch import states
 from monitor.killswitch.deciding import State
@@ -95,9 +106,9 @@ class Session:
         with self._engine.begin() as conn:
             held = replace(held, lease=lease.renew(conn, held.lease))
             fresh = store.read(conn, held.cursors, self._most, MOST_BYTES)
-            known = store.labels(conn, held.labels)
+            known = stream_rows.labels(conn, held.labels)
             slices = self._slices(conn, held, fresh)
-            given = store.given(conn, held.memory.core.next_reference)
+            given = reference_rows.given(conn, held.memory.core.next_reference)
             listed, context = store.listed(conn, self._plan.paces), self._context(conn, held, known)
         grown = fresh.cursors.keys() != held.cursors.keys()
         context = replace(context, given=given, rows_due=grown or began - self._rows_at >= ROWS_EVERY_S)
@@ -121,7 +132,7 @@ class Session:
                 return False
             memory = store.load(conn) or Memory(Progress(self._plan.lateness_ms))
             memory = replace(memory, progress=replace(memory.progress, lateness_ms=self._plan.lateness_ms))
-            labels = store.labels(conn, ())
+            labels = stream_rows.labels(conn, ())
             memory, gone = forgotten(memory, self._plan, labels)
             held = Held(taken, memory, None, store.load_cursors(conn), labels)
             for happened in effects.expire_removed(conn, self._scene(conn, held), gone):
@@ -177,7 +188,7 @@ class Session:
         if not self._plan.sliced:
             return {}
         tables = [held.memory.open.cells, *(c.delta.cells for c in fresh.consumed)]
-        return {**held.slices, **store.slice_fields(conn, tables, held.slices)}
+        return {**held.slices, **stream_rows.slice_fields(conn, tables, held.slices)}
 
     def _fresh_kills(self, delta: Delta, now_ms: int) -> Delta:
         """Kill slots too old by the database's clock never count, however late this judge reads them (rule 5)."""
@@ -186,26 +197,26 @@ class Session:
         return delta.without_kill_slots_before(oldest)
 
     def _commit(self, held: Held, fresh: Read, moved: Advance, given: tuple[Learned, ...]) -> list[Happened]:
-        days = store.pane_days(moved.cells) - self._days
+        days = pane_rows.pane_days(moved.cells) - self._days
         if days:
             tables.ensure_pane_days(self._engine, days)
             self._days |= days
         with self._engine.begin() as conn:
             renewed = lease.renew(conn, held.lease)
-            store.write_panes(conn, moved.cells, moved.sums)
+            pane_rows.write_panes(conn, moved.cells, moved.sums)
             new_versions.announce(conn, self._config, moved.versions, held.memory.progress.now_ms)
-            store.write_versions(conn, moved.versions)
-            store.adopted(conn, given, held.memory.core.next_pane or 0)
+            pane_rows.write_versions(conn, moved.versions)
+            reference_rows.adopted(conn, given, held.memory.core.next_pane or 0)
             held = replace(held, lease=renewed, memory=moved.memory)
             scene = self._scene(conn, held)
             happened = effects.apply(conn, scene, moved.decisions) + effects.probe_due(conn, scene)
             moving.remind(scene)
-            store.write_streams(conn, stream_rows(moved, self._plan))
+            stream_rows.write_streams(conn, stream_rows.rows_of(moved, self._plan))
             troubles = self._health(conn, scene.now_ms, held)
             left = budgets.budgets(moved.memory.core, self._plan)
             budgets.write(conn, left, held.budgets)
-            cursors = judged(held.cursors, fresh.cursors, moved)
-            store.move_cursors(conn, held.cursors, cursors, watermarks(moved.memory))
+            cursors = store.judged(held.cursors, fresh.cursors, moved)
+            store.move_cursors(conn, held.cursors, cursors, store.watermarks(moved.memory))
             if fresh.consumed or given:
                 store.save(conn, moved.memory, held.saved)
                 held = replace(held, saved=moved.memory)
@@ -260,80 +271,3 @@ class Session:
         with self._engine.begin() as conn:
             lease.give_up(conn, self._held.lease)
         self._held = None
-
-
-def forgotten(
-    memory: Memory, plan: Plan, labels: Mapping[int, Mapping[str, str]]
-) -> tuple[Memory, list[Verdict]]:
-    """Forget the incidents of rules that are gone, or match their stream no more; they are to be closed as expired."""
-    keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
-    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {w.key for w in plan.objectives}
-    keys |= {key_of(r) for r in plan.absent}
-    rules = plan.rules
-    gone = [
-        k
-        for k in memory.core.incidents
-        if k[0] not in keys or not rules[k[0]].match.accepts(labels.get(stream_of(k[1]), {}))
-    ]
-    kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
-    verdicts = [_expired(k, memory) for k in gone]
-    return replace(memory, core=replace(memory.core, incidents=kept)), verdicts
-
-
-def _expired(key: tuple[str, int], memory: Memory) -> Verdict:
-    watch, part = key
-    rule, signal = named_by(watch)
-    now = memory.core.incidents[key]
-    at_ms = memory.progress.event_ms or now.changed_ms
-    return Verdict(
-        "expired",
-        rule,
-        signal,
-        stream_of(part),
-        now.severity,
-        now.onset_ms,
-        at_ms,
-        watch,
-        reason="rule_removed",
-        slice_id=slice_of(part),
-    )
-
-
-def judged(
-    before: Mapping[PartitionKey, Cursor], after: Mapping[PartitionKey, Cursor], moved: Advance
-) -> dict[PartitionKey, Cursor]:
-    """Cursors after a tick: the judged offset waits until the pane rows tell all that was consumed."""
-    if not moved.complete:
-        return {key: replace(c, judged_offset=before[key].judged_offset) for key, c in after.items()}
-    marks = {key: p.mark for key, p in moved.memory.progress.known.items()}
-    return {
-        key: replace(c, judged_offset=mark.next_offset if (mark := marks.get(key)) else c.judged_offset)
-        for key, c in after.items()
-    }
-
-
-def watermarks(memory: Memory) -> dict[PartitionKey, int | None]:
-    """Each partition's own watermark."""
-    progress = memory.progress
-    return {key: progress.reached(key) for key in progress.known}
-
-
-def stream_rows(moved: Advance, plan: Plan) -> list[StreamRow]:
-    """What changed of the streams that were counted in this tick."""
-    core = moved.memory.core
-    newest: dict[int, int] = {}
-    for (stream, _), reference in core.references.items():
-        newest[stream] = max(newest.get(stream, 0), reference.reference_id)
-    touched = set(moved.cells.stream.tolist()) & core.streams.keys()
-    return [
-        StreamRow(
-            stream_id=stream,
-            state=str(core.streams[stream].stage(plan.learn, plan.at_least_ms)),
-            first_ms=core.streams[stream].first_ms,
-            last_ms=core.streams[stream].last_ms,
-            learned=min(core.streams[stream].requests, plan.learn),
-            needed=plan.learn,
-            reference_id=newest.get(stream),
-        )
-        for stream in sorted(touched)
-    ]

@@ -1,32 +1,22 @@
-"""The judge's rows: cursors, checkpoints to consume, panes, references, versions and its own memory."""
+"""The judge's place in the ledger: cursors, checkpoints to consume, and its own memory."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-from psycopg2.extras import execute_values
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from detectors.base_rates import PaneRates
 from monitor.errors import LeaseLost
 from monitor.judge import codec
-from monitor.judge.hour_rows import hours_of, rows_of
-from monitor.judge.memory import GROUP, Consumed, Memory
-from monitor.judge.reference import LEARNED, Correlation, Reference
+from monitor.judge.memory import Advance, Consumed, Memory
 from monitor.judge.state_versions import brought_up
-from monitor.judge.verdicts import Chosen, Learned
 from monitor.judge.watermark import Mark, PartitionKey
-from monitor.ledger import references, reviewing
-from monitor.ledger.counted import judge_cursor, judge_state, reference, slice_, stream
-from monitor.ledger.engine import bare_cursor
-from monitor.ledger.moments import millis, moment
+from monitor.ledger import reviewing
+from monitor.ledger.counted import judge_cursor, judge_state
 from monitor.ledger.schema import STATE_VERSION
 from monitor.records import codec as delta_codec
-from monitor.records import fold
-from monitor.records.delta import PANE_MS, Cells, Delta, Sums, Versions
-from monitor.records.signals import WHOLE
+from monitor.records.delta import PANE_MS, Delta
 
 CORE_PART: Final = "core"
 EVIDENCE_PART: Final = "evidence"
@@ -144,6 +134,25 @@ def move_cursors(
             raise LeaseLost(f"the cursor of partition {key[1]} is not where this judge left it")
 
 
+def judged(
+    before: Mapping[PartitionKey, Cursor], after: Mapping[PartitionKey, Cursor], moved: Advance
+) -> dict[PartitionKey, Cursor]:
+    """Cursors after a tick: the judged offset waits until the pane rows tell all that was consumed."""
+    if not moved.complete:
+        return {key: replace(c, judged_offset=before[key].judged_offset) for key, c in after.items()}
+    marks = {key: p.mark for key, p in moved.memory.progress.known.items()}
+    return {
+        key: replace(c, judged_offset=mark.next_offset if (mark := marks.get(key)) else c.judged_offset)
+        for key, c in after.items()
+    }
+
+
+def watermarks(memory: Memory) -> dict[PartitionKey, int | None]:
+    """Each partition's own watermark."""
+    progress = memory.progress
+    return {key: progress.reached(key) for key in progress.known}
+
+
 def load(conn: Connection) -> Memory | None:
     """The judge's memory as last stored; None in a new ledger.
 
@@ -185,186 +194,3 @@ def _save_part(conn: Connection, part: str, blob: bytes) -> None:
     values = {"state_version": STATE_VERSION, "state": blob, "updated_at": text("now()")}
     row = insert(judge_state).values(part=part, **values)
     conn.execute(row.on_conflict_do_update(index_elements=["part"], set_=values))
-
-
-_PANES: Final = """
-    INSERT INTO tocsin_ledger.pane
-        (stream_id, signal, slice_id, pane_start, evidence_start, n, total, buckets, counts)
-    VALUES %s
-    ON CONFLICT (stream_id, signal, slice_id, pane_start, evidence_start, step_s)
-    DO UPDATE SET n = excluded.n, total = excluded.total, buckets = excluded.buckets, counts = excluded.counts
-"""
-_PANE_TEMPLATE: Final = "(%s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s, %s::int[], %s::bigint[])"
-_SECONDS: Final = PANE_MS // 1000
-
-
-def write_panes(conn: Connection, cells: Cells, sums: Sums) -> None:
-    """Store whole pane rows, replacing what an open pane had before."""
-    if len(cells.stream):
-        with bare_cursor(conn) as cursor:
-            execute_values(cursor, _PANES, _pane_rows(cells, sums), _PANE_TEMPLATE, page_size=1000)
-
-
-def _pane_rows(cells: Cells, sums: Sums) -> Iterator[tuple[Any, ...]]:
-    """A row for each group, made as it is asked for: as objects, all of them take ten times what the arrays do."""
-    keys, order, starts = fold.grouped([getattr(cells, name) for name in GROUP])
-    buckets, counts = cells.bucket[order], cells.count[order]
-    n = np.add.reduceat(counts, starts).tolist()
-    ends = np.append(starts[1:], len(order)).tolist()
-    totals = dict(zip(_group_keys(sums), sums.total.tolist(), strict=True))
-    columns = zip(*(k.tolist() for k in keys), starts.tolist(), ends, n, strict=True)
-    for stream_id, slice_id, signal, pane, evidence, start, end, size in columns:
-        total = totals.get((stream_id, slice_id, signal, pane, evidence))
-        times = (pane * _SECONDS, evidence * _SECONDS)
-        held = (buckets[start:end].tolist(), counts[start:end].tolist())
-        yield (stream_id, signal, slice_id, *times, size, total, *held)
-
-
-def _group_keys(table: Sums) -> list[tuple[int, ...]]:
-    return list(zip(*(getattr(table, name).tolist() for name in GROUP), strict=True))
-
-
-def pane_days(cells: Cells) -> set[int]:
-    """The days (days since the epoch) that pane rows fall on."""
-    return set((np.unique(cells.pane) * PANE_MS // 86_400_000).tolist())
-
-
-_VERSIONS: Final = text("""
-    INSERT INTO tocsin_ledger.version (stream_id, version, slice_id, first_seen, last_seen, n)
-    SELECT :stream, s.value, s.slice_id, to_timestamp(:first / 1000.0), to_timestamp(:last / 1000.0), :n
-    FROM tocsin_ledger.slice s WHERE s.slice_id = :slice
-    ON CONFLICT (stream_id, version) DO UPDATE SET
-        first_seen = least(version.first_seen, excluded.first_seen),
-        last_seen = greatest(version.last_seen, excluded.last_seen),
-        n = version.n + excluded.n
-""")
-
-
-def write_versions(conn: Connection, versions: Versions) -> None:
-    """Add to when each version was seen, and how often."""
-    columns = (versions.stream, versions.slice, versions.first_ms, versions.last_ms, versions.count)
-    rows = [
-        {"stream": s, "slice": v, "first": first, "last": last, "n": n}
-        for s, v, first, last, n in zip(*(c.tolist() for c in columns), strict=True)
-    ]
-    if rows:
-        conn.execute(_VERSIONS, rows)
-
-
-def write_reference(conn: Connection, learned: Learned) -> None:
-    """Store a settled reference and retire the one before it."""
-    r = learned.reference
-    references.replace(
-        conn,
-        r.reference_id,
-        references.New(
-            stream_id=learned.stream,
-            signal=learned.signal,
-            origin=r.origin,
-            provisional=r.provisional,
-            learned_from=moment(r.from_ms),
-            learned_until=moment(r.until_ms),
-            buckets=r.buckets.tolist(),
-            counts=r.counts.tolist(),
-            block_s=r.correlation.block_s,
-            phi=r.correlation.phi,
-            rho=r.correlation.rho,
-            pane_rates=r.panes.rates.tolist(),
-            panes=r.panes.panes,
-            panes_inverse=r.panes.inverse,
-            hours=rows_of(learned.hours),
-            held_from=moment(r.until_ms),
-        ),
-    )
-
-
-def write_choice(conn: Connection, chosen: Chosen) -> None:
-    """Store the block that a reference has found; raises LeaseLost where it has one already."""
-    c = chosen.correlation
-    mine = (reference.c.reference_id == chosen.reference_id) & reference.c.block_s.is_(None)
-    found = update(reference).where(mine).values(block_s=c.block_s, phi=c.phi, rho=c.rho)
-    if conn.execute(found).rowcount != 1:
-        raise LeaseLost(f"reference #{chosen.reference_id} has a block that this judge did not give it")
-
-
-def given(conn: Connection, next_reference: int) -> tuple[Learned, ...]:
-    """References that people gave since the judge numbered its last one, oldest first."""
-    rows = conn.execute(
-        select(reference)
-        .where(reference.c.reference_id >= next_reference, reference.c.origin != LEARNED)
-        .where(reference.c.retired_at.is_(None))
-        .order_by(reference.c.reference_id)
-    )
-    return tuple(learned(conn, row) for row in rows)
-
-
-def learned(conn: Connection, row: Any) -> Learned:
-    """The reference of a row of the ledger, with its hours of the week where it has some."""
-    hours = hours_of(references.hours(conn, row.reference_id))
-    return Learned(row.stream_id, row.signal, replace(_reference(row), hourly=hours is not None), hours)
-
-
-def adopted(conn: Connection, given: Sequence[Learned], pane: int) -> None:
-    """Note that the judge holds against what people gave from `pane` on; raises LeaseLost where another noted it."""
-    ids = [one.reference.reference_id for one in given]
-    if ids and references.hold(conn, ids, moment(pane * PANE_MS)) != len(ids):
-        raise LeaseLost(f"another judge has adopted some of the references {ids}")
-
-
-def _reference(row: Any) -> Reference:
-    return Reference(
-        reference_id=row.reference_id,
-        provisional=row.provisional,
-        learned=row.n,
-        from_ms=millis(row.learned_from),
-        until_ms=millis(row.learned_until),
-        buckets=np.array(row.buckets, np.int64),
-        counts=np.array(row.counts, np.int64),
-        correlation=Correlation(row.block_s, row.phi, row.rho),
-        origin=row.origin,
-        panes=PaneRates(np.array(row.pane_rates, np.float64), row.panes, row.panes_inverse),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRow:
-    """What `streams` shows of one stream."""
-
-    stream_id: int
-    state: str
-    first_ms: int
-    last_ms: int
-    learned: int
-    needed: int
-    reference_id: int | None
-
-
-_STREAM: Final = text("""
-    UPDATE tocsin_ledger.stream SET state = :state, learned = :learned, needed = :needed,
-        reference_id = coalesce(:reference_id, reference_id),
-        first_seen = least(coalesce(first_seen, 'infinity'), to_timestamp(:first_ms / 1000.0)),
-        last_seen = greatest(coalesce(last_seen, '-infinity'), to_timestamp(:last_ms / 1000.0))
-    WHERE stream_id = :stream_id
-""")
-
-
-def write_streams(conn: Connection, rows: Sequence[StreamRow]) -> None:
-    """Store how far each stream has come."""
-    if rows:
-        conn.execute(_STREAM, [{name: getattr(r, name) for name in StreamRow.__slots__} for r in rows])
-
-
-def labels(conn: Connection, known: Iterable[int]) -> dict[int, Mapping[str, str]]:
-    """Labels of all streams that are not `known` yet."""
-    rows = conn.execute(select(stream.c.stream_id, stream.c.labels).where(stream.c.stream_id.not_in(known)))
-    return {row.stream_id: row.labels for row in rows}
-
-
-def slice_fields(conn: Connection, tables: Iterable[Cells], known: Collection[int]) -> dict[int, str]:
-    """The field of every slice in `tables` that is not `known` yet."""
-    counted = {s for cells in tables for s in np.unique(cells.slice).tolist()}
-    fresh = counted - {WHOLE} - set(known)
-    if not fresh:
-        return {}
-    rows = conn.execute(select(slice_.c.slice_id, slice_.c.field).where(slice_.c.slice_id.in_(fresh)))
-    return {row.slice_id: row.field for row in rows}

@@ -14,9 +14,9 @@ from monitor.cli.testing.story import Story
 from monitor.config.model import Config
 from monitor.config.rule import Severity
 from monitor.judge import effects, moving
+from monitor.judge.compiling import compile_plan
 from monitor.judge.history import MemoryHistory
 from monitor.judge.ledger_incidents import LedgerIncidents
-from monitor.judge.plan import compile_plan
 from monitor.judge.scene import Scene
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.ledger.decided import delivery, incident, kill_event

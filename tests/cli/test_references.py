@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from monitor import cli
 from monitor.errors import UsageError
-from monitor.judge import store
+from monitor.judge import reference_rows
 from monitor.ledger.rolling import roll_up
 from monitor.ledger.tables import DAY_MS, ensure_pane_days
 
@@ -216,7 +216,7 @@ def test_promote_by_hour_of_week_keeps_a_histogram_for_each_hour_and_goes_back_t
     assert run("reference", "promote", "--id", "1", "-c", alerts) == "reference #2 is #1 again\n"
     assert rows(engine, held.format(2)) == found
     with engine.connect() as conn:
-        (given,) = store.given(conn, 1)
+        (given,) = reference_rows.given(conn, 1)
     assert given.reference.hourly
     assert given.hours is not None
     assert given.hours.panes.sum() == 192

@@ -14,7 +14,7 @@ from fault_scene import Hold, Scene
 
 from monitor import crash_points
 from monitor.ingest import holdings
-from monitor.judge import memory, session, store
+from monitor.judge import session, stream_rows, unwritten
 from monitor.ledger import engine
 from monitor.ledger.announcements import open_internal, resolve_internal
 from monitor.local.feed import now_ms
@@ -105,7 +105,7 @@ def judges_after_it_was_replaced(scene: Scene, monkeypatch: pytest.MonkeyPatch) 
         scene.judged(slow)
         with monkeypatch.context() as many_streams:
             # Rows of many cells are written every two seconds.
-            many_streams.setattr(memory, "MOST_UNWRITTEN", 0)
+            many_streams.setattr(unwritten, "MOST_UNWRITTEN", 0)
             many_streams.setattr(session, "ROWS_EVERY_S", 1e9)
             scene.feed(200, at_ms)
             slow.tick()
@@ -182,11 +182,11 @@ def joined_late(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> int:
 
     The rest of the pane, and what ends it, is committed just after the judge has read the checkpoints.
     """
-    judge, labels = scene.session(), store.labels
+    judge, labels = scene.session(), stream_rows.labels
     start_ms = now_ms() // PANE_MS * PANE_MS - 6 * PANE_MS
 
     def rest_comes(*args: Any) -> Any:
-        monkeypatch.setattr(store, "labels", labels)
+        monkeypatch.setattr(stream_rows, "labels", labels)
         scene.feed(300, at_ms=start_ms + 4_000)
         scene.feed(100, at_ms=start_ms + PANE_MS + 4_000)
         return labels(*args)
@@ -195,7 +195,7 @@ def joined_late(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> int:
         scene.feed(100, at_ms=start_ms + 2_000)
         scene.tick(judge, times=1)
         scene.feed(100, at_ms=start_ms + 3_000)
-        monkeypatch.setattr(store, "labels", rest_comes)
+        monkeypatch.setattr(stream_rows, "labels", rest_comes)
         scene.tick(judge)
     scene.judged(judge)
     assert scene.account() == []

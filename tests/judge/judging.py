@@ -8,7 +8,8 @@ import numpy as np
 from monitor import config
 from monitor.config import REPLAY
 from monitor.judge.block import Counts, PaneBlock, SlotBlock, folded
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.compiling import compile_plan
+from monitor.judge.plan import Plan
 from monitor.records.signals import BY_NAME
 
 HEAD = """

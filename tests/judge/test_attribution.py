@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monitor.judge.attribution import Question, attribute
-from monitor.judge.describe import version_of
+from monitor.judge.attribution import Question, attribute, version_of
 from monitor.judge.history import SliceSeen, VersionSeen
 from monitor.records.delta import I64
 

@@ -10,7 +10,7 @@ from test_telling import CALM, FIRING, PATIENT, RULE, messages, silenced, tick_a
 
 from monitor.config.rule import Severity
 from monitor.judge import reminding, telling
-from monitor.judge.plan import compile_plan
+from monitor.judge.compiling import compile_plan
 from monitor.judge.quiet import Quiet
 from monitor.judge.standing import Mark, Message, Standing, View
 from monitor.ledger.incidents import FLAPPING, fires

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from monitor import config
 from monitor.config.model import Config
-from monitor.judge import new_versions, store
+from monitor.judge import new_versions, pane_rows
 from monitor.ledger.counted import slice_, stream
 from monitor.ledger.decided import delivery
 from monitor.ledger.engine import connect
@@ -53,7 +53,7 @@ def seen(conn: Connection, settings: Config, slice_id: int, at_ms: int = NOW) ->
     columns = (np.array([value], np.int64) for value in (1, slice_id, at_ms, at_ms, 5))
     versions = Versions(*columns)
     new_versions.announce(conn, settings, versions, NOW)
-    store.write_versions(conn, versions)
+    pane_rows.write_versions(conn, versions)
 
 
 def told(conn: Connection) -> list[tuple[str, str, str]]:

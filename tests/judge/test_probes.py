@@ -10,8 +10,9 @@ from monitor import config
 from monitor.config import REPLAY
 from monitor.judge import killing
 from monitor.judge.block import SlotBlock
+from monitor.judge.compiling import compile_plan
 from monitor.judge.kill import Switch, Switches
-from monitor.judge.plan import Plan, compile_plan
+from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Decision, Mended, Trip
 from monitor.records.signals import BY_NAME

@@ -15,9 +15,10 @@ from monitor.cli.past import Stretch
 from monitor.config.model import Config
 from monitor.judge import rows as rw
 from monitor.judge.block import PaneBlock
+from monitor.judge.compiling import compile_plan
 from monitor.judge.evidence import Alarm, WatchState, count_rows
 from monitor.judge.parts import part
-from monitor.judge.plan import Plan, Watch, compile_plan
+from monitor.judge.plan import Plan, Watch
 from monitor.judge.reference import REQUESTS
 from monitor.judge.rows import Rows
 from monitor.judge.verdicts import Verdict

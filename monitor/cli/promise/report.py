@@ -8,7 +8,8 @@ from monitor.cli.promise.foresight import Foreseen, Volume, foreseen, kills_fore
 from monitor.cli.promise.meaning import meaning
 from monitor.cli.promise.parts import MONTH_MS, KillPart, Outside, Part, kill_parts, outside, parts
 from monitor.config.model import Config
-from monitor.judge.plan import Plan, Watch, compile_plan
+from monitor.judge.compiling import compile_plan
+from monitor.judge.plan import Plan, Watch
 from monitor.records.delta import SLOT_MS
 
 CHOSEN: Final = "chosen from the reference when learned"

@@ -10,7 +10,7 @@ from detectors import base_rates
 from monitor.cli.lines import Lines
 from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
-from monitor.judge.memory import sample_cells
+from monitor.judge.language_samples import sample_cells
 from monitor.judge.plan import Plan
 from monitor.judge.reference import ENOUGH_VALUES, REQUESTS, Correlation, Reference
 from monitor.judge.state import StreamState
