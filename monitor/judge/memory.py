@@ -5,11 +5,12 @@ No I/O and no clock of its own: `run` feeds it from the ledger, `replay` from a 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Final
 
 import numpy as np
 
-from monitor.judge import adopting, core, gaps, killing, watermark
+from monitor.judge import adopting, core, gaps, watermark
 from monitor.judge.block import (
     Counts,
     Labels,
@@ -20,13 +21,14 @@ from monitor.judge.block import (
     sliced_counts,
     slot_counts,
 )
-from monitor.judge.kill import SERVING, Switches
+from monitor.judge.kill import Switches
+from monitor.judge.kill_seconds import KillSeconds
 from monitor.judge.language_samples import sample_cells
 from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.subsets import by_evidence, by_slot, of_clock, of_pane, where
 from monitor.judge.unwritten import due, sums_of, whole_groups
-from monitor.judge.verdicts import Decision, Learned, Trip
+from monitor.judge.verdicts import Decision, Learned
 from monitor.judge.watermark import Mark, PartitionKey, Progress
 from monitor.records import fold
 from monitor.records.delta import (
@@ -119,9 +121,10 @@ def advance(
     memory = replace(memory, progress=progress, open=opened, core=_begun(memory.core, opened, progress))
     unwritten = fold.concat([memory.unwritten, fresh.cells], Cells)
     memory, decisions = _given(memory, context)
-    memory, closed_cells = _panes(memory, context, decisions)
+    seconds = _seconds(memory, context)
+    memory, closed_cells = _panes(memory, context, seconds, decisions)
     memory = _windows(memory, context, decisions)
-    memory = _kills(memory, context, decisions)
+    memory = _kills(memory, context, seconds, decisions)
     stored = due(unwritten, memory.core.next_pane or 0, whole=context.rows_due or bool(decisions))
     cells = whole_groups(opened.cells, where(unwritten, stored))
     return Advance(
@@ -176,8 +179,14 @@ def _begun(state: JudgeState, opened: Delta, progress: Progress) -> JudgeState:
     return replace(state, next_pane=int(opened.cells.evidence.min()))
 
 
-def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple[Memory, Cells]:
-    """Close every evidence pane that the watermark has passed; returns the sampled cells that closing made."""
+def _panes(
+    memory: Memory, context: Context, seconds: KillSeconds, decisions: list[Decision]
+) -> tuple[Memory, Cells]:
+    """Close every evidence pane that the watermark has passed, after the seconds that had closed before it.
+
+    However much is consumed at once, a kill then comes before what panes see later. Returns the sampled cells that
+    closing made.
+    """
     reached, sampled = memory.progress.event_ms, []
     if reached is None or memory.core.next_pane is None:
         return memory, Cells()
@@ -185,6 +194,8 @@ def _panes(memory: Memory, context: Context, decisions: list[Decision]) -> tuple
     waiting = _Waiting(by_evidence(opened.cells), by_evidence(opened.languages), by_evidence(opened.sums))
     end = reached // PANE_MS
     while (pane := memory.core.next_pane or 0) < end:
+        closes_ms = (pane + 1) * PANE_MS + memory.progress.longest_lateness_ms
+        memory = replace(memory, core=seconds.judge(memory.core, closes_ms, decisions))
         memory, closed = _close(memory, waiting, pane, context, decisions)
         sampled.append(closed)
         memory = _through_gap(memory, min(waiting.first_after(pane) or end, end), context, decisions)
@@ -270,20 +281,20 @@ def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Mem
     return replace(memory, core=state, open=replace(memory.open, slots=where(slots, ~mine)))
 
 
-def _kills(memory: Memory, context: Context, decisions: list[Decision]) -> Memory:
-    """Feed every closed second of Kafka time to the kill evidence; what comes later never kills."""
-    end = watermark.slots_closed(memory.progress)
+def _seconds(memory: Memory, context: Context) -> KillSeconds:
+    """The closed seconds of Kafka time; what comes later never kills."""
+    slots, first = memory.open.slots, memory.core.next_kill_slot or 0
+    end = (watermark.slots_closed(memory.progress) if context.plan.kills else None) or 0
+    closed = where(slots, (slots.clock == KAFKA_CLOCK) & (slots.slot < end) & (slots.slot >= first))
+    return KillSeconds(context.plan, context.labels, context.switches, by_slot(closed))
+
+
+def _kills(memory: Memory, context: Context, seconds: KillSeconds, decisions: list[Decision]) -> Memory:
+    """Judge the rest of the seconds, and keep only those that are open."""
+    end, slots = watermark.slots_closed(memory.progress), memory.open.slots
     if end is None or not context.plan.kills:
-        return replace(memory, open=replace(memory.open, slots=of_clock(memory.open.slots, EVENT_CLOCK)))
-    slots, state, switches = memory.open.slots, memory.core, dict(context.switches)
-    mine = (slots.clock == KAFKA_CLOCK) & (slots.slot < end)
-    ready = where(slots, mine & (slots.slot >= (state.next_kill_slot or 0)))
-    for slot, counted in by_slot(ready):
-        block = SlotBlock(slot, slot_counts(counted), context.labels)
-        state, found = killing.kill_step(state, block, context.plan, switches)
-        decisions += found
-        for trip in (d for d in found if isinstance(d, Trip)):
-            key = (trip.switch, trip.value)
-            switches[key] = replace(switches.get(key, SERVING), tripped=True, probing=False)
+        return replace(memory, open=replace(memory.open, slots=of_clock(slots, EVENT_CLOCK)))
+    state = seconds.judge(memory.core, inf, decisions)
     state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))
+    mine = (slots.clock == KAFKA_CLOCK) & (slots.slot < end)
     return replace(memory, core=state, open=replace(memory.open, slots=where(slots, ~mine)))

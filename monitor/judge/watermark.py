@@ -78,6 +78,13 @@ class Progress:
             return self.known
         return {key: p for key, p in self.known.items() if key[0] not in following}
 
+    @property
+    def longest_lateness_ms(self) -> int:
+        """How long the slowest of the topics that count waits for what comes late."""
+        paces = [self.paces.get(topic_id) for topic_id in {topic_id for topic_id, _ in self.leading}]
+        waits = [self.lateness_ms if pace is None else pace.lateness_ms for pace in paces]
+        return max(waits, default=self.lateness_ms)
+
     def reached(self, key: PartitionKey) -> int | None:
         """The watermark of one partition: its largest event time less lateness, at most the clock."""
         mark, pace = self.known[key].mark, self.paces.get(key[0])

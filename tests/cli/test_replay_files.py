@@ -22,6 +22,15 @@ rules:
   - {name: quick, signal: error, window: 60s, above: 30%}
 receivers: {default: {slack: {url: "https://hooks.slack.example/x"}}}
 """
+KILLING = (
+    RULES.replace(
+        "above: {warning: 2x, critical: 10%}}",
+        "match: {model: chat}, above: {warning: 2x, critical: 10%}, kill: chat}",
+    )
+    + """
+kill_switches: {chat: {webhook: {url: "https://gw.example/kill", secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}}
+"""
+)
 
 
 def replay(*arguments: str, stdin: bytes | None = None) -> Result:
@@ -134,6 +143,30 @@ def test_how_the_lines_are_cut_into_parts_changes_nothing(
         again = replay("-", "--json", "-c", alerts, stdin=log)
         assert again.stderr == whole.stderr
         assert verdicts(again) == verdicts(whole)
+
+
+def test_a_kill_comes_before_what_panes_see_later_however_the_lines_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(KILLING)
+    rng = random.Random(4)
+    # Two a second, so that thousands of lines are many panes.
+    rates = [0.01] * 3_000 + [0.5] * 1_200
+    log = b"\n".join(
+        b'{"model": "chat", "ts": %d, "status": "%s"}'
+        % (START_MS + 500 * i, b"error" if rng.random() < p else b"ok")
+        for i, p in enumerate(rates)
+    )
+    found = verdicts(replay("-", "--json", "-c", str(path), stdin=log))
+    onset_at, detected_at = "2025-11-13T02:38:20.000Z", "2025-11-13T02:38:48.000Z"
+    assert found[0] == ("errors", "critical", onset_at, detected_at)
+    assert (
+        f"would have killed chat at {detected_at} by errors" in replay("-", "-c", str(path), stdin=log).stderr
+    )
+    for at_once in (20, 1_000):
+        monkeypatch.setattr(lines, "LINES_AT_ONCE", at_once)
+        assert verdicts(replay("-", "--json", "-c", str(path), stdin=log)) == found
 
 
 def test_a_rule_whose_signal_no_record_has_is_named(tmp_path: Path, records: list[bytes]) -> None:
