@@ -21,6 +21,7 @@ from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
 from monitor.judge.verdicts import Verdict
 from monitor.ledger.moments import millis, moment
+from monitor.ledger.wording import number
 from monitor.records.delta import PANE_MS
 
 
@@ -53,7 +54,7 @@ def backtest(since: datetime | None, until: datetime | None, as_json: bool, path
         notes = [*_began(state, stretch), *_left_out(settings, plan), *_paused(conn, stretch)]
     for line in lines:
         say(line)
-    say(f"{panes:,} panes judged, {len(lines)} incidents", err=True)
+    say(f"{number(panes, 'pane')} judged, {number(len(lines), 'incident')}", err=True)
     for note in notes:
         say(note, err=True)
 
@@ -81,10 +82,11 @@ def _began(state: JudgeState, stretch: Stretch) -> list[str]:
         return []
     ids = sorted(r.reference_id for r in state.references.values())
     provisional = sum(r.provisional for r in state.references.values())
-    learning = f", {provisional} of them provisional, which learn from here" if provisional else ""
+    learning = f", {provisional} of them provisional, learning on from here" if provisional else ""
+    which = f"#{ids[0]}" if len(ids) == 1 else f"#{ids[0]} to #{ids[-1]}"
     return [
-        f"began at {moment(stretch.first * PANE_MS):%Y-%m-%d %H:%M:%S} UTC with the {len(ids)} references that held "
-        f"then (#{ids[0]} to #{ids[-1]}){learning}; evidence, totals and incidents begin afresh"
+        f"began at {moment(stretch.first * PANE_MS):%Y-%m-%d %H:%M:%S} UTC with {number(len(ids), 'reference')} that "
+        f"held then ({which}){learning}; evidence, totals and incidents begin afresh"
     ]
 
 

@@ -13,7 +13,7 @@ from monitor.config import CHECK
 from monitor.config.model import Config, Labels
 from monitor.config.objectives import BurnRate, burn_rates
 from monitor.config.schema import TITLES, schema
-from monitor.ledger.wording import duration
+from monitor.ledger.wording import duration, number
 
 MOST_PER_SECOND: Final = 1e6
 
@@ -173,7 +173,7 @@ _COUNTED: Final = {"rules": "rule", "receivers": "receiver", "kill_switches": "k
 
 
 def _in_words(summary: dict[str, Any]) -> str:
-    counts = [_number(len(summary[key]), what) for key, what in _COUNTED.items()]
+    counts = [number(len(summary[key]), what) for key, what in _COUNTED.items()]
     over = "rules and streams" if summary["per"] is None else "rules and streams of it"
     lines = [
         f"{summary['path']}: good, {', '.join(counts)}",
@@ -187,12 +187,6 @@ def _in_words(summary: dict[str, Any]) -> str:
     if summary["can_kill"]:
         lines.append(f"can pull a kill switch: {', '.join(summary['can_kill'])}")
     return "\n".join(lines)
-
-
-def _number(n: int, what: str) -> str:
-    """`1 rule`, `2 kill switches`."""
-    ending = "es" if what.endswith("ch") else "s"
-    return f"{n} {what}{'' if n == 1 else ending}"
 
 
 def _remembered(labels: Labels) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 from detectors.weights import KILL_THRESHOLD
 from monitor.config.model import Config, FalseAlarms
 from monitor.config.rule import labelled
-from monitor.ledger.wording import digits
+from monitor.ledger.wording import digits, number
 
 DAYS: Final = 30
 MS_IN_TIME: Final = DAYS * 86_400_000
@@ -44,9 +44,8 @@ class Tally:
 
     def __str__(self) -> str:
         n, marked, unmarked = self.outcomes.total(), self.outcomes["false_alarm"], self.outcomes[None]
-        incidents = "incident" if n == 1 else "incidents"
         promised = "" if self.promised is None else f"promised at most {_amount(self.promised)} in {DAYS} d, "
-        said = f"{self.name}: {promised}marked false: {marked} of {n} {incidents} in {DAYS} d"
+        said = f"{self.name}: {promised}marked false: {marked} of {number(n, 'incident')} in {DAYS} d"
         if unmarked:
             said += f", {unmarked} unmarked"
         return said + (", more than promised" if self.promised is not None and marked > self.promised else "")

@@ -13,7 +13,7 @@ from monitor.cli.replayer import Learning, Outcome, Replay
 from monitor.config import REPLAY
 from monitor.config.problem import listed
 from monitor.config.rule import Severity
-from monitor.ledger.wording import duration
+from monitor.ledger.wording import duration, number
 
 
 @click.command()
@@ -64,7 +64,7 @@ def _tell(outcome: Outcome, file: str) -> None:
     """What was read, on stderr: silence must not look like health."""
     several = outcome.requests > outcome.counted
     counted = f"{outcome.counted:,} lines with {outcome.requests:,}" if several else f"{outcome.counted:,}"
-    say(f"{counted} records counted, {len(outcome.found.incidents)} incidents", err=True)
+    say(f"{counted} records counted, {number(len(outcome.found.incidents), 'incident')}", err=True)
     for trip in outcome.kills[:1]:
         say(f"would have killed {trip.switch} at {found.iso(trip.detected_ms)} by {trip.rule}", err=True)
     if outcome.late:

@@ -17,6 +17,12 @@ def clip(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - len(MARK)].rstrip() + MARK
 
 
+def number(n: int, what: str) -> str:
+    """A number of things: `1 rule`, `2 kill switches`."""
+    ending = "" if n == 1 else "es" if what.endswith("ch") else "s"
+    return f"{n:,} {what}{ending}"
+
+
 def digits(value: float, significant: int = 2) -> str:
     """`value` with at least `significant` digits, thousands apart and no trailing zeros."""
     if not isfinite(value):

@@ -91,7 +91,7 @@ def test_replay_shows_what_would_have_fired(tmp_path: Path) -> None:
         "summary",
     ]
     assert found[0]["onset_at"] < found[0]["detected_at"]
-    assert "18,000 records counted, 1 incidents" in result.stderr
+    assert "18,000 records counted, 1 incident" in result.stderr
 
 
 def test_replay_exits_0_whatever_fired_and_1_with_fail_on(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_from_later_on_it_begins_with_the_references_that_held_then(
 ) -> None:
     path = alerts(tmp_path, ledger_url, "2x")
     run = CliRunner().invoke(cli.cli, ["backtest", "-c", path, "--since", pane_text(ledger, 50)])
-    assert "with the 1 references that held then" in run.stderr
+    assert "with 1 reference that held then" in run.stderr
     assert "evidence, totals and incidents begin afresh" in run.stderr
     since = backtested(path, "--since", pane_text(ledger, 50))
     assert [i["rule"] for i in since] == ["errors", "silence"]
