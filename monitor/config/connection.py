@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from monitor.config.problem import WrongError
 from monitor.config.secrets import any_text, read_secret
 from monitor.config.section import NOT_YET, Section, each
 from monitor.config.tree import Node
-from monitor.config.values import flag, one_of, scalar, text, written
+from monitor.config.values import file_path, flag, one_of, scalar, text, written
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
@@ -52,16 +52,9 @@ def kafka_name(node: Node) -> str:
     return name
 
 
-def _path(node: Node) -> str:
-    name = text(node)
-    if not Path(name).expanduser().is_file():
-        raise WrongError(f"there is no file {written(scalar(node))}")
-    return name
-
-
 def read_client(section: Section, *, needed: bool) -> dict[str, str | bool]:
     """The settings of a connection to Kafka: security_*, sasl_* and ssl_*."""
-    path = _path if needed else text
+    path = partial(file_path, needed=needed)
     readers: dict[str, Callable[[Node], str | bool]] = {
         "security_protocol": one_of(*PROTOCOLS),
         "sasl_mechanism": one_of(*MECHANISMS),

@@ -25,7 +25,7 @@ from monitor.config.source import read_sources, warn_of_unjoined
 from monitor.config.switches import read_switches
 from monitor.config.tree import Mapping, parse
 from monitor.config.user_signals import read_user_signals
-from monitor.config.values import size, text
+from monitor.config.values import is_file, size, text
 from monitor.config.variables import expand
 from monitor.errors import ConfigError, UsageError
 
@@ -65,7 +65,7 @@ def find(path: str | None, environ: Environment[str, str] = os.environ) -> str:
     Raises `UsageError` where there is none.
     """
     chosen = path or environ.get(_VARIABLE) or "alerts.yaml"
-    if Path(chosen).is_file():
+    if is_file(chosen):
         return chosen
     if path:
         raise UsageError(f"there is no file {chosen}: give another one with -c")

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
+from monitor.config import values
 from monitor.config.connection import servers
 from monitor.config.forms import FLAG, TEXT, Form
 from monitor.config.problem import WrongError
@@ -101,14 +101,7 @@ def _key(node: Node) -> str:
 
 def existing_file(section: Section, setting: Setting, needed: bool) -> str | None:
     """The path of a file, which must be there where it is needed."""
-
-    def read(node: Node) -> str:
-        path = text(node)
-        if needed and not Path(path).expanduser().is_file():
-            raise WrongError(f"there is no file {written(scalar(node))}")
-        return str(Path(path).expanduser())
-
-    path: str | None = section.take(setting.name, read, None)
+    path: str | None = section.take(setting.name, partial(values.file_path, needed=needed), None)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import os
 import re
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -55,6 +56,19 @@ def named(node: Node) -> str:
     """A name for a message; what looks like anything else may be a secret in the wrong place."""
     value = scalar(node)
     return written(value) if re.fullmatch(r"[\w.*?$:{}-]{1,40}", value.raw) else "this"
+
+
+def is_file(path: str) -> bool:
+    """Whether a file is there, also of a name that no file can have; `~` is a home."""
+    return os.path.isfile(os.path.expanduser(path))  # noqa: PTH111, PTH113
+
+
+def file_path(node: Node, *, needed: bool = True) -> str:
+    """The path of a file, `~` as the home that it stands for; the file must be there where it is needed."""
+    path = text(node)
+    if needed and not is_file(path):
+        raise WrongError(f"there is no file {written(scalar(node))}")
+    return os.path.expanduser(path)  # noqa: PTH111
 
 
 def text(node: Node) -> str:

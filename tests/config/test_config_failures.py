@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitor import config
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, UsageError
 
 FAILURES = sorted((Path(__file__).parent / "failures").glob("*.yaml"))
 HEAD = "# problem: "
@@ -76,3 +76,33 @@ def test_an_alias_may_share_a_match(tmp_path: Path) -> None:
     )
     a, b = config.load(file, environ={}, need=config.CHECK).rules
     assert a.match == b.match
+
+
+OVER_TLS = """
+source: {{bootstrap_servers: "k:9092", topic: t, security_protocol: SSL, ssl_cafile: "{}"}}
+rules: [{{name: errors, signal: error, above: 10%}}]
+receivers: {{default: {{log: {{}}}}}}
+"""
+
+
+@pytest.mark.parametrize("name", ["é" * 200, "a/" * 900, "~nobody-of-this-name/ca.pem"])
+def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "alerts.yaml"
+    file.write_text(OVER_TLS.format(name))
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, environ={}, need={"source"})
+    [problem] = caught.value.problems
+    assert "source.ssl_cafile: there is no file `" in problem
+    with pytest.raises(UsageError, match="there is no file"):
+        config.find(name)
+
+
+def test_a_file_at_home_is_given_to_kafka_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ca.pem").touch()
+    file = tmp_path / "alerts.yaml"
+    file.write_text(OVER_TLS.format("~/ca.pem"))
+    loaded = config.load(file, environ={}, need={"source"})
+    assert loaded.source.client["ssl_cafile"] == str(tmp_path / "ca.pem")
