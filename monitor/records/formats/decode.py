@@ -28,7 +28,8 @@ _NO_OBJECT: Final = Refused("not_an_object", "the message is neither an object n
 _NO_ROOT: Final = Refused("no_root", "there is no object where `source.root` points")
 _NO_ITEMS: Final = Refused("no_items", "there is no array where `source.each` points")
 CHUNK_BYTES: Final = 2**20
-"""Messages are read about so many bytes at a time: what is made of more falls out of the processor's caches."""
+WHOLE_BYTES: Final = 3 * CHUNK_BYTES
+"""More is read chunk by chunk: what is made of it all would fall out of the processor's caches."""
 _FEWEST: Final = 50
 MOST_ITEMS: Final = 10_000
 """Records in one message: `[{},{},...]` of 1 MiB has three hundred thousand, each with all columns of a record."""
@@ -61,9 +62,9 @@ class MappedDecoder:
     def decode_all(self, values: Sequence[bytes | None], envelope: Envelope) -> Decoded:
         """Each of `values`, as rows of the table, refused or ignored. Raises nothing for bad data."""
         size = sum(map(len, filter(None, values)))
-        step = max(_FEWEST, len(values) * CHUNK_BYTES // max(size, 1))
-        if step >= len(values):
+        if size <= WHOLE_BYTES:
             return self._decode_chunk(values, envelope)
+        step = max(_FEWEST, len(values) * CHUNK_BYTES // size)
         starts = range(0, len(values), step)
         chunks = (slice(start, start + step) for start in starts)
         return _joined(starts, [self._decode_chunk(values[some], envelope.part(some)) for some in chunks])

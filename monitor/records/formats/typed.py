@@ -48,13 +48,16 @@ def _finite(column: Column) -> Column:
         return column
     found = numbers(column)
     known = int(np.count_nonzero(np.isfinite(found)))
-    whole = kinds <= {int, float, _NONE} and known == len(column) - column.count(None)
-    return column if whole else boxed(found)
+    lacking = column.count(None) if _NONE in kinds else 0
+    return column if kinds <= {int, float, _NONE} and known == len(column) - lacking else boxed(found)
 
 
 def boxed(values: F64) -> Column:
     """Numbers float64[n] as a column, None where they are not finite."""
-    good, made = np.isfinite(values), values.astype(np.object_)
+    good = np.isfinite(values)
+    if good.all():
+        return list(values.tolist())
+    made = values.astype(np.object_)
     made[~good] = None
     return list(made.tolist())
 
