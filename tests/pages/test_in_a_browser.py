@@ -278,6 +278,16 @@ def test_a_page_that_is_left_open_becomes_fresh_by_itself_and_can_be_paused(
     expect(page.get_by_text("Refreshing is paused.")).to_be_visible()
 
 
+def test_the_page_of_a_stream_becomes_fresh_too(look: Look, burning: Aftermath) -> None:
+    page = look()
+    page.clock.install()
+    page.goto("/streams/chat")
+    with burning.engine.begin() as conn:
+        conn.execute(text("UPDATE tocsin_ledger.version SET n = 987654"))
+    page.clock.run_for(16_000)
+    expect(page.get_by_role("region", name="Versions")).to_contain_text("987,654")
+
+
 def test_samples_are_reviewed_by_the_keyboard_the_unmarked_first(look: Look, burning: Aftermath) -> None:
     look_after(burning.engine)
     page = look(f"/incidents/{burning.incident}")
