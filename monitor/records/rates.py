@@ -34,10 +34,14 @@ def _fallback(batch: Batch) -> Found:
     return batch.prediction, batch.fallback
 
 
+_CUT_OFF: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "max_output_tokens"})
+"""What providers call the length limit: OpenAI, Anthropic, Gemini, and OpenAI's Responses."""
+
+
 def _truncated(batch: Batch) -> Found:
     reasons = batch.columns.names("finish_reason")
-    cut = reasons.names.index("length") if "length" in reasons.names else len(reasons.names)
-    return reasons.present, reasons.codes == cut
+    cut = [code for code, name in enumerate(reasons.names) if name in _CUT_OFF]
+    return reasons.present, np.isin(reasons.codes, cut)
 
 
 def _empty_output(batch: Batch) -> Found:

@@ -37,6 +37,7 @@ MS_A_SECOND: Final = 1_000.0
 WHOLE: Final = Place(())
 _LONGEST_NAME: Final = 400
 _CODE: Final = re.compile(r"\d{3}", re.ASCII)
+_QUALIFIED: Final = re.compile(r"(?:\w+\.)+([A-Z]\w+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,9 @@ def _outcome(expression: Outcome, column: Column) -> Column:
 
 
 def _word(expression: Outcome, text: str) -> str | None:
-    """The status of a text: itself, or its class as an HTTP code."""
-    klass = f"{text[0]}xx" if _CODE.fullmatch(text) else text
+    """The status of a text: itself, or its class as an HTTP code, or `openai.APITimeoutError` without its module."""
+    code, qualified = _CODE.fullmatch(text), _QUALIFIED.fullmatch(text)
+    klass = f"{text[0]}xx" if code else qualified[1] if qualified else text
     return expression.words.get(text, expression.words.get(klass, expression.otherwise))
 
 

@@ -16,9 +16,11 @@ ROLES: Final = {"input": frozenset({"user", "human"}), "output": frozenset({"ass
 
 _DEPTH: Final = 8
 _CONTENT: Final = (
-    *("content", "message.content", "message.contents.0.message_content.text", "parts"),
+    *("content", "message.content", "message_content.text", "parts"),
     *("text", "message", "choices", "generated_text"),
 )
+_TOOLS: Final = ("tool_call", "tool_use", "function_call")
+_AROUND: Final = ("parts", "content", "message", "choices")
 _FEW_KEYS: Final = 64
 _INTEGER: Final = re.compile(r"-?\d{1,19}")
 _FLATTENED: Final = re.compile(r"(.+?)\.(\d{1,4})(?:\.(.+))?", re.DOTALL)
@@ -36,11 +38,29 @@ def text_of(value: Any, field: str) -> str | None:
         value = value["messages"]
     if isinstance(value, list):
         value = _said(value, field)
-        if len(value) == 1 and type(value[0]) is dict and type(value[0].get("content")) is str:
-            value = value[0] if "type" in value[0] else value[0]["content"]
+    alone = value[0] if type(value) is list and len(value) == 1 else value
+    plain = alone.get("content") if type(alone) is dict and "type" not in alone else None
+    if type(plain) is str and plain:
+        return plain
     texts: list[str] = []
     _gather(value, _DEPTH, texts)
+    if field == "output" and not any(texts) and _calls(value, _DEPTH):
+        # A call of a tool is an answer without text, not an empty one.
+        return None
     return "\n".join(texts) if texts else None
+
+
+def _calls(value: Any, depth: int) -> bool:
+    """Whether there is a call of a tool among messages and their parts."""
+    if depth and isinstance(value, list):
+        return any(_calls(item, depth - 1) for item in value)
+    if not depth or not isinstance(value, dict):
+        return False
+    called = value.get("tool_calls") or value.get("function_call") or value.get("type") in _TOOLS
+    if called or value.get("finish_reason") in (*_TOOLS, "tool_calls"):
+        return True
+    flattened = any(key.startswith("message.tool_calls.") for key in value)
+    return flattened or any(_calls(value.get(key), depth - 1) for key in _AROUND)
 
 
 def _said(messages: list[Any], field: str) -> list[Any]:
@@ -71,11 +91,17 @@ def _gather(value: Any, depth: int, texts: list[str]) -> None:
     elif depth and isinstance(value, list):
         for item in value:
             _gather(item, depth - 1, texts)
-    elif depth and isinstance(value, dict) and value.get("type") not in ("reasoning", "thinking"):
+    elif depth and isinstance(value, dict) and not _thought(value):
+        if "message.contents.0.message_content.type" in value:
+            value = {"content": unflattened(value, "message.contents")}
         for key in _CONTENT:
             if (content := value.get(key)) is not None:
                 _gather(content, depth - 1, texts)
                 return
+
+
+def _thought(part: dict[str, Any]) -> bool:
+    return part.get("type", part.get("message_content.type")) in ("reasoning", "thinking")
 
 
 def attributes(items: list[Any]) -> dict[str, Any]:
@@ -98,7 +124,7 @@ def attributes(items: list[Any]) -> dict[str, Any]:
 def all_attributes(column: list[Any]) -> list[Any]:
     """Each list in a column as `attributes` make an object of it, and all else as it is."""
     lists = [v if type(v) is list else () for v in column]
-    items = list(chain.from_iterable(map(reversed, lists)))
+    items: list[Any] = list(chain.from_iterable(map(reversed, lists)))
     kinds = set(map(type, items))
     pairs = _pairs(items) if len(kinds) == 1 and issubclass(kinds.pop(), Named) else None
     if pairs is None:
