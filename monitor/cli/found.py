@@ -37,8 +37,11 @@ class Found:
 
     @property
     def incidents(self) -> list[Incident]:
-        """All incidents, by when they were detected."""
-        return sorted(self._incidents.values(), key=lambda i: (i.facts.detected_ms, i.facts.rule))
+        """All incidents, by when they were detected; at one moment by rule and stream."""
+        return sorted(
+            self._incidents.values(),
+            key=lambda i: (i.facts.detected_ms, i.facts.rule, i.facts.stream, i.facts.part or ("", "")),
+        )
 
     def add(self, verdict: Verdict) -> None:
         """One move of one incident."""

@@ -145,7 +145,7 @@ class Replay:
 
     def _context(self, labels: Labels, *, deaf: bool) -> Context:
         """What the core is told of the world: here no switch is ever tripped."""
-        return Context(self._plan, labels, {}, deaf=deaf, slices=self._slices)
+        return Context(self._plan, labels, {}, deaf=deaf, rehearsal=True, slices=self._slices)
 
     def _batches(self, lines: Lines) -> Iterator[tuple[RawBatch, int]]:
         """The lines with the clock at their arrival: second by second where a kill asks how fresh a record is."""
@@ -161,7 +161,10 @@ class Replay:
             yield batch, int(clocks_ms[end - 1])
 
     def _seen(self, consumed: Consumed) -> set[int]:
-        return set(consumed.delta.cells.stream.tolist()) | self._memory.core.streams.keys()
+        """The streams that are judged now: of what comes, of what is open, and those known."""
+        waiting = self._memory.open
+        tables = (consumed.delta.cells, consumed.delta.slots, waiting.cells, waiting.slots)
+        return self._memory.core.streams.keys() | {s for t in tables for s in np.unique(t.stream).tolist()}
 
     def _note(self, moved: Advance) -> None:
         for decision in moved.decisions:

@@ -12,7 +12,7 @@ import numpy as np
 from detectors import bets, cusum, esr, recovery
 from monitor.config.model import SwitchKey
 from monitor.judge import rows as rw
-from monitor.judge.block import SlotBlock
+from monitor.judge.block import Labels, SlotBlock
 from monitor.judge.evidence import count_rows
 from monitor.judge.plan import KillWatch
 from monitor.judge.reference import Reference
@@ -105,6 +105,23 @@ def step(
     return replace(state, rows=rows), [trip for trip in found if trip is not None]
 
 
+def without_ended(
+    watch: KillWatch, state: KillState, open_streams: Collection[int], labels: Labels, threshold: float
+) -> KillState:
+    """Evidence that has tripped begins afresh once its incident is over: what it was about has ended.
+
+    It would trip again at once otherwise, where the switch was not pulled, as by a dry run.
+    """
+    rows = state.rows
+    held = esr.level(rows.log_m) >= np.log(threshold)
+    if not held.any():
+        return state
+    ended = [i for i in np.flatnonzero(held).tolist() if int(rows.stream[i]) not in open_streams]
+    told = np.zeros(len(rows), np.bool_)
+    told[[i for i in ended if _enough(watch, rows, i, labels) is not None]] = True
+    return replace(state, rows=rw.restarted(rows, told)) if told.any() else state
+
+
 def _pulled(watch: KillWatch, rows: Rows, block: SlotBlock, switches: Switches) -> dict[int, Switch]:
     """The switch of each stream as the ledger has it."""
     streams = np.unique(rows.stream).tolist()
@@ -155,13 +172,21 @@ def mended(
     ]
 
 
+def _enough(watch: KillWatch, rows: Rows, i: int, labels: Labels) -> SwitchKey | None:
+    """The switch that a row's stream pulls, if it has seen as many records as that asks for."""
+    pulled = watch.pulls(labels.get(int(rows.stream[i]), {}))
+    if pulled is None or rows.onset.n_since[i] < watch.switches[pulled[0]].guard.min_n:
+        return None
+    return pulled
+
+
 def _trip(
     watch: KillWatch, rows: Rows, i: int, block: SlotBlock, references: Mapping[tuple[int, int], Reference]
 ) -> Trip | None:
     """The trip of one row; None where its stream pulls nothing, or its switch asks for more records."""
     stream = int(rows.stream[i])
-    pulled = watch.pulls(block.labels.get(stream, {}))
-    if pulled is None or rows.onset.n_since[i] < watch.switches[pulled[0]].guard.min_n:
+    pulled = _enough(watch, rows, i, block.labels)
+    if pulled is None:
         return None
     return Trip(
         switch=pulled[0],

@@ -14,13 +14,22 @@ from monitor.records.delta import SLOT_MS, Slots
 
 
 class KillSeconds:
-    """Seconds that have closed and were not judged yet, the earliest first; a switch that they trip stays so."""
+    """Seconds that have closed and were not judged yet, the earliest first.
+
+    A switch that they trip stays so, unless nothing is pulled: in a rehearsal, or a dry run of the rule or the switch.
+    """
 
     def __init__(
-        self, plan: Plan, labels: Labels, switches: Switches, closed: Iterable[tuple[int, Slots]]
+        self,
+        plan: Plan,
+        labels: Labels,
+        switches: Switches,
+        closed: Iterable[tuple[int, Slots]],
+        *,
+        rehearsal: bool,
     ) -> None:
         self._plan, self._labels, self._switches = plan, labels, dict(switches)
-        self._closed = deque(closed)
+        self._closed, self._rehearsal = deque(closed), rehearsal
 
     def judge(self, state: JudgeState, before_ms: float, decisions: list[Decision]) -> JudgeState:
         """Judge those that ended before some Kafka time."""
@@ -29,7 +38,11 @@ class KillSeconds:
             block = SlotBlock(slot, slot_counts(counted), self._labels)
             state, found = killing.kill_step(state, block, self._plan, self._switches)
             decisions += found
-            for trip in (d for d in found if isinstance(d, Trip)):
+            for trip in (d for d in found if isinstance(d, Trip) and self._pulls(d)):
                 key = (trip.switch, trip.value)
                 self._switches[key] = replace(self._switches.get(key, SERVING), tripped=True, probing=False)
         return state
+
+    def _pulls(self, trip: Trip) -> bool:
+        watch = next(watch for watch in self._plan.kills if watch.key == trip.watch)
+        return not (self._rehearsal or watch.rule.dry_run or watch.switches[trip.switch].dry_run)

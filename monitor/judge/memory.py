@@ -26,7 +26,7 @@ from monitor.judge.kill_seconds import KillSeconds
 from monitor.judge.language_samples import sample_cells
 from monitor.judge.plan import Plan
 from monitor.judge.state import JudgeState
-from monitor.judge.subsets import by_evidence, by_slot, of_clock, of_pane, where
+from monitor.judge.subsets import Waiting, by_evidence, by_slot, of_clock, of_pane, where
 from monitor.judge.unwritten import due, sums_of, whole_groups
 from monitor.judge.verdicts import Decision, Learned
 from monitor.judge.watermark import Mark, PartitionKey, Progress
@@ -38,7 +38,6 @@ from monitor.records.delta import (
     SLOT_MS,
     Cells,
     Delta,
-    Languages,
     Sums,
     Versions,
 )
@@ -97,8 +96,8 @@ class Context:
     """What the core is told of the world: labels of streams, switches, and streams whose switch is tripped.
 
     `deaf` keeps silence from being news, as at the end of a file. Unless `rows_due`, the rows of panes still open may
-    wait where they are many and nothing was decided. `given` are references from people, not adopted yet. `slices` is
-    the field of every slice known.
+    wait where they are many and nothing was decided. `given` are references from people, not adopted yet. In a
+    `rehearsal` no switch is ever pulled. `slices` is the field of every slice known.
     """
 
     plan: Plan
@@ -108,6 +107,7 @@ class Context:
     deaf: bool = False
     rows_due: bool = True
     given: tuple[Learned, ...] = ()
+    rehearsal: bool = False
     slices: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -173,10 +173,13 @@ def _joining(memory: Memory, fresh: Delta, progress: Progress) -> Delta:
 
 
 def _begun(state: JudgeState, opened: Delta, progress: Progress) -> JudgeState:
-    """Judging begins with the first pane of any partition, so not before every partition has spoken."""
+    """Judging begins with the first pane of any partition, so not before every partition has spoken.
+
+    Not after the watermark: what is not late yet may come for a pane before that of the first record.
+    """
     if state.next_pane is not None or progress.event_ms is None or not len(opened.cells.evidence):
         return state
-    return replace(state, next_pane=int(opened.cells.evidence.min()))
+    return replace(state, next_pane=min(int(opened.cells.evidence.min()), progress.event_ms // PANE_MS))
 
 
 def _panes(
@@ -191,29 +194,15 @@ def _panes(
     if reached is None or memory.core.next_pane is None:
         return memory, Cells()
     opened = memory.open
-    waiting = _Waiting(by_evidence(opened.cells), by_evidence(opened.languages), by_evidence(opened.sums))
+    waiting = Waiting(by_evidence(opened.cells), by_evidence(opened.languages), by_evidence(opened.sums))
     end = reached // PANE_MS
     while (pane := memory.core.next_pane or 0) < end:
         closes_ms = (pane + 1) * PANE_MS + memory.progress.longest_lateness_ms
         memory = replace(memory, core=seconds.judge(memory.core, closes_ms, decisions))
         memory, closed = _close(memory, waiting, pane, context, decisions)
         sampled.append(closed)
-        memory = _through_gap(memory, min(waiting.first_after(pane) or end, end), context, decisions)
+        memory = _through_gap(memory, min(waiting.first_after(pane, end), end), context, decisions)
     return _without_closed(memory), fold.concat(sampled, Cells)
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """What is open, ordered by evidence pane: one pane's rows are a slice."""
-
-    cells: Cells
-    languages: Languages
-    sums: Sums
-
-    def first_after(self, pane: int) -> int | None:
-        """The next evidence pane with cells."""
-        at = int(np.searchsorted(self.cells.evidence, pane, side="right"))
-        return int(self.cells.evidence[at]) if at < len(self.cells.evidence) else None
 
 
 def _without_closed(memory: Memory) -> Memory:
@@ -243,7 +232,7 @@ def _blind(memory: Memory, context: Context) -> bool:
 
 
 def _close(
-    memory: Memory, waiting: _Waiting, pane: int, context: Context, decisions: list[Decision]
+    memory: Memory, waiting: Waiting, pane: int, context: Context, decisions: list[Decision]
 ) -> tuple[Memory, Cells]:
     sampled = sample_cells(of_pane(waiting.languages, pane))
     cells = fold.concat([of_pane(waiting.cells, pane), sampled], Cells)
@@ -286,7 +275,9 @@ def _seconds(memory: Memory, context: Context) -> KillSeconds:
     slots, first = memory.open.slots, memory.core.next_kill_slot or 0
     end = (watermark.slots_closed(memory.progress) if context.plan.kills else None) or 0
     closed = where(slots, (slots.clock == KAFKA_CLOCK) & (slots.slot < end) & (slots.slot >= first))
-    return KillSeconds(context.plan, context.labels, context.switches, by_slot(closed))
+    return KillSeconds(
+        context.plan, context.labels, context.switches, by_slot(closed), rehearsal=context.rehearsal
+    )
 
 
 def _kills(memory: Memory, context: Context, seconds: KillSeconds, decisions: list[Decision]) -> Memory:

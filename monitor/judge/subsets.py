@@ -1,7 +1,7 @@
 """Parts of tables of counts: the rows of a mask, a clock, an evidence pane or a slot."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import numpy as np
@@ -33,6 +33,20 @@ def of_pane(table: Paned, pane: int) -> Paned:
     """The rows of one pane of a table ordered by evidence."""
     low, high = np.searchsorted(table.evidence, (pane, pane + 1))
     return type(table)(*(getattr(table, f.name)[low:high] for f in fields(table)))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is open, ordered by evidence pane."""
+
+    cells: Cells
+    languages: Languages
+    sums: Sums
+
+    def first_after(self, pane: int, end: int) -> int:
+        """The next evidence pane with cells, `end` where there is none."""
+        at = int(np.searchsorted(self.cells.evidence, pane, side="right"))
+        return int(self.cells.evidence[at]) if at < len(self.cells.evidence) else end
 
 
 def by_slot(slots: Slots) -> Iterator[tuple[int, Slots]]:

@@ -79,6 +79,7 @@ class PartitionAggregator:
         self._from_offset = self._next_offset = from_offset
         self._max_event_ms = max_event_ms
         self._max_kafka_ms: int | None = None
+        self._kafka_before_ms = 0
         self._pending = Pending()
         self._keeping = Keeping(settings, names, sampler.detector)
         self._begin()
@@ -157,7 +158,8 @@ class PartitionAggregator:
         for row in sorted(decoded.refused):
             self._skips.add(int(arrived.offsets[row]), decoded.refused[row], int(arrived.clock_ms[row]))
         self._next_offset = int(arrived.offsets[-1]) + 1
-        self._max_kafka_ms = max(int(kafka_ms.max()), self._max_kafka_ms or 0)
+        self._kafka_before_ms = self._max_kafka_ms or 0
+        self._max_kafka_ms = max(int(kafka_ms.max()), self._kafka_before_ms)
         self._ignored += len(decoded.ignored)
         self._counted += len(decoded.ignored)
         if timed is not None:
@@ -251,7 +253,9 @@ class PartitionAggregator:
         if killing:
             oldest = timed.clock_ms - self._settings.fresh_ms
             fresh = (timed.event_ms > oldest) & (timed.kafka_ms > oldest) & ~batch.late
-            of_kafka = np.where(fresh, timed.kafka_ms // SLOT_MS, ABSENT)
+            # In the order of offsets a second never comes back: one that was judged is closed.
+            reached_ms = np.maximum(np.maximum.accumulate(timed.kafka_ms), self._kafka_before_ms)
+            of_kafka = np.where(fresh, reached_ms // SLOT_MS, ABSENT)
             self._tables.add_slots(slots(KAFKA_CLOCK, killing, stream, of_kafka, self._names))
 
     def _sample(self, timed: Timed, batch: Batch, measured: list[Measured], places: Places) -> None:

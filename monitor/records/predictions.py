@@ -48,7 +48,7 @@ class Predictions:
 
     def __init__(self, join_ms: int, most: int) -> None:
         self.join_ms = join_ms
-        self._most = most
+        self._most, self._largest = most, max(1, most // _PARTS)
         self._runs: deque[Said] = deque()
         self._newest_ms: int | None = None
         self._full = False
@@ -75,8 +75,11 @@ class Predictions:
 
     def keep(self, said: Said) -> None:
         """Remember predictions; of equal keys the last counts."""
-        if said.size == 0:
-            return
+        # In parts, since whole ones are forgotten: a batch may be more than is held.
+        for first in range(0, said.size, self._largest):
+            self._keep(_rows(said, slice(first, first + self._largest)))
+
+    def _keep(self, said: Said) -> None:
         run = _sorted([said])
         with self._lock:
             self._newest_ms = max(int(said.at_ms.max()), self._newest_ms or 0)
@@ -101,9 +104,11 @@ class Predictions:
 
     def _merge(self) -> None:
         """Join the newest runs while they are alike, up to a sixteenth of what may be held."""
-        runs, largest = self._runs, max(1, self._most // _PARTS)
+        runs = self._runs
         while (
-            len(runs) > 1 and runs[-2].size <= 2 * runs[-1].size and runs[-2].size + runs[-1].size <= largest
+            len(runs) > 1
+            and runs[-2].size <= 2 * runs[-1].size
+            and runs[-2].size + runs[-1].size <= self._largest
         ):
             newer, older = runs.pop(), runs.pop()
             runs.append(_sorted([older, newer]))

@@ -150,14 +150,8 @@ def test_a_kill_comes_before_what_panes_see_later_however_the_lines_are_cut(
 ) -> None:
     path = tmp_path / "alerts.yaml"
     path.write_text(KILLING)
-    rng = random.Random(4)
-    # Two a second, so that thousands of lines are many panes.
-    rates = [0.01] * 3_000 + [0.5] * 1_200
-    log = b"\n".join(
-        b'{"model": "chat", "ts": %d, "status": "%s"}'
-        % (START_MS + 500 * i, b"error" if rng.random() < p else b"ok")
-        for i, p in enumerate(rates)
-    )
+    # So slow that thousands of lines are many panes.
+    log = log_of((3_000, 0.01), (1_200, 0.5))
     found = verdicts(replay("-", "--json", "-c", str(path), stdin=log))
     onset_at, detected_at = "2025-11-13T02:38:20.000Z", "2025-11-13T02:38:48.000Z"
     assert found[0] == ("errors", "critical", onset_at, detected_at)
@@ -167,6 +161,46 @@ def test_a_kill_comes_before_what_panes_see_later_however_the_lines_are_cut(
     for at_once in (20, 1_000):
         monkeypatch.setattr(lines, "LINES_AT_ONCE", at_once)
         assert verdicts(replay("-", "--json", "-c", str(path), stdin=log)) == found
+
+
+def log_of(*parts: tuple[int, float]) -> bytes:
+    """Two records a second: in each part so many, of which a share fails."""
+    rng = random.Random(4)
+    rates = [share for n, share in parts for _ in range(n)]
+    return b"\n".join(
+        b'{"model": "chat", "ts": %d, "status": "%s"}'
+        % (START_MS + 500 * i, b"error" if rng.random() < p else b"ok")
+        for i, p in enumerate(rates)
+    )
+
+
+@pytest.mark.parametrize("at_once", [5_000, 200])
+def test_evidence_that_would_have_killed_is_over_with_its_incident(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(lines, "LINES_AT_ONCE", at_once)
+    path = tmp_path / "alerts.yaml"
+    path.write_text(KILLING.replace("min_n: 20", "min_n: 20, clear_for: 1m"))
+    burst = [(3_000, 0.01), (1_200, 0.6), (4_000, 0.0)]
+    once = verdicts(replay("-", "--json", "-c", str(path), stdin=log_of(*burst)))
+    assert [v[:2] for v in once] == [("errors", "critical"), ("quick", "warning")]
+    twice = verdicts(replay("-", "--json", "-c", str(path), stdin=log_of(*burst, *burst[1:])))
+    assert twice[:2] == once
+    assert [v[:2] for v in twice[2:]] == [v[:2] for v in once]
+
+
+def test_a_stream_that_falls_into_two_parts_keeps_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alerts.yaml"
+    of_others = 'above: 5%, match: {model: "!batch"}}'
+    path.write_text(RULES.replace("above: {warning: 2x, critical: 10%}}", of_others))
+    log = log_of((6_000, 0.0)).split(b"\n")
+    log[995] = log[995].replace(b"chat", b"batch")
+    log[2_000:] = [line.replace(b"chat", b"batch").replace(b"ok", b"error") for line in log[2_000:]]
+    monkeypatch.setattr(lines, "LINES_AT_ONCE", 1_000)
+    found = verdicts(replay("-", "--json", "-c", str(path), stdin=b"\n".join(log)))
+    assert [v[0] for v in found] == ["quick"]
 
 
 def test_a_rule_whose_signal_no_record_has_is_named(tmp_path: Path, records: list[bytes]) -> None:

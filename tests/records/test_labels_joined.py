@@ -148,6 +148,16 @@ def test_of_more_predictions_than_may_be_held_the_oldest_go_and_it_is_said_once(
     assert told.endswith(" s, not for the 7,200 s of labels.join, and later labels stay unmatched")
 
 
+def test_of_a_batch_larger_than_what_may_be_held_the_newest_are_remembered() -> None:
+    partition = Partition.make(JOINED, predictions=Predictions(2 * HOUR_MS, 100))
+    values = [value(id=f"r{i}", prediction="x", ts=START_MS + 10 * i) for i in range(1_000)]
+    partition.aggregator.add(batch(values, 0), CLOCK_MS)
+    partition.counted()
+    asked = [value(type="label", id=f"r{i}", label="x") for i in (0, 899, 910, 999)]
+    partition.aggregator.add(batch(asked, 1_000), CLOCK_MS)
+    assert labels(partition.counted()) == (2, 2)
+
+
 def said(keys: list[int], at_ms: int, version: str = "v") -> Said:
     n = len(keys)
     texts = np.array([f"{version}{key}" for key in keys], np.object_)
