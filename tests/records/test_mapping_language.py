@@ -298,3 +298,13 @@ def test_a_number_that_is_too_large_in_milliseconds_is_dropped() -> None:
     """)
     ).read({"m": "x", "took": 1e308, "start": -1.7e308, "end": 1.7e308})
     assert read.records() == [{"model": "x"}]
+
+
+def test_words_and_splits_may_be_of_the_json_in_a_text() -> None:
+    mapping = """
+    map:
+      model: {field: body, json: /name, split: "-(?=v[0-9])"}
+      status: {field: body, json: /state, error: [failed], else: ok}
+    """
+    message = {"body": '{"name": "fraud-v7", "state": "failed"}'}
+    assert one(mapping, message) == {"model": "fraud", "version": "v7", "status": "error"}
