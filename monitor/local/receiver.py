@@ -128,6 +128,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(413, "text/plain", b"too long")
             return
         body = self.rfile.read(length)
+        if len(body) < length:
+            # Whoever sent it was gone before its end: nothing was received.
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Received(round(time.time() * 1000), self.path, headers, body, self._signed(headers, body))
         self.server.receiver.add(request)

@@ -1,6 +1,7 @@
 """The demo's receiver answers as the real services do and knows a signed request from any other."""
 
 import datetime
+import socket
 import time
 
 import httpx
@@ -85,6 +86,18 @@ def test_waiting_finds_what_has_already_come_and_gives_up_in_time(receiver: Rece
     assert found is not None
     assert found.body == b"1"
     assert receiver.wait_for(lambda request: request.path == "/two", timeout_s=0.05) is None
+
+
+def test_a_request_whose_sender_dies_before_its_end_was_never_received(receiver: Receiver):
+    with socket.create_connection(
+        (httpx.URL(receiver.url("/")).host, httpx.URL(receiver.url("/")).port)
+    ) as cut:
+        cut.sendall(b"POST /kill HTTP/1.1\r\nhost: x\r\nwebhook-id: m1\r\ncontent-length: 9\r\n\r\n{")
+        cut.shutdown(socket.SHUT_WR)
+        assert cut.recv(100) == b""
+    httpx.post(receiver.url(SLACK), json={})
+    assert [request.path for request in receiver.received][-1:] == [SLACK]
+    assert "m1" not in [request.headers.get("webhook-id") for request in receiver.received]
 
 
 def test_nothing_listens_once_the_block_has_ended():
