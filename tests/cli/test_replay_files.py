@@ -31,6 +31,10 @@ KILLING = (
 kill_switches: {chat: {webhook: {url: "https://gw.example/kill", secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}}
 """
 )
+MANY = """
+rules: [{name: many, signal: requests, total: 1m, above: 5}]
+receivers: {default: {log: {}}}
+"""
 
 
 def replay(*arguments: str, stdin: bytes | None = None) -> Result:
@@ -187,6 +191,38 @@ def test_evidence_that_would_have_killed_is_over_with_its_incident(
     twice = verdicts(replay("-", "--json", "-c", str(path), stdin=log_of(*burst, *burst[1:])))
     assert twice[:2] == once
     assert [v[:2] for v in twice[2:]] == [v[:2] for v in once]
+
+
+def test_records_in_disorder_come_to_the_same_kill_however_they_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(KILLING)
+    rng = random.Random(3)
+    tidy = log_of((1_000, 0.01), (200, 0.5)).split(b"\n")
+    log = b"\n".join(sorted(tidy, key=lambda line: json.loads(line)["ts"] + rng.uniform(0, 2_500)))
+    found = []
+    for at_once in (5_000, 1):
+        monkeypatch.setattr(lines, "LINES_AT_ONCE", at_once)
+        found.append(verdicts(replay("-", "--json", "-c", str(path), stdin=log)))
+    assert ("errors", "critical") in [v[:2] for v in found[0]]
+    assert found[0] == found[1]
+
+
+def test_a_record_before_the_first_one_counts_in_its_own_pane(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alerts.yaml"
+    path.write_text(RULES.split("rules:")[0] + MANY)
+    early = [
+        b'{"model": "chat", "ts": %d}' % (START_MS + 30_500),
+        *[b'{"model": "chat", "ts": %d}' % (START_MS + 29_900)] * 9,
+    ]
+    found = []
+    for at_once in (5_000, 1):
+        monkeypatch.setattr(lines, "LINES_AT_ONCE", at_once)
+        found.append(verdicts(replay("-", "--json", "-c", str(path), stdin=b"\n".join(early))))
+    assert found[0] == found[1] != []
 
 
 def test_a_stream_that_falls_into_two_parts_keeps_its_labels(
