@@ -164,23 +164,21 @@ def _expression(node: Node, field: str, report: Report) -> Expression:
 def _of_field(section: Section, field: str) -> Expression:
     of = section.take("field", partial(_expression, field=field, report=section.report), Place(()))
     when = section.take("when", partial(read_tests, report=section.report), ())
-    words = (*STATUSES, "absent", "else", *FLAGS, "split")
-    if not any(word in section for word in words):
-        made: Expression = _plain(section, of, when, field)
+    made: Expression
+    if any(word in section for word in (*STATUSES, "absent", "else")):
+        made = _outcome(section, _in_json(section, of), when, field)
+    elif any(word in section for word in FLAGS):
+        made = _flag(section, _in_json(section, of), when, field)
+    elif "split" in section:
+        made = _split(section, _in_json(section, of), field)
     else:
-        if "json" in section:
-            of = Field(of, json=section.take("json", _json, None))
-        made = _of_words(section, of, when, field)
+        made = _plain(section, of, when, field)
     refuse_others(section, MODIFIERS)
     return made
 
 
-def _of_words(section: Section, of: Expression, when: tuple[Condition, ...], field: str) -> Expression:
-    if any(word in section for word in (*STATUSES, "absent", "else")):
-        return _outcome(section, of, when, field)
-    if any(word in section for word in FLAGS):
-        return _flag(section, of, when, field)
-    return _split(section, of, field)
+def _in_json(section: Section, of: Expression) -> Expression:
+    return Field(of, json=section.take("json", _json, None)) if "json" in section else of
 
 
 def _plain(section: Section, of: Expression, when: tuple[Condition, ...], field: str) -> Field:

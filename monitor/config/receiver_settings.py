@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from monitor.config import values
 from monitor.config.connection import servers
 from monitor.config.forms import FLAG, TEXT, Form
 from monitor.config.problem import WrongError
@@ -20,7 +19,7 @@ from monitor.config.secrets import (
 )
 from monitor.config.section import Section, each
 from monitor.config.tree import Node, Sequence
-from monitor.config.values import flag, scalar, text, written
+from monitor.config.values import file_path, flag, scalar, text, written
 
 Read = Callable[[Section, "Setting", bool], Any]
 """The value of a setting; None where it is left out, wrong, or rests on a file that is not `needed`."""
@@ -101,7 +100,7 @@ def _key(node: Node) -> str:
 
 def existing_file(section: Section, setting: Setting, needed: bool) -> str | None:
     """The path of a file, which must be there where it is needed."""
-    path: str | None = section.take(setting.name, partial(values.file_path, needed=needed), None)
+    path: str | None = section.take(setting.name, partial(file_path, needed=needed), None)
     return path
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from monitor.judge.memory import Memory
 from monitor.judge.parts import slice_of, stream_of
-from monitor.judge.plan import Plan, key_of, named_by
+from monitor.judge.plan import Plan, named_by
 from monitor.judge.verdicts import Verdict
 
 
@@ -13,14 +13,11 @@ def forgotten(
     memory: Memory, plan: Plan, labels: Mapping[int, Mapping[str, str]]
 ) -> tuple[Memory, list[Verdict]]:
     """Forget the incidents of rules that are gone, or match their stream no more; they are to be closed as expired."""
-    keys = {w.key for w in plan.watches} | {w.key for w in plan.windows}
-    keys |= {w.key for w in plan.traffic} | {w.key for w in plan.totals} | {w.key for w in plan.objectives}
-    keys |= {key_of(r) for r in plan.absent}
     rules = plan.rules
     gone = [
         k
         for k in memory.core.incidents
-        if k[0] not in keys or not rules[k[0]].match.accepts(labels.get(stream_of(k[1]), {}))
+        if k[0] not in rules or not rules[k[0]].match.accepts(labels.get(stream_of(k[1]), {}))
     ]
     kept = {k: v for k, v in memory.core.incidents.items() if k not in gone}
     verdicts = [_expired(k, memory) for k in gone]

@@ -106,20 +106,21 @@ def step(
 
 
 def without_ended(
-    watch: KillWatch, state: KillState, open_streams: Collection[int], labels: Labels, threshold: float
+    watch: KillWatch,
+    state: KillState,
+    incidents: Collection[tuple[str, int]],
+    labels: Labels,
+    threshold: float,
 ) -> KillState:
     """Evidence that has tripped begins afresh once its incident is over: what it was about has ended.
 
     It would trip again at once otherwise, where the switch was not pulled, as by a dry run.
     """
     rows = state.rows
-    held = esr.level(rows.log_m) >= np.log(threshold)
-    if not held.any():
-        return state
-    ended = [i for i in np.flatnonzero(held).tolist() if int(rows.stream[i]) not in open_streams]
-    told = np.zeros(len(rows), np.bool_)
-    told[[i for i in ended if _enough(watch, rows, i, labels) is not None]] = True
-    return replace(state, rows=rw.restarted(rows, told)) if told.any() else state
+    held = np.flatnonzero(esr.level(rows.log_m) >= np.log(threshold)).tolist()
+    over = [i for i in held if (watch.key, int(rows.stream[i])) not in incidents]
+    told = [i for i in over if _enough(watch, rows, i, labels) is not None]
+    return replace(state, rows=rw.restarted(rows, np.isin(np.arange(len(rows)), told))) if told else state
 
 
 def _pulled(watch: KillWatch, rows: Rows, block: SlotBlock, switches: Switches) -> dict[int, Switch]:

@@ -25,8 +25,7 @@ def kill_step(
     log_w = learning.log_share(pairs)
     for watch in plan.kills:
         before = state.kills.get(watch.key) or KillState(watch.identity)
-        firing = {stream for key, stream in state.incidents if key == watch.key}
-        before = kill.without_ended(watch, before, firing, block.labels, plan.kill_threshold)
+        before = kill.without_ended(watch, before, state.incidents, block.labels, plan.kill_threshold)
         after, trips = kill.step(watch, before, block, switches, log_w, plan.kill_threshold, state.references)
         state = replace(state, kills={**state.kills, watch.key: after})
         for trip in trips:

@@ -195,9 +195,9 @@ def _panes(
         return memory, Cells()
     opened = memory.open
     waiting = Waiting(by_evidence(opened.cells), by_evidence(opened.languages), by_evidence(opened.sums))
-    end = reached // PANE_MS
+    end, waits_ms = reached // PANE_MS, memory.progress.longest_lateness_ms
     while (pane := memory.core.next_pane or 0) < end:
-        closes_ms = (pane + 1) * PANE_MS + memory.progress.longest_lateness_ms
+        closes_ms = (pane + 1) * PANE_MS + waits_ms
         memory = replace(memory, core=seconds.judge(memory.core, closes_ms, decisions))
         memory, closed = _close(memory, waiting, pane, context, decisions)
         sampled.append(closed)
@@ -270,10 +270,15 @@ def _windows(memory: Memory, context: Context, decisions: list[Decision]) -> Mem
     return replace(memory, core=state, open=replace(memory.open, slots=where(slots, ~mine)))
 
 
+def _seconds_end(memory: Memory, context: Context) -> int | None:
+    """The first second of Kafka time that is still open; None where nothing can kill."""
+    return watermark.slots_closed(memory.progress) if context.plan.kills else None
+
+
 def _seconds(memory: Memory, context: Context) -> KillSeconds:
     """The closed seconds of Kafka time; what comes later never kills."""
     slots, first = memory.open.slots, memory.core.next_kill_slot or 0
-    end = (watermark.slots_closed(memory.progress) if context.plan.kills else None) or 0
+    end = _seconds_end(memory, context) or 0
     closed = where(slots, (slots.clock == KAFKA_CLOCK) & (slots.slot < end) & (slots.slot >= first))
     return KillSeconds(
         context.plan, context.labels, context.switches, by_slot(closed), rehearsal=context.rehearsal
@@ -282,8 +287,8 @@ def _seconds(memory: Memory, context: Context) -> KillSeconds:
 
 def _kills(memory: Memory, context: Context, seconds: KillSeconds, decisions: list[Decision]) -> Memory:
     """Judge the rest of the seconds, and keep only those that are open."""
-    end, slots = watermark.slots_closed(memory.progress), memory.open.slots
-    if end is None or not context.plan.kills:
+    end, slots = _seconds_end(memory, context), memory.open.slots
+    if end is None:
         return replace(memory, open=replace(memory.open, slots=of_clock(slots, EVENT_CLOCK)))
     state = seconds.judge(memory.core, inf, decisions)
     state = replace(state, next_kill_slot=max(end, state.next_kill_slot or 0))

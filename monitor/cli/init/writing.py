@@ -12,6 +12,7 @@ from monitor.cli.found import iso
 from monitor.cli.init.limits import rules
 from monitor.cli.init.proposing import Proposal
 from monitor.cli.inspect.reading import flow
+from monitor.cli.inspect.study import Study
 from monitor.cli.inspect.wants import lacking
 from monitor.cli.printed import plain
 from monitor.cli.reaching import LEARN
@@ -86,21 +87,22 @@ def _period(proposal: Proposal) -> str:
 
 def _live(proposal: Proposal) -> str:
     """How long a live topic takes to learn; empty for a file, or where its pace is not known."""
-    study, learning = proposal.study, proposal.learning
-    if not study.taken.of_topic or not study.span_ms or not study.models:
+    learning, takes = proposal.learning, _taken_ms(proposal.study, proposal.learning.learn)
+    if not proposal.study.taken.of_topic or not takes:
         return ""
-    busiest_ms = learning.learn * study.span_ms / study.models.most_common(1)[0][1]
-    takes = max(busiest_ms, learning.at_least_ms)
+    takes = max(takes, learning.at_least_ms)
     return f"At this pace that takes the busiest model {in_words(takes)}, so that a night is seen."
 
 
 def _until(proposal: Proposal) -> str:
     """When the busiest model will have what a live topic should learn from."""
-    study = proposal.study
-    if not study.span_ms or not study.models:
-        return ""
-    a_ms = study.models.most_common(1)[0][1] / study.span_ms
-    return f"; {LEARN:,} records take {in_words(LEARN / a_ms)} at this pace"
+    takes = _taken_ms(proposal.study, LEARN)
+    return f"; {LEARN:,} records take {in_words(takes)} at this pace" if takes else ""
+
+
+def _taken_ms(study: Study, records: int) -> float:
+    """How long the busiest model takes to say so many records; 0 where its pace is not known."""
+    return records * study.span_ms / study.models.most_common(1)[0][1] if study.models else 0.0
 
 
 def _map(proposal: Proposal) -> Iterator[tuple[str, str, str]]:
