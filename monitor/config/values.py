@@ -63,7 +63,7 @@ def is_file(path: str) -> bool:
     return os.path.isfile(os.path.expanduser(path))  # noqa: PTH111, PTH113
 
 
-def file_path(node: Node, *, needed: bool = True) -> str:
+def file_path(node: Node, *, needed: bool) -> str:
     """The path of a file, `~` as the home that it stands for; the file must be there where it is needed."""
     path = text(node)
     if needed and not is_file(path):

@@ -136,6 +136,6 @@ def version_of(
     later = [v for v in used if v.first_ms - began > VERSION_AFTER_MS]
     recent = [v for v in later if onset_ms - v.first_ms <= VERSION_BEFORE_MS]
     near = [v for v in recent if v.first_ms - onset_ms <= VERSION_AFTER_MS]
-    out = [v for v in recent if ("version", v.version) == cause and v.first_ms < until_ms]
+    out = [v for v in recent if (VERSION_FIELD, v.version) == cause and v.first_ms < until_ms]
     named = out or near
     return named[-1] if named else None

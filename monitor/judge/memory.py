@@ -158,7 +158,7 @@ def _fresh(consumed: Sequence[Consumed]) -> Delta:
 
 
 def _harmless(delta: Delta) -> Delta:
-    return replace(delta, slots=where(delta.slots, delta.slots.clock == EVENT_CLOCK))
+    return replace(delta, slots=of_clock(delta.slots, EVENT_CLOCK))
 
 
 def _joining(memory: Memory, fresh: Delta, progress: Progress) -> Delta:
