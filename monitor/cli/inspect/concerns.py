@@ -13,6 +13,7 @@ from monitor.cli.inspect.reading import flow
 from monitor.cli.inspect.sampled import sampling
 from monitor.cli.inspect.shown import example
 from monitor.cli.inspect.study import Study
+from monitor.cli.inspect.twice import counted_twice
 from monitor.cli.inspect.versions import versions_inside
 from monitor.ledger.wording import digits, duration, percent, span
 from monitor.records.signals import BY_NAME
@@ -85,6 +86,12 @@ def _sampling(study: Study) -> Iterator[str]:
         yield found
 
 
+def _twice(study: Study) -> Iterator[str]:
+    found = counted_twice(study)
+    if found is not None:
+        yield found
+
+
 def _short(study: Study) -> Iterator[str]:
     # Of a topic these are only the newest messages, and it goes on.
     if 0 < study.span_ms < AT_LEAST_MS and study.predictions and not study.taken.of_topic:
@@ -153,6 +160,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Study], Iterator[str]]], ...]] = (
     ("no_predictions", _labels),
     ("no_time", _times),
     ("sampling", _sampling),
+    ("counted_twice", _twice),
     ("version_in_name", _names),
     ("order", _order),
     ("short", _short),

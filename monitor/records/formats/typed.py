@@ -17,6 +17,7 @@ _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s
 _FLAGS: Final[Mapping[Any, bool]] = {"true": True, "false": False, "True": True, "False": False}
 _NONE: Final = type(None)
 _PLAIN: Final = {str, _NONE}
+_KNOWN: Final = {*STATUSES, None}
 
 
 def numbers(column: Column) -> F64:
@@ -129,6 +130,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _statuses(column: Column) -> Column:
+    if set(map(type, column)) <= _PLAIN and set(column) <= _KNOWN:
+        return column
     return [v if type(v) is str and v in STATUSES else None for v in column]
 
 
