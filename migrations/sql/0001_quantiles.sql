@@ -84,37 +84,96 @@ CROSS JOIN LATERAL (
 ) p
 WHERE g.kind = 'distribution';
 
-CREATE FUNCTION tocsin.quantile(
-    stream text, signal text, q double precision, since timestamptz, until timestamptz
-) RETURNS double precision
+-- NULL where a stream has no such slice; 0 is the whole stream.
+CREATE FUNCTION tocsin_ledger.slice_of(wanted_stream integer, field text, value text) RETURNS integer
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN field IS NULL THEN 0 ELSE (
+        SELECT l.slice_id FROM tocsin_ledger.slice l
+        WHERE l.stream_id = wanted_stream AND l.field = slice_of.field AND l.value = slice_of.value
+    ) END;
+
+CREATE FUNCTION tocsin.histogram(
+    stream text, signal text, since timestamptz, until timestamptz, field text DEFAULT NULL, value text DEFAULT NULL
+) RETURNS TABLE (at double precision, n bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    found tocsin_ledger.signal%ROWTYPE;
+    wanted_stream integer;
+    wanted_slice integer;
+BEGIN
+    SELECT * INTO found FROM tocsin_ledger.signal g WHERE g.name = histogram.signal AND g.kind = 'distribution';
+    SELECT s.stream_id INTO wanted_stream FROM tocsin_ledger.stream s WHERE s.key = histogram.stream;
+    wanted_slice := tocsin_ledger.slice_of(wanted_stream, histogram.field, histogram.value);
+    RETURN QUERY
+    SELECT tocsin_ledger.bucket_value(found.scale, m.bucket), m.n
+    FROM (
+        SELECT b.bucket, sum(b.count)::bigint AS n
+        FROM tocsin_ledger.pane p CROSS JOIN LATERAL unnest(p.buckets, p.counts) AS b (bucket, count)
+        WHERE p.stream_id = wanted_stream AND p.signal = found.code AND p.slice_id = wanted_slice
+          AND p.pane_start >= histogram.since AND p.pane_start < histogram.until
+        GROUP BY b.bucket
+    ) m
+    ORDER BY m.bucket;
+END
+$$;
+
+COMMENT ON FUNCTION tocsin.histogram IS
+    'How many values of a signal lie at each point, over the panes that begin in [since, until), of a stream or of one of its slices; points are within 1% of the values.';
+
+CREATE FUNCTION tocsin.histogram_by(stream text, signal text, since timestamptz, until timestamptz)
+    RETURNS TABLE (field text, value text, at double precision, n bigint)
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET jit = off
 AS $$
+#variable_conflict use_column
 DECLARE
     found tocsin_ledger.signal%ROWTYPE;
     wanted_stream integer;
-    bucket_at_rank integer;
+BEGIN
+    SELECT * INTO found FROM tocsin_ledger.signal g WHERE g.name = histogram_by.signal AND g.kind = 'distribution';
+    SELECT s.stream_id INTO wanted_stream FROM tocsin_ledger.stream s WHERE s.key = histogram_by.stream;
+    RETURN QUERY
+    SELECT l.field, l.value, tocsin_ledger.bucket_value(found.scale, m.bucket), m.n
+    FROM tocsin_ledger.slice l
+    CROSS JOIN LATERAL (
+        SELECT b.bucket, sum(b.count)::bigint AS n
+        FROM tocsin_ledger.pane p CROSS JOIN LATERAL unnest(p.buckets, p.counts) AS b (bucket, count)
+        WHERE p.stream_id = wanted_stream AND p.signal = found.code AND p.slice_id = l.slice_id
+          AND p.pane_start >= histogram_by.since AND p.pane_start < histogram_by.until
+        GROUP BY b.bucket
+    ) m
+    WHERE l.stream_id = wanted_stream
+    ORDER BY l.field, l.value, m.bucket;
+END
+$$;
+
+COMMENT ON FUNCTION tocsin.histogram_by IS 'As histogram, of every slice of a stream.';
+
+CREATE FUNCTION tocsin.quantile(
+    stream text, signal text, q double precision, since timestamptz, until timestamptz,
+    field text DEFAULT NULL, value text DEFAULT NULL
+) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
     IF NOT quantile.q BETWEEN 0 AND 1 THEN
         RAISE EXCEPTION 'q = % is not between 0 and 1', quantile.q USING ERRCODE = 'numeric_value_out_of_range';
     END IF;
-    SELECT * INTO found FROM tocsin_ledger.signal g WHERE g.name = quantile.signal AND g.kind = 'distribution';
-    SELECT s.stream_id INTO wanted_stream FROM tocsin_ledger.stream s WHERE s.key = quantile.stream;
-    SELECT min(r.bucket) INTO bucket_at_rank FROM (
-        SELECT m.bucket, sum(m.count) OVER (ORDER BY m.bucket) AS reached, sum(m.count) OVER () AS n
-        FROM (
-            SELECT b.bucket, sum(b.count) AS count
-            FROM tocsin_ledger.pane p CROSS JOIN LATERAL unnest(p.buckets, p.counts) AS b (bucket, count)
-            WHERE p.stream_id = wanted_stream AND p.signal = found.code AND p.slice_id = 0
-              AND p.pane_start >= quantile.since AND p.pane_start < quantile.until
-            GROUP BY b.bucket
-        ) m
-    ) r
-    WHERE r.reached >= greatest(1, ceil(quantile.q * r.n));
-    RETURN tocsin_ledger.bucket_value(found.scale, bucket_at_rank);
+    RETURN (
+        SELECT min(r.at) FROM (
+            SELECT h.at, sum(h.n) OVER (ORDER BY h.at) AS reached, sum(h.n) OVER () AS n
+            FROM tocsin.histogram(stream, signal, since, until, field, value) h
+        ) r
+        WHERE r.reached >= greatest(1, ceil(quantile.q * r.n))
+    );
 END
 $$;
 
 COMMENT ON FUNCTION tocsin.quantile IS
-    'The q-quantile of a signal over the panes that begin in [since, until), within 1% of percentile_disc; NULL where nothing was counted.';
+    'The q-quantile of a signal over the panes that begin in [since, until), of a stream or of one of its slices, within 1% of percentile_disc; NULL where nothing was counted.';

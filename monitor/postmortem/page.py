@@ -5,6 +5,9 @@ from typing import Any, Final
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 
+from sqlalchemy import Row
+
+from monitor.ledger.wording import digits
 from monitor.postmortem import chart
 from monitor.postmortem.markup import el, facts, shown, table, written
 from monitor.postmortem.queries import QUERIES, Answer, Query
@@ -106,8 +109,14 @@ def described(answers: Answers, width: int = chart.WIDTH) -> dict[str, Any]:
     marks += sorted(kills)
     if row.resolved_at:
         marks.append((row.resolved_at, row.state))
-    title = f"{row.signal or 'requests'} {row.quantity or ''}".strip()
-    return chart.described(answers["signal"], title, share, marks, width)
+    return chart.described(answers["signal"], _titled(row), share, marks, width)
+
+
+def _titled(row: Row[Any]) -> str:
+    of = f" of {row.part_field} {row.part_value}" if row.part_field else ""
+    if row.good_below is not None:
+        return f"share of {row.signal} above {digits(row.good_below)}{of}"
+    return f"{row.signal or 'requests'} {row.quantity or ''}".strip() + of
 
 
 def _sections(answers: Answers, order: Sequence[Query] = QUERIES, folded: Set[str] = FOLDED) -> list[Element]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from monitor.ledger.wording import digits, duration
 from monitor.postmortem.queries import Answer
+
+_FAILURES: Final = ("error", "timeout")
 
 
 def story(answers: Mapping[str, Answer]) -> list[str]:
@@ -18,7 +20,7 @@ def story(answers: Mapping[str, Answer]) -> list[str]:
         for parts in (
             (_began(row, delays), _version(row, answers), _ended(row, delays)),
             (_told(answers, delays), _killed(answers)),
-            (_met(answers), _cost(answers)),
+            (_met(row, answers), _cost(answers)),
         )
         if any(parts)
     ]
@@ -27,7 +29,8 @@ def story(answers: Mapping[str, Answer]) -> list[str]:
 def _began(row: Row[Any], delays: Row[Any]) -> str:
     late = 1000 * delays.detected_after.total_seconds()
     seen = f"was detected {duration(late)} later" if late else "was seen at once"
-    return f"It began {_at(row.onset_at)} and {seen} by rule {row.rule} on {row.stream}."
+    of = f" ({row.part_field} {row.part_value})" if row.part_field else ""
+    return f"It began {_at(row.onset_at)} and {seen} by rule {row.rule} on {row.stream}{of}."
 
 
 def _version(row: Row[Any], answers: Mapping[str, Answer]) -> str:
@@ -67,12 +70,17 @@ def _killed(answers: Mapping[str, Answer]) -> str:
     return f"{said}, confirmed {_lasted(min(confirmed))} later."
 
 
-def _met(answers: Mapping[str, Answer]) -> str:
+def _met(row: Row[Any], answers: Mapping[str, Answer]) -> str:
     (during,) = (m for m in answers["met"].rows if m.phase == "during")
     if not during.requests:
         return ""
     users = f" of {during.users:,} users" if during.users else ""
-    return f"{during.requests:,} requests{users} came while it lasted; {during.failed or 0:,} of them failed."
+    came = f"{during.requests:,} requests{users} came while it lasted"
+    if row.signal in _FAILURES or not row.total:
+        return f"{came}; {during.failed or 0:,} of them failed."
+    return (
+        f"{came}; it showed in {row.affected:,} of {row.total:,} records that say something of {row.signal}."
+    )
 
 
 def _cost(answers: Mapping[str, Answer]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from aftermath import Aftermath
 from sqlalchemy import text
 
-from monitor.postmortem.page import page
+from monitor.postmortem.page import described, page
 from monitor.postmortem.queries import QUERIES, answer
 from monitor.postmortem.words import story
 
@@ -17,11 +17,11 @@ AS_ANOTHER = text("""
 """)
 
 
-def asked(made: Aftermath, name: str, signal: str | None, quantity: str | None) -> list[Any]:
+def asked(made: Aftermath, name: str, signal: str | None, quantity: str | None, **facts: object) -> list[Any]:
     """The rows of a query, had the incident been of that signal and quantity."""
     (query,) = (q for q in QUERIES if q.name == name)
     with made.engine.connect() as conn:
-        values = {"incident_id": "another", "signal": signal, "quantity": quantity}
+        values = {"incident_id": "another", "signal": signal, "quantity": quantity, "facts": facts}
         conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
         found = answer(conn, query, "another").rows
         conn.rollback()
@@ -32,9 +32,13 @@ def asked(made: Aftermath, name: str, signal: str | None, quantity: str | None) 
     ("signal", "quantity", "before", "at_onset", "compared"),
     [
         ("latency_ms", "p50", 400, 400, True),
+        ("latency_ms", "p10", 400, 400, True),
+        ("latency_ms", "p99.9", 400, 400, True),
         ("version", "share:v42", 0, 0.45, True),
         ("version", "share:v41", 1, 0.55, True),
         ("cost_usd", "total", 1.2, 1.2, False),
+        ("error", "total", 6, 273, False),
+        ("requests", "total", 600, 600, False),
         ("requests", "count", 600, 600, False),
         (None, None, 600, 600, False),
     ],
@@ -50,13 +54,58 @@ def test_a_minute_of_the_signal(made, signal, quantity, before, at_onset, compar
     assert {row.reference is not None for row in rows} == {compared}
 
 
+@pytest.mark.parametrize(("limit", "before"), [(100, 1), (390, 1), (400, 0), (500, 0)])
+def test_an_objective_on_a_distribution_shows_the_share_beyond_its_limit(made, limit, before) -> None:
+    budget = {"target": 0.99, "over_ms": 2_592_000_000, "left": 0.5, "below": limit}
+    rows = asked(made, "signal", "latency_ms", "rate", budget=budget)
+    assert [row.value for row in rows if row.phase == "before"][1:] == [before] * 9
+    slices = {row.value: row for row in asked(made, "slices", "latency_ms", "rate", budget=budget)}
+    assert (slices["v41"].before, slices["v41"].during) == (before, before)
+
+
 @pytest.mark.parametrize(
-    ("signal", "quantity", "old", "new"), [("version", "share:v42", 0, 1), ("latency_ms", "p99", 400, None)]
+    ("signal", "quantity", "before", "at_onset"),
+    [("error", "rate", 0.01, 0), ("version", "share:v41", 1, 1), ("latency_ms", "p50", 400, 400)],
 )
-def test_the_slices_of_shares_and_percentiles(made, signal, quantity, old, new) -> None:
-    during = {row.value: row.during for row in asked(made, "slices", signal, quantity)}
-    assert during["v41"] == pytest.approx(old, rel=0.01)
-    assert during.get("v42") == (None if new is None else pytest.approx(new))
+def test_what_alarmed_of_one_version_is_drawn_of_that_version(
+    made, signal, quantity, before, at_onset
+) -> None:
+    rows = asked(made, "signal", signal, quantity, part=("version", "v41"))
+    calm = [row.value for row in rows if row.phase == "before"][1:]
+    onset = next(row for row in rows if row.phase == "during")
+    assert calm == [pytest.approx(before, rel=0.01)] * 9
+    assert onset.value == pytest.approx(at_onset, rel=0.2, abs=0.01)
+    assert asked(made, "signal", signal, quantity, part=("version", "never")) == []
+
+
+@pytest.mark.parametrize(
+    ("signal", "quantity", "v41", "v42"),
+    [
+        ("version", "share:v42", (0, 0), (None, 1)),
+        ("latency_ms", "p99", (400, 400), None),
+        ("latency_ms", "p10", (400, 400), None),
+        ("cost_usd", "p70", (0.002, 0.002), (None, 0.002)),
+    ],
+)
+def test_the_slices_of_every_quantity(made, signal, quantity, v41, v42) -> None:
+    found = {row.value: (row.before, row.during) for row in asked(made, "slices", signal, quantity)}
+    wanted = {"v41": v41} | ({"v42": v42} if v42 else {})
+    assert found.keys() == wanted.keys()
+    for version, figures in wanted.items():
+        assert found[version] == (
+            pytest.approx(figures[0], rel=0.1) if figures[0] is not None else None,
+            pytest.approx(figures[1], rel=0.1),
+        )
+
+
+@pytest.mark.parametrize(("signal", "before", "of_v42"), [("cost_usd", 0.4, 0.9), ("error", 2, 1)])
+def test_the_slices_of_a_total_are_of_a_minute_each(made, signal, before, of_v42) -> None:
+    found = {row.value: row for row in asked(made, "slices", signal, "total")}
+    # The ten minutes that there are before lie in half an hour.
+    assert found["v41"].before == pytest.approx(before, rel=0.01)
+    assert found["v42"].before is None
+    during = found["v41"].during + found["v42"].during
+    assert found["v42"].during / during == pytest.approx(of_v42, abs=0.05)
 
 
 def test_what_has_no_slices_has_no_rows(made) -> None:
@@ -73,3 +122,21 @@ def test_the_page_of_one_that_goes_on_and_that_nobody_heard_of(made) -> None:
     assert "It is still going on." in written
     assert "Nobody was told when it opened." in written
     assert "tripped" not in " ".join(story(answers))
+
+
+def test_the_page_names_the_part_and_the_limit_that_the_incident_is_about(made) -> None:
+    with made.engine.connect() as conn:
+        facts = {
+            "part": ["version", "v41"],
+            "budget": {"target": 0.99, "over_ms": 1, "left": 1, "below": 500},
+        }
+        values = {"incident_id": "another", "signal": "latency_ms", "quantity": "rate", "facts": facts}
+        values |= {"affected": 12, "total": 600}
+        conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
+        answers = {query.name: answer(conn, query, "another") for query in QUERIES}
+        conn.rollback()
+    told = " ".join(story(answers))
+    assert "by rule errors on chat (version v41)." in told
+    assert "it showed in 12 of 600 records that say something of latency_ms." in told
+    title = described(answers)["encoding"]["y"]["axis"]["title"]
+    assert title == "share of latency_ms above 500 of version v41"

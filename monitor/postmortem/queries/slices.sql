@@ -1,15 +1,16 @@
 -- Which version, or which other slice, was it?
 WITH i AS (
     SELECT *, onset_at - interval '30 minutes' AS since, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
-           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS until
-    FROM tocsin.incidents WHERE incident_id = :'incident'
+           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS until,
+           CASE WHEN quantity ~ '^p[0-9.]+$' THEN substr(quantity, 2)::float8 / 100 END AS q
+    FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 ), counted AS (
-    SELECT r.field, r.value, r.pane_start >= i.began AS during, r.k::float8 AS k, r.n::float8 AS n
+    SELECT r.field, r.value, r.pane_start >= i.began AS during, r.k::float8 AS k, r.n
     FROM i CROSS JOIN LATERAL (
         SELECT field, value, pane_start, k, n FROM tocsin.rates_by
         WHERE stream = i.stream AND signal = i.signal AND pane_start >= i.since AND pane_start < i.until OFFSET 0
     ) r
-    WHERE i.quantity = 'rate'
+    WHERE i.quantity IN ('rate', 'total')
     UNION ALL
     SELECT c.field, c.value, c.pane_start >= i.began,
            CASE WHEN i.quantity = 'share:' || c.category THEN c.n ELSE 0 END, c.n
@@ -19,19 +20,30 @@ WITH i AS (
     ) c
     WHERE i.quantity LIKE 'share:%' AND (c.category <> 'unknown' OR i.quantity = 'share:unknown')
     UNION ALL
-    SELECT q.field, q.value, q.pane_start >= i.began,
-           q.n * CASE i.quantity WHEN 'p50' THEN q.p50 WHEN 'p90' THEN q.p90 WHEN 'p95' THEN q.p95
-                                 WHEN 'p99' THEN q.p99 ELSE q.p999 END, q.n
-    FROM i CROSS JOIN LATERAL (
-        SELECT field, value, pane_start, n, p50, p90, p95, p99, p999 FROM tocsin.quantiles_by
-        WHERE stream = i.stream AND signal = i.signal AND pane_start >= i.since AND pane_start < i.until OFFSET 0
-    ) q
-    WHERE i.quantity IN ('p50', 'p90', 'p95', 'p99', 'p99.9')
+    SELECT h.field, h.value, w.during, CASE WHEN i.quantity = 'total' THEN h.n * h.at
+                                            WHEN h.at > 1.01 * i.good_below THEN h.n ELSE 0 END, h.n
+    FROM i CROSS JOIN LATERAL (VALUES (false, i.since, i.began), (true, i.began, i.until)) AS w (during, since, until)
+    CROSS JOIN LATERAL tocsin.histogram_by(i.stream, i.signal, w.since, w.until) h
+    WHERE i.quantity = 'total' OR i.good_below IS NOT NULL
+), ranked AS (
+    SELECT h.field, h.value, w.during, h.at, h.n, i.q,
+           sum(h.n) OVER (PARTITION BY h.field, h.value, w.during ORDER BY h.at) AS reached,
+           sum(h.n) OVER (PARTITION BY h.field, h.value, w.during) AS all_n
+    FROM i CROSS JOIN LATERAL (VALUES (false, i.since, i.began), (true, i.began, i.until)) AS w (during, since, until)
+    CROSS JOIN LATERAL tocsin.histogram_by(i.stream, i.signal, w.since, w.until) h
+    WHERE i.q IS NOT NULL
+), compared AS (
+    SELECT c.field, c.value, c.during, sum(c.n) AS n,
+           sum(c.k) / CASE WHEN i.quantity <> 'total' THEN nullif(sum(c.n), 0)
+                           WHEN c.during THEN extract(epoch FROM i.until - i.began) / 60 ELSE 30 END AS figure
+    FROM counted c CROSS JOIN i GROUP BY c.field, c.value, c.during, i.quantity, i.until, i.began
+    UNION ALL
+    SELECT field, value, during, sum(n), min(at) FILTER (WHERE reached >= greatest(1, ceil(q * all_n)))
+    FROM ranked GROUP BY field, value, during
 )
-SELECT c.field, c.value, sum(c.k) FILTER (WHERE NOT c.during) / nullif(sum(c.n) FILTER (WHERE NOT c.during), 0) AS before,
-       sum(c.k) FILTER (WHERE c.during) / nullif(sum(c.n) FILTER (WHERE c.during), 0) AS during,
-       coalesce(sum(c.n) FILTER (WHERE c.during), 0)::bigint AS n, v.first_seen
-FROM counted c CROSS JOIN i
+SELECT c.field, c.value, max(c.figure) FILTER (WHERE NOT c.during) AS before, max(c.figure) FILTER (WHERE c.during) AS during,
+       coalesce(max(c.n) FILTER (WHERE c.during), 0)::bigint AS n, v.first_seen
+FROM compared c CROSS JOIN i
 LEFT JOIN tocsin.versions v ON c.field = 'version' AND v.stream = i.stream AND v.version = c.value
 GROUP BY c.field, c.value, v.first_seen
 ORDER BY c.field <> 'version', c.field, during DESC NULLS LAST, c.value;
