@@ -15,7 +15,7 @@ from monitor.config.rule import Audience, Rule, Severity
 from monitor.config.rules import Defaults
 from monitor.config.secrets import any_text, outgoing, read_secret
 from monitor.config.section import Section, each
-from monitor.config.templates import OF_INCIDENT, OF_RULE, TRACE, address, fields
+from monitor.config.templates import INCIDENT, OF_INCIDENT, OF_RULE, TRACE, address, fields
 from monitor.config.tree import Mapping, Node, Scalar, Sequence, shown
 from monitor.config.values import (
     MS,
@@ -243,7 +243,7 @@ def read_links(root: Section, labels: Collection[str]) -> tuple[tuple[str, str],
     section = root.inner("links")
     if section is None:
         return ()
-    known = (*OF_INCIDENT, *labels)
+    known = (*OF_INCIDENT, INCIDENT, *labels)
     found = {}
     for name in section.node.values:
         words = (*known, TRACE) if name == "trace" else known

@@ -14,6 +14,8 @@ OF_RULE: Final = ("name", "rule", "signal", "stream", "severity")
 OF_INCIDENT: Final = (*OF_RULE, "onset_ms", "detected_ms")
 """What a link may name beside the labels of its stream."""
 TRACE: Final = "trace_id"
+INCIDENT: Final = "incident_id"
+"""What a link may name too, and is known only once the incident has opened."""
 
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 
@@ -28,9 +30,14 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return _FIELD.sub(lambda field: values.get(field[1], ""), template)
 
 
-def filled_address(template: str, values: Mapping[str, str]) -> str:
-    """`template` with its fields as parts of an address: whatever a label holds, it stays that address."""
-    return _FIELD.sub(lambda field: quote(values.get(field[1], ""), safe=""), template)
+def filled_address(template: str, values: Mapping[str, str], later: str | None = None) -> str:
+    """`template` with its fields as parts of an address: whatever a label holds, it stays that address.
+
+    The field `later` stays as it is.
+    """
+    return _FIELD.sub(
+        lambda field: field[0] if field[1] == later else quote(values.get(field[1], ""), safe=""), template
+    )
 
 
 def templated(node: Node, known: Collection[str]) -> str:

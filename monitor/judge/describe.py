@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from monitor.config.rule import Rule, RuleKind, labelled
-from monitor.config.templates import fields, filled, filled_address
+from monitor.config.templates import INCIDENT, TRACE, fields, filled, filled_address
 from monitor.judge import figures
 from monitor.judge.attribution import Attribution, Counts, Question, attribute, version_of
 from monitor.judge.coverage import coverage
@@ -178,9 +178,9 @@ def _links(plan: Plan, words: Mapping[str, str], traces: Sequence[str]) -> tuple
     found = []
     for name, to in plan.links:
         if name != "trace":
-            found.append((name.capitalize(), filled_address(to, words)))
+            found.append((name.capitalize(), filled_address(to, words, INCIDENT)))
         for i, trace in enumerate(traces if name == "trace" else (), start=1):
-            found.append((f"Trace {i}", filled_address(to, {**words, "trace_id": trace})))
+            found.append((f"Trace {i}", filled_address(to, {**words, TRACE: trace}, INCIDENT)))
     return tuple((name, to) for name, to in found if len(to) <= LONGEST_LINK)
 
 

@@ -97,7 +97,7 @@ def _annotations(event: str, payload: Mapping[str, Any], facts: Facts) -> dict[s
     told = {
         "summary": message.headline,
         "description": "\n".join(part for part in (message.story, " · ".join(message.context)) if part),
-        "next": "\n".join(message.commands),
+        "next": "\n".join(map(str, message.commands)),
         "incident_id": str(payload.get("incident_id") or ""),
         **{f"{_label_name(label.lower())}_url": address for label, address in message.links},
     }

@@ -106,7 +106,7 @@ def html(told: Message) -> str:
         f"<p><b>{escape(told.headline)}</b></p>",
         f"<p>{escape(told.story)}</p>" if told.story else "",
         f"<p>{escape(' · '.join(told.context))}</p>" if told.context else "",
-        *(f"<p><code>{escape(command)}</code></p>" for command in told.commands),
+        *(f"<p>{escape(c.lead)}<code>{escape(c.typed)}</code></p>" for c in told.commands),
         f"<p>{links}</p>" if links else "",
     ]
     return "<html><body>" + "\n".join(part for part in parts if part) + "</body></html>"

@@ -1,10 +1,11 @@
 """From a payload of the outbox to words: what, how much, since when, against what, and what to type next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Final
 
+from monitor.config.templates import INCIDENT, fields, filled_address
 from monitor.ledger.facts import Facts, facts_of
 from monitor.ledger.headline import LONGEST, headline
 from monitor.ledger.wording import clip
@@ -19,17 +20,28 @@ MOST_ALSO: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """What to type (shell or SQL); `lead` says when, where that is not plain."""
+
+    typed: str
+    lead: str = ""
+
+    def __str__(self) -> str:
+        return self.lead + self.typed
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """The words of one message; receivers only lay them out.
 
-    `headline` and `story` are plain text, `context` short phrases, `commands` what to type (shell or SQL),
-    `links` pairs of label and address. The headline is never empty: PagerDuty refuses an event without one.
+    `headline` and `story` are plain text, `context` short phrases, `links` pairs of label and address.
+    The headline is never empty: PagerDuty refuses an event without one.
     """
 
     headline: str
     story: str
     context: tuple[str, ...]
-    commands: tuple[str, ...]
+    commands: tuple[Command, ...]
     links: tuple[tuple[str, str], ...]
 
     @property
@@ -38,7 +50,13 @@ class Message:
         links = [f"{label}: {address}" for label, address in self.links]
         return "\n".join(
             part
-            for part in (self.headline, self.story, " · ".join(self.context), *self.commands, *links)
+            for part in (
+                self.headline,
+                self.story,
+                " · ".join(self.context),
+                *map(str, self.commands),
+                *links,
+            )
             if part
         )
 
@@ -61,8 +79,16 @@ def compose(event: str, payload: Mapping[str, Any]) -> Message:
         story=clip(told, STORY),
         context=tuple(clip(part, PART) for part in context(facts, payload)) if facts else (),
         commands=_commands(event, payload, facts),
-        links=(*runbook_link(facts), *facts.links) if facts else (),
+        links=(*runbook_link(facts), *_links(facts, payload)) if facts else (),
     )
+
+
+def _links(facts: Facts, payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Those of alerts.yaml; a test is of no incident that a link could lead to."""
+    incident = payload.get("incident_id")
+    for label, to in facts.links:
+        if incident or INCIDENT not in fields(to):
+            yield label, filled_address(to, {INCIDENT: str(incident)})
 
 
 def _headline(event: str, facts: Facts, payload: Mapping[str, Any]) -> str:
@@ -104,27 +130,29 @@ def _story(event: str, facts: Facts, payload: Mapping[str, Any]) -> str:
     return f"{told} Also: {'; '.join(clip(one, 160) for one in also)}." if also else told
 
 
-def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tuple[str, ...]:
+def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tuple[Command, ...]:
     """What can be typed next: commands that exist, and the incident in SQL."""
-    commands = []
+    commands: list[Command] = []
     incident, switch = payload.get("incident_id"), _tripped_switch(payload)
     if switch:
-        commands += ["tocsin kill status", f"tocsin kill release {switch} --reason ..."]
+        commands += [Command("tocsin kill status"), Command(f"tocsin kill release {switch} --reason ...")]
     if incident and event in ("opened", "escalated", "tripped") and not payload.get("acknowledged_at"):
-        commands.append(f"tocsin ack {incident}")
+        commands.append(Command(f"tocsin ack {incident}"))
+        if facts is not None and facts.reference_id is not None and not switch:
+            commands.append(Command(f"tocsin accept {incident}", "meant to be so: "))
         commands += _silence(facts)
     if incident:
-        commands.append(f"SELECT * FROM tocsin.timeline WHERE incident_id = '{incident}'")  # noqa: S608
+        commands.append(Command(f"SELECT * FROM tocsin.timeline WHERE incident_id = '{incident}'"))  # noqa: S608
     return tuple(commands)
 
 
-def _silence(facts: Facts | None) -> list[str]:
+def _silence(facts: Facts | None) -> list[Command]:
     """How to have peace from the stream; Tocsin's own incidents have none."""
     if facts is None or facts.kind == "internal":
         return []
     label, value = next(iter(facts.labels.items()), ("stream", facts.stream))
-    command = f"tocsin silence add {quote(f'{label}={value}')} --for 2h --reason ..."
-    return [command] if len(command) <= PART and command.isprintable() else []
+    command = f"tocsin silence add {quote(f'{label}={value}')} --for 2h"
+    return [Command(command)] if len(command) <= PART and command.isprintable() else []
 
 
 def _tripped_switch(payload: Mapping[str, Any]) -> str | None:

@@ -113,7 +113,7 @@ def _trigger(env: str, message: Message, facts: Facts) -> dict[str, Any]:
         "custom_details": {
             "story": message.story,
             "about": list(message.context),
-            "next": list(message.commands),
+            "next": list(map(str, message.commands)),
             "labels": dict(facts.labels),
         },
     }

@@ -12,7 +12,7 @@ from monitor.ledger.wording import MARK
 from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.hiding import of_address
 from monitor.notify.http import Http, Reply
-from monitor.notify.message import Message, compose
+from monitor.notify.message import Command, Message, compose
 
 SECTION: Final = 3_000
 FALLBACK: Final = 4_000
@@ -138,8 +138,13 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     line = " · ".join(part for part in (context, links) if part)
     if line:
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": line}]})
-    typed = [escaped(command.replace("`", "'"), 400) for command in message.commands]
-    return [*blocks, _section("\n".join(f"`{command}`" for command in typed))] if typed else blocks
+    typed = "\n".join(map(_typed, message.commands))
+    return [*blocks, _section(typed)] if typed else blocks
+
+
+def _typed(command: Command) -> str:
+    shown = escaped(command.typed.replace("`", "'"), 400)
+    return f"{command.lead}`{shown}`"
 
 
 def _links(message: Message) -> str:

@@ -53,7 +53,7 @@ class Sessions:
 
     def end(self, response: Response) -> None:
         """Sign out whoever gets `response`."""
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
 
     def of(self, request: Request) -> Session | None:
         """Who asks; None where nobody has signed in, or too long ago, or by another token."""
@@ -82,9 +82,10 @@ class Sessions:
         except BadData:
             return ""
 
+    # Lax: a link in a message finds who is signed in; what changes something asks where it comes from.
     def _give(self, response: Response, request: Request, name: str, value: str, lasts_s: int) -> None:
         response.set_cookie(
-            name, value, max_age=lasts_s, path="/", secure=by_https(request), httponly=True, samesite="strict"
+            name, value, max_age=lasts_s, path="/", secure=by_https(request), httponly=True, samesite="lax"
         )
 
 

@@ -5,7 +5,11 @@ from incident_facts import BASE, FAILING, GERMAN, SWITCH, at, kill_payload, kill
 from msgspec.structs import replace
 
 from monitor.ledger.facts import Budget, Coverage, Facts, stored_facts
-from monitor.notify.message import compose
+from monitor.notify.message import Message, compose
+
+
+def typed(message: Message) -> tuple[str, ...]:
+    return tuple(map(str, message.commands))
 
 
 def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
@@ -20,12 +24,27 @@ def test_an_opened_incident_says_what_since_when_how_much_and_what_to_type():
         "Rule language (warning) · at least +24 pp · reference #77 of 10,000 answers, 8-14 Nov · prod-eu · "
         "traces t1, t2, t3 · switch chat serving"
     )
-    assert message.commands == (
+    assert typed(message) == (
         "tocsin ack k3v9q2m7ab",
-        "tocsin silence add model=chat-eu --for 2h --reason ...",
+        "meant to be so: tocsin accept k3v9q2m7ab",
+        "tocsin silence add model=chat-eu --for 2h",
         "SELECT * FROM tocsin.timeline WHERE incident_id = 'k3v9q2m7ab'",
     )
     assert message.links == (("Runbook", "https://wiki.corp/runbooks/language"),)
+
+
+def test_a_link_to_the_incident_is_filled_in_and_left_out_of_what_has_none():
+    linked = replace(GERMAN, links=(("Incident", "https://t.corp/incidents/{incident_id}"),), runbook=None)
+    assert compose("opened", payload_of(linked)).links == (
+        ("Incident", "https://t.corp/incidents/k3v9q2m7ab"),
+    )
+    assert compose("opened", payload_of(linked) | {"incident_id": None}).links == ()
+
+
+def test_what_has_no_reference_or_was_killed_cannot_be_meant_to_be_so():
+    beyond = compose("opened", payload_of(replace(GERMAN, reference_id=None)))
+    pulled = compose("opened", payload_of(GERMAN, switch_state="tripped"))
+    assert not any("accept" in command for command in (*typed(beyond), *typed(pulled)))
 
 
 def test_a_reference_by_the_hour_says_which_hour():
@@ -114,7 +133,7 @@ def test_a_confirmed_kill_says_who_when_and_how_to_release():
         "Began 03:11:51 UTC; switch chat tripped 03:12:03 UTC by errors: degrade to rules-v3, "
         "confirmed 03:12:04 UTC (HTTP 200). 1,539 of 1,603 failed before it, 143 users."
     )
-    assert message.commands[:3] == (
+    assert typed(message)[:3] == (
         "tocsin kill status",
         "tocsin kill release chat --reason ...",
         "tocsin ack k3v9q2m7ab",
@@ -133,7 +152,7 @@ def test_a_kill_by_hand_stands_for_itself():
     message = compose("tripped", {"kill": stored_facts(kill), "switch": SWITCH})
     assert message.headline == "KILLED chat-eu: it lies"
     assert message.story.startswith("Switch chat tripped 03:12:03 UTC by ann: degrade to rules-v3, confirmed")
-    assert message.commands == ("tocsin kill status", "tocsin kill release chat --reason ...")
+    assert typed(message) == ("tocsin kill status", "tocsin kill release chat --reason ...")
 
 
 def test_a_release_says_who_and_why():
@@ -141,7 +160,7 @@ def test_a_release_says_who_and_why():
     message = compose("released", kill_payload(FAILING, kill))
     assert message.headline == "RELEASED switch chat: false alarm"
     assert message.story.endswith("released 03:12:03 UTC by ann, confirmed 03:20:01 UTC (HTTP 200).")
-    assert not any("release" in command for command in message.commands)
+    assert not any("release" in command for command in typed(message))
 
 
 def test_a_held_kill_says_why_and_offers_no_release():
@@ -149,7 +168,7 @@ def test_a_held_kill_says_why_and_offers_no_release():
     message = compose("escalated", kill_payload(FAILING, held))
     assert message.headline.startswith("KILL HELD BACK chat-eu:")
     assert "The guard allows 1" in message.story
-    assert not any("release" in command for command in message.commands)
+    assert not any("release" in command for command in typed(message))
 
 
 def test_an_escalation_shouts_the_new_severity():
@@ -164,7 +183,7 @@ def test_a_resolve_says_how_much_it_was_and_offers_no_ack():
     assert message.story == (
         "Began 02:51:20 UTC, ended 2026-11-22 03:20:00 UTC. In all: 4,310 of 13,900 answers."
     )
-    assert not any("ack" in command for command in message.commands)
+    assert not any("ack" in command for command in typed(message))
 
 
 def test_an_incident_of_a_removed_rule_says_so():
@@ -227,4 +246,4 @@ def test_a_page_names_what_began_with_it():
 
 def test_tocsins_own_incidents_cannot_be_silenced():
     internal = replace(GERMAN, kind="internal", title="Tocsin is behind the topic")
-    assert [c for c in compose("opened", payload_of(internal)).commands if "silence" in c] == []
+    assert [c for c in typed(compose("opened", payload_of(internal))) if "silence" in c] == []
