@@ -358,3 +358,11 @@ def test_no_time_is_out_of_reach(tmp_path: Path, ts: float) -> None:
 def test_a_single_record_is_a_log_too(tmp_path: Path) -> None:
     found = study(tmp_path, records(1))
     assert (found["records"], found["streams"]) == (1, {"chat": 1})
+
+
+@pytest.mark.parametrize("n", [600, 1_000, 1_001, 4_000])
+def test_a_log_of_which_every_other_line_is_a_request_is_known_at_every_length(n: int) -> None:
+    request, answer = (FIXTURES / "kserve.jsonl").read_bytes().splitlines()[:2]
+    seen = look_at(Taken("kserve.jsonl", [request, answer] * (n // 2)))
+    assert (seen.reading.preset, seen.outcome.n) == ("kserve", n // 2)
+    assert ("predictions", "0") in seen.places.found

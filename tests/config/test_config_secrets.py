@@ -237,3 +237,12 @@ def test_a_page_that_others_can_reach_needs_more_than_an_empty_token(tmp_path: P
     assert config.load(file, environ={"HOST": "0.0.0.0", "TOKEN": "x"}, need=http).http_token == "x"
     with pytest.raises(ConfigError, match="others can reach this host, so it needs a token"):
         config.load(file, environ={"HOST": "0.0.0.0"}, need=http)
+
+
+def test_a_password_with_an_at_is_refused_before_a_part_of_it_is_shown_as_a_host(tmp_path: Path) -> None:
+    url = "postgresql://tocsin:se@cret@db/tocsin"
+    file = written(tmp_path, FULL.format(file="", **SECRETS | {"database": url}))
+    [problem] = config.problems(file, environ={}, need=config.LEDGER)
+    assert problem.path == "store.url"
+    assert "write one in the password as %40" in str(problem)
+    assert "cret" not in str(problem)

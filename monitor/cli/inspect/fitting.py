@@ -1,8 +1,8 @@
 """Which format a log is in: every preset, and Tocsin's own record, tried on some of its messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ _WEIGHTS: Final = {
 }
 _OFTEN: Final = 0.5
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -43,15 +45,22 @@ class Fit:
 
 
 def some_of(taken: Taken, most: int) -> Taken:
-    """At most so many messages, evenly over all."""
-    step = -(-len(taken.values) // most) or 1
+    """At most so many messages, evenly over all: one at random of each stretch, since what is logged may alternate."""
+    n = len(taken.values)
+    if n <= most:
+        return taken
+    rows = ((np.arange(most) + np.random.default_rng(n).random(most)) * (n / most)).astype(int).tolist()
     return replace(
         taken,
-        values=taken.values[::step],
-        timestamps_ms=taken.timestamps_ms[::step],
-        keys=taken.keys[::step],
-        headers=taken.headers[::step],
+        values=_chosen(taken.values, rows),
+        timestamps_ms=_chosen(taken.timestamps_ms, rows),
+        keys=_chosen(taken.keys, rows),
+        headers=_chosen(taken.headers, rows),
     )
+
+
+def _chosen(column: Sequence[T], rows: Sequence[int]) -> list[T]:
+    return [column[row] for row in rows] if column else []
 
 
 def fits(taken: Taken) -> list[Fit]:
