@@ -294,3 +294,31 @@ def test_whatever_a_log_holds_its_alerts_yaml_is_good_and_every_record_counts(
     log = write(tmp_path, lines)
     init(log)
     assert replay(log).stderr.startswith(f"{len(lines):,} records counted")
+
+
+def test_each_model_may_be_as_silent_as_it_was_in_the_log(tmp_path: Path) -> None:
+    def model(i: int) -> str:
+        return "deep[1]" if i % 200 == 0 else "once" if i in (700, 710) else "chat"
+
+    log = write(tmp_path, records(6_000, every_ms=1_000, model=model))
+    text = init(log).read_text()
+    assert (
+        "absent: 2m, severity: critical, overrides: [{match: {model: ['deep[[]1]']}, absent: 30m}, "
+        "{match: {model: [once]}, enabled: false}]}"
+    ) in text
+    assert "silence" not in replay(log).stdout
+
+
+def test_of_many_models_that_come_seldom_none_is_named(tmp_path: Path) -> None:
+    log = write(
+        tmp_path,
+        records(6_000, every_ms=1_000, model=lambda i: f"m{i // 10 % 40}" if i % 10 == 0 else "chat"),
+    )
+    assert "{name: silence, absent: 24h, severity: critical}" in init(log).read_text()
+
+
+def test_slices_are_segments_of_few_values(tmp_path: Path) -> None:
+    log = write(
+        tmp_path, records(300, segment=lambda i: {"session": f"s{i}", "team": "ab"[i % 2], "tier": 1})
+    )
+    assert "slices: [version, segment.team, segment.tier]" in init(log).read_text()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from monitor.cli.init.proposing import Proposal
 from monitor.cli.inspect.study import Seen
 from monitor.cli.reaching import DAY_MS
-from monitor.cli.rounding import duration, milliseconds, percent, round_up
+from monitor.cli.rounding import milliseconds, percent, round_up
 from monitor.ledger.wording import amount
 from monitor.ledger.wording import percent as in_words
 
@@ -163,8 +163,8 @@ def _costs(proposal: Proposal) -> Iterator[Proposed]:
 
 def _silence(proposal: Proposal) -> Iterator[Proposed]:
     yield Proposed(
-        "Nothing comes at all: five times the longest pause of this log, at least two minutes.",
-        {"name": "silence", "absent": duration(proposal.silence_ms), "severity": "critical"},
+        "Nothing comes at all: five times the longest pause of each model in this log, at least two minutes.",
+        proposal.silence.rule,
     )
 
 

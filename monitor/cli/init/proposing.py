@@ -1,24 +1,25 @@
 """What an alerts.yaml for a log says: its source, how long it learns, and rules with limits that suit the data."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Final
 
-from monitor.cli.inspect.clocks import LATENESS_MS, longest_gap_ms, order
+from monitor.cli.init.silence import Silence, silence
+from monitor.cli.inspect.clocks import LATENESS_MS, order
 from monitor.cli.inspect.concerns import Concern, concerns
 from monitor.cli.inspect.reading import Reading
 from monitor.cli.inspect.study import Study, study
 from monitor.cli.inspect.versions import Inside, versions_inside
 from monitor.cli.reaching import Learning, reached_by, reached_live
-from monitor.cli.rounding import duration_up
 from monitor.errors import UsageError
 from monitor.records.record import SEGMENT
 
-LEAST_SILENCE_MS: Final = 120_000
 _LONGEST_NAME: Final = 60
 _SLICES: Final = 3
+_FEW_VALUES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Proposal:
     concerns: list[Concern]
     learning: Learning
     lateness_ms: int
-    silence_ms: int
+    silence: Silence
     min_n: int
     slices: tuple[str, ...]
     topic: str
@@ -57,7 +58,7 @@ def proposal(found: Study) -> Proposal:
         concerns=concerns(found),
         learning=learning,
         lateness_ms=order(found).lateness_ms or LATENESS_MS[-1],
-        silence_ms=duration_up(max(LEAST_SILENCE_MS, 5 * longest_gap_ms(found))),
+        silence=silence(found),
         min_n=max(20, min(100, learning.learn // 20)),
         slices=("version", *_segments(found)),
         topic=found.taken.name if found.taken.of_topic else _topic(found.taken.name),
@@ -85,11 +86,13 @@ def _learned(found: Study) -> Learning:
 
 
 def _segments(found: Study) -> Iterator[str]:
-    """Members of `segment` by which incidents can be told apart."""
-    names: set[str] = set()
-    for value in found.outcome.column(SEGMENT)[:1_000]:
-        names.update(value or ())
-    fitting = sorted(name for name in names if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name))
+    """Members of `segment` by which incidents can be told apart: those of few values, unlike a session."""
+    values = defaultdict[str, set[object]](set)
+    for segment in filter(None, found.outcome.column(SEGMENT)):
+        for name, value in segment.items():
+            values[name].add(value)
+    few = (name for name, seen in values.items() if len(seen) <= _FEW_VALUES)
+    fitting = sorted(name for name in few if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name))
     return (f"{SEGMENT}.{name}" for name in fitting[:_SLICES])
 
 

@@ -74,11 +74,3 @@ def _starts_of_topic(study: Study) -> bool:
     ):
         return False
     return bool(np.corrcoef(took, behind)[0, 1] > _ALIKE)
-
-
-def longest_gap_ms(study: Study) -> float:
-    """The longest silence of the busiest model."""
-    names = study.columns.names("model")
-    busiest, n = study.models.most_common(1)[0]
-    at = np.sort(study.ts_ms[(names.codes == names.names.index(busiest)) & ~np.isnan(study.ts_ms)])
-    return float(np.diff(at).max()) if n > 1 and at.size > 1 else 0.0
