@@ -21,9 +21,10 @@ SELECT incident_id, rule, stream, labels, signal, quantity, unit, severity, stat
        dry_run, kill_switch, summary, config_hash
 FROM tocsin_ledger.incident;
 
--- Of `each`: the slice that is judged by itself. Of an objective on a distribution: the limit of what is good.
+-- When it ended in event time. Of `each`: the slice that is judged by itself. Of an objective on a distribution: the
+-- limit of what is good.
 CREATE VIEW tocsin.incident_scopes AS
-SELECT incident_id, facts -> 'part' ->> 0 AS part_field, facts -> 'part' ->> 1 AS part_value,
+SELECT incident_id, coalesce(ended_at, resolved_at) AS ended_at, facts -> 'part' ->> 0 AS part_field, facts -> 'part' ->> 1 AS part_value,
        (facts -> 'budget' ->> 'below')::double precision AS good_below
 FROM tocsin_ledger.incident;
 

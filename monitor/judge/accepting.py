@@ -31,8 +31,8 @@ def _promoted(conn: Connection, settings: Config, incident_id: str) -> tuple[int
         raise UsageError(f"there is no incident {incident_id}: `tocsin status` lists those that are firing")
     if row.resolved_at is not None:
         raise UsageError(
-            f"{incident_id} ended {row.resolved_at:%Y-%m-%d %H:%M:%S} UTC, so what came since is not what it was "
-            "about: `tocsin reference promote --since ... --until ...` makes a stretch of it the reference"
+            f"{incident_id} ended {row.ended_at or row.resolved_at:%Y-%m-%d %H:%M:%S} UTC, so what came since is not "
+            "what it was about: `tocsin reference promote --since ... --until ...` makes a stretch of it the reference"
         )
     stream = references.stream_id(conn, row.stream)
     signal = referenced(settings, row.signal)

@@ -107,8 +107,8 @@ def described(answers: Answers, width: int = chart.WIDTH) -> dict[str, Any]:
     marks += [(s.first_seen, f"version {s.value}") for s in seen]
     kills = {(k.at, f"{k.action} {k.switch}") for k in answers["kill"].rows}
     marks += sorted(kills)
-    if row.resolved_at:
-        marks.append((row.resolved_at, row.state))
+    if row.ended_at:
+        marks.append((row.ended_at, row.state))
     return chart.described(answers["signal"], _titled(row), share, marks, width)
 
 

@@ -29,6 +29,8 @@ def story(answers: Mapping[str, Answer]) -> list[str]:
 def _began(row: Row[Any], delays: Row[Any]) -> str:
     late = 1000 * delays.detected_after.total_seconds()
     seen = f"was detected {duration(late)} later" if late else "was seen at once"
+    if row.historical:
+        seen = f"was found in a backlog that was read {_at(row.opened_at)},"
     of = f" ({row.part_field} {row.part_value})" if row.part_field else ""
     return f"It began {_at(row.onset_at)} and {seen} by rule {row.rule} on {row.stream}{of}."
 
@@ -41,9 +43,9 @@ def _version(row: Row[Any], answers: Mapping[str, Answer]) -> str:
 
 
 def _ended(row: Row[Any], delays: Row[Any]) -> str:
-    if row.resolved_at is None:
+    if row.ended_at is None:
         return "It is still going on."
-    return f"It was {row.state} {_at(row.resolved_at)}, {_lasted(delays.resolved_after)} after it began."
+    return f"It was {row.state} {_at(row.ended_at)}, {_lasted(delays.lasted)} after it began."
 
 
 def _told(answers: Mapping[str, Answer], delays: Row[Any]) -> str:

@@ -48,8 +48,8 @@ def answers(made: Aftermath, reader: Engine) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def mended(made: Aftermath, answers: dict[str, list[dict[str, Any]]]) -> int:
-    """Requests after the failures that came before the incident was resolved."""
-    return made.mended_before(answers["fired"][0]["resolved_at"])
+    """Requests after the failures that came before the incident ended."""
+    return made.mended_before(answers["fired"][0]["ended_at"])
 
 
 def test_the_page_has_every_query_as_it_is_run_and_its_question(reader) -> None:

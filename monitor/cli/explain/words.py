@@ -115,8 +115,8 @@ def _began(case: Case) -> str:
     took = 1000 * (row.detected_at - row.onset_at).total_seconds()
     detected = f"detected {_at(row.detected_at)}, {duration(took)} later" if took else "and seen at once"
     said = f"{_at(row.onset_at)} UTC by its evidence, {detected}"
-    if row.resolved_at:
-        said += f"; {row.state} {_at(row.resolved_at)}"
+    if ended := row.ended_at or row.resolved_at:
+        said += f"; {row.state} {_at(ended)}"
     return said + ("; found in a backlog, so nobody was paged" if row.historical else "")
 
 

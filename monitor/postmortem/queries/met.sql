@@ -1,8 +1,8 @@
 -- How many requests and users met it, beside as long a time before?
 WITH i AS (
     SELECT stream, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
-           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS ended
-    FROM tocsin.incidents WHERE incident_id = :'incident'
+           least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS ended
+    FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 ), phase AS (
     SELECT 'before' AS phase, stream, began - (ended - began) AS since, began AS until FROM i
     UNION ALL

@@ -1,8 +1,8 @@
 -- Was Tocsin itself behind, or its configuration changed?
 WITH i AS (
     SELECT *, onset_at - interval '1 hour' AS since, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
-           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS until
-    FROM tocsin.incidents WHERE incident_id = :'incident'
+           least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS until
+    FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 )
 SELECT 'late records' AS what, NULL::timestamptz AS at,
        coalesce(sum(p.late), 0) || ' of ' || coalesce(sum(p.n), 0) AS detail

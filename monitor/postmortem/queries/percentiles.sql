@@ -1,8 +1,8 @@
 -- What were the percentiles before and during, also of other signals?
 WITH i AS (
     SELECT stream, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
-           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS ended
-    FROM tocsin.incidents WHERE incident_id = :'incident'
+           least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS ended
+    FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 )
 SELECT s.signal, q.q,
        tocsin.quantile(i.stream, s.signal, q.q, i.began - interval '30 minutes', i.began) AS before,

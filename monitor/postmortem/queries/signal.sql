@@ -1,7 +1,7 @@
 -- How did the signal go, minute by minute, before, during and after, against its reference?
 WITH i AS (
     SELECT *, date_trunc('minute', onset_at - interval '30 minutes') AS since,
-           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') + interval '10 minutes' AS until,
+           least(coalesce(ended_at, now()), onset_at + interval '6 hours') + interval '10 minutes' AS until,
            CASE WHEN quantity ~ '^p[0-9.]+$' THEN substr(quantity, 2)::float8 / 100 END AS q
     FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 ), rated AS (
@@ -73,7 +73,7 @@ WITH i AS (
 )
 SELECT s.minute,
        CASE WHEN s.minute + interval '1 minute' <= i.onset_at THEN 'before'
-            WHEN s.minute < coalesce(i.resolved_at, now()) THEN 'during' ELSE 'after' END AS phase,
+            WHEN s.minute < coalesce(i.ended_at, now()) THEN 'during' ELSE 'after' END AS phase,
        s.value, s.n, CASE WHEN i.quantity NOT IN ('total', 'count') THEN i.reference END AS reference,
        CASE WHEN i.quantity NOT IN ('total', 'count') THEN i.at_least END AS at_least
 FROM shown s CROSS JOIN i

@@ -1,7 +1,7 @@
 -- Which version, or which other slice, was it?
 WITH i AS (
     SELECT *, onset_at - interval '30 minutes' AS since, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
-           least(coalesce(resolved_at, now()), onset_at + interval '6 hours') AS until,
+           least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS until,
            CASE WHEN quantity ~ '^p[0-9.]+$' THEN substr(quantity, 2)::float8 / 100 END AS q
     FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 ), counted AS (
