@@ -29,7 +29,7 @@ NUMBERS: Final = (
     ("Tripped", "Kill switches.", "none", "sum(max by (switch) (tocsin_kill_switch_tripped))", (1, RED)),
 )  # fmt: skip
 LINES: Final = (
-    ("Records a second", "Counted, late, or skipped and why.", "short", READ, "{{topic}} {{result}}"),
+    ("Records a second", "Counted, ignored, or why one was skipped.", "short", READ, "{{topic}} {{result}}"),
     ("Lag by partition", "Records not read yet.", "short", LAG, "{{topic}}[{{partition}}]"),
     (
         "Watermark age",

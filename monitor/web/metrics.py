@@ -45,7 +45,7 @@ METRICS: Final[tuple[Row, ...]] = (
         "tocsin_records_total",
         Type.COUNTER,
         ("topic", "result"),
-        "Records read since the start, by what became of them: counted, late, or skipped and why.",
+        "Records read since the start, by what became of them: counted, ignored, or the reason why one was skipped.",
         lambda s: _by_text(s.records),
     ),
     Row(
