@@ -1,9 +1,11 @@
-"""Write metrics.md from the registry and views.md from a migrated ledger: `make docs`."""
+"""Write the pages that are made of code, and views.md from a migrated ledger: `make docs`."""
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from record_page import record
 from sqlalchemy import Engine, create_engine, text
 
 from monitor.ledger.migrate import upgrade
@@ -62,9 +64,13 @@ def views(engine: Engine) -> str:
     return _VIEWS + "".join(parts)
 
 
+PAGES: Final[Mapping[str, Callable[[], str]]] = {"metrics.md": metrics, "record.md": record}
+"""By file, all pages that need no database."""
+
 if __name__ == "__main__":
     with local_postgres() as server:
         url = server.create_database("reference")
         upgrade(url)
         (FOLDER / "views.md").write_text(views(create_engine(url)), "utf-8")
-    (FOLDER / "metrics.md").write_text(metrics(), "utf-8")
+    for name, made in PAGES.items():
+        (FOLDER / name).write_text(made(), "utf-8")

@@ -28,13 +28,11 @@ from monitor.records.formats.language import (
     Place,
     Split,
 )
-from monitor.records.record import FEATURES, ID, SEGMENT, TRACE_ID, Flag, Record
+from monitor.records.record import FEATURES, FURTHER, SEGMENT, Flag, Record
 
 UNITS: Final = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 TIMES: Final = ("ts", "latency_ms", "ttft_ms")
-FIELDS: Final = tuple(
-    dict.fromkeys((*Record.__struct_fields__, "prompt_version", ID, TRACE_ID, SEGMENT, FEATURES))
-)
+FIELDS: Final = tuple(dict.fromkeys((*Record.__struct_fields__, *FURTHER)))
 KEYS: Final = ("format", "map", "root", "each", "where")
 OBJECTS: Final = (SEGMENT, FEATURES)
 FLAGS: Final = {"is": "true", "is_not": "false"}

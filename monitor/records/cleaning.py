@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, Final
 
 from monitor.records.dropping import without
-from monitor.records.record import FEATURES, ID, LARGEST, SEGMENT, TRACE_ID, Record
+from monitor.records.record import FEATURES, FURTHER, LARGEST, Record
 from monitor.records.scrub import scrubbed
 from monitor.records.settings import SampleSettings
 from monitor.records.text import without_surrogates
@@ -20,7 +20,7 @@ TEXTS: Final = frozenset({INPUT, OUTPUT, FEATURES})
 """What a model was given and gave: kept only where `samples.text` is on."""
 RECORD_BYTES: Final = 4_096
 WITH_TEXT_BYTES: Final = 16_384
-_KNOWN: Final = frozenset({*Record.__struct_fields__, ID, TRACE_ID, SEGMENT, "prompt_version"})
+_KNOWN: Final = frozenset({*Record.__struct_fields__, *FURTHER})
 _SCRUBBED: Final = frozenset({"error_message", "error_type"})
 _TEXT_CHARS: Final = 4_000
 _CHARS: Final = 300
@@ -68,7 +68,7 @@ def _value(name: str, value: Any, room: int) -> str:
         return _fitting(_storable(value, _TEXT_CHARS), room // 2 if name == INPUT else room - 16)
     if name in _SCRUBBED and isinstance(value, str):
         return _json(scrubbed(_storable(value, len(value)))[:_CHARS])
-    return _json(_clean(value, _DEPTH, named=name in _KNOWN or name == FEATURES))
+    return _json(_clean(value, _DEPTH, named=name in _KNOWN))
 
 
 def _fitting(text: str, room: int) -> str:

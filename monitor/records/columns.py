@@ -23,8 +23,8 @@ Table = dict[str, Column]
 
 _PROBABILITY: Final = (0.0, 1.0)
 _ANY: Final = (-float(LARGEST), float(LARGEST))
-_NOT_NEGATIVE: Final = (0.0, float(LARGEST))
-_RANGES: Final = dict.fromkeys(("confidence", "score", "sample_rate"), _PROBABILITY) | dict.fromkeys(
+NOT_NEGATIVE: Final = (0.0, float(LARGEST))
+RANGES: Final = dict.fromkeys(("confidence", "score", "sample_rate"), _PROBABILITY) | dict.fromkeys(
     ("rating", "prediction", "label"), _ANY
 )
 
@@ -131,7 +131,7 @@ class Columns:
         return np.array(column, np.float64)
 
     def _in_range(self, field: str, values: F64) -> F64:
-        low, high = _RANGES.get(field, _NOT_NEGATIVE)
+        low, high = RANGES.get(field, NOT_NEGATIVE)
         bad = (values < low) | (values > high)
         n_bad = int(np.count_nonzero(bad))
         if n_bad:

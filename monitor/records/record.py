@@ -22,13 +22,16 @@ Number = float | None
 Flag = bool | None
 Text = str | None
 
+FURTHER: Final = ("prompt_version", ID, TRACE_ID, SEGMENT, FEATURES)
+"""Fields of the contract that `Record` lacks: they are read where settings name them, and by samples."""
+
 OBJECTS: Final = {SEGMENT: dict[str, Scalar] | None, FEATURES: dict[str, Any] | None}
 _INCONSISTENT: Final = BY_NAME["inconsistent"].code
 _FIELDS: Final = frozenset(s.field for s in SIGNALS if s.name.startswith(MISSING))
 
 
 class Record(msgspec.Struct, gc=False, frozen=True):
-    """The contract's fields that are always measured; others are read where settings name them, and by samples."""
+    """The contract's fields that are always measured; what they mean is in `fields`."""
 
     model: str
     version: Scalar = None

@@ -15,7 +15,7 @@ AHEAD_MS: Final = 2_000
 """How far event time may be ahead of the broker's and of our own clock."""
 YEAR_MS: Final = 365 * 86_400_000
 
-MS_ABOVE, _US_ABOVE, _NS_ABOVE = 1e11, 1e14, 1e17
+MS_ABOVE, US_ABOVE, NS_ABOVE = 1e11, 1e14, 1e17
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _LARGEST_MS: Final = 2.0**62
 _OLDEST_MS: Final = 100 * YEAR_MS
@@ -64,7 +64,7 @@ def _stated(ts: Sequence[str | float | None]) -> F64 | None:
 
 
 def _from_numbers(x: F64) -> F64:
-    units = [x > _NS_ABOVE, x > _US_ABOVE, x > MS_ABOVE]
+    units = [x > NS_ABOVE, x > US_ABOVE, x > MS_ABOVE]
     with np.errstate(over="ignore"):
         # Each number is taken as seconds too, also one that is far too large for that.
         return np.floor(np.select(units, [x / 1e6, x / 1e3, x], x * 1e3))

@@ -1,7 +1,7 @@
 """The fields of a log as rows: where each lies, how often, what of, and what it feeds."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,21 +9,12 @@ from monitor.cli.inspect.places import Found, Path
 from monitor.cli.inspect.shown import HIDDEN, example
 from monitor.cli.inspect.study import Study
 from monitor.config.mapping import FIELDS
+from monitor.records.fields import FIELDS as OF_RECORD
 from monitor.records.formats.language import EVERY, Format, Origin, places
 from monitor.records.record import MODEL
-from monitor.records.signals import MISSING, SIGNALS
 
 WHERE: Final = "where"
 """What says which messages count is read too."""
-
-_FEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "error_message": ("error",),
-    "label": ("incorrect", "confidently_wrong", "abs_error"),
-    "correct": ("incorrect", "confidently_wrong"),
-    "cache_hit": ("stale_cache",),
-    "type": ("negative_feedback", "incorrect"),
-}
-"""Beside the signals whose own field it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +55,8 @@ def _row(found: Found, read_as: tuple[str, ...], n: int) -> Row:
         list(found.kinds),
         HIDDEN if private else example(found.path, found.example),
         list(read_as),
-        sorted({signal for field in read_as for signal in signals_of(field)}),
+        sorted({signal for field in read_as if field in OF_RECORD for signal in OF_RECORD[field].signals}),
     )
-
-
-def signals_of(field: str) -> tuple[str, ...]:
-    """The signals that a field of a record feeds."""
-    own = tuple(s.name for s in SIGNALS if s.field == field and not s.name.startswith(MISSING))
-    return own + _FEEDS.get(field, ())
 
 
 def _reads(form: Format | None) -> dict[Path, tuple[str, ...]]:
