@@ -1,7 +1,7 @@
 """A connection to Kafka, of sources and of what is written: servers, security_*, sasl_* and ssl_*, as kafka-python."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -12,16 +12,28 @@ from monitor.config.tree import Node
 from monitor.config.values import file_path, flag, one_of, scalar, text, written
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM")
-NAMES: Final = (
-    "sasl_plain_username",
-    "sasl_kerberos_name",
-    "sasl_kerberos_service_name",
-    "sasl_kerberos_domain_name",
-    "ssl_ciphers",
-)
-FILES: Final = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
-SECRETS: Final = ("sasl_plain_password", "ssl_password")
+LATER: Final = "OAUTHBEARER"
+"""A mechanism that is not supported yet."""
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", LATER, "AWS_MSK_IAM")
+NAMES: Final[Mapping[str, str]] = {
+    "sasl_plain_username": "the user, of PLAIN and SCRAM",
+    "sasl_kerberos_name": "the broker's principal, of GSSAPI; instead of service and domain",
+    "sasl_kerberos_service_name": "the broker's service, of GSSAPI; left out, kafka",
+    "sasl_kerberos_domain_name": "the broker's host, of GSSAPI; left out, the server that is called",
+    "ssl_ciphers": "ciphers that may be used, as a list of OpenSSL's",
+}
+FILES: Final[Mapping[str, str]] = {
+    "ssl_cafile": "a file with the certificates (PEM) that the broker's must be signed by",
+    "ssl_certfile": "a file with Tocsin's own certificate (PEM), and those between it and the CA",
+    "ssl_keyfile": "a file with the private key of that certificate",
+    "ssl_crlfile": "a file with certificates that are revoked",
+}
+SECRETS: Final[Mapping[str, str]] = {
+    "sasl_plain_password": "the password, of PLAIN and SCRAM",
+    "ssl_password": "the password of the private key's file",
+}
+"""Settings of a connection with what they are."""
+
 WITH_PASSWORD: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -93,10 +105,8 @@ def _fitting(section: Section, protocol: str) -> None:
         section.wrong(f"{protocol} needs sasl_mechanism", "such as SCRAM-SHA-512", at="security_protocol")
     mechanism = section.node.values.get("sasl_mechanism")
     name = getattr(mechanism, "text", "")
-    if name == "OAUTHBEARER":
-        section.wrong(
-            f"OAUTHBEARER {NOT_YET}", "use SCRAM-SHA-512, PLAIN or certificates", at="sasl_mechanism"
-        )
+    if name == LATER:
+        section.wrong(f"{LATER} {NOT_YET}", "use SCRAM-SHA-512, PLAIN or certificates", at="sasl_mechanism")
     if name in WITH_PASSWORD and protocol.startswith("SASL"):
         _credentials(section, name)
 

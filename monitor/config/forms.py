@@ -41,9 +41,10 @@ def one_of_words(words: Iterable[str], *further: Form) -> Form:
     return {"anyOf": [{"enum": list(words)}, {"type": "string", "pattern": VARIABLE}, *further]}
 
 
-def told(form: Form, description: str) -> Form:
-    """The form with what it is for."""
-    return {"description": description, **{key: value for key, value in form.items() if key != "description"}}
+def told(form: Form, description: str, default: Any = None) -> Form:
+    """The form with what it is for, and the `default` of a key that is left out."""
+    shown = {"description": description} | ({} if default is None else {"default": default})
+    return {**shown, **{key: value for key, value in form.items() if key not in ("description", "default")}}
 
 
 def several(form: Form, least: int = 0) -> Form:

@@ -26,6 +26,8 @@ from monitor.config.values import duration, flag, is_loopback, one_of, text, who
 
 EVENTS: Final = frozenset({"opened", "escalated", "acknowledged", "resolved", "tripped", "released"})
 
+SLACK_API: Final = "https://slack.com/api"
+PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
 TLS: Final = ("starttls", "ssl", "none")
 SIGNS: Final = "it signs what is sent; make one with: openssl rand -base64 32"
 
@@ -86,7 +88,7 @@ SLACK: Final = ReceiverKind(
         Setting("url", "an incoming webhook", called, secret=True),
         Setting("token", "a bot's token (xoxb-...) with chat:write", hidden(any_text), secret=True),
         Setting("channel", "where the bot posts, best the channel's id", plain(text)),
-        Setting("api_url", "the web API, where it is not https://slack.com/api", called),
+        Setting("api_url", "the web API", called, default=SLACK_API),
         *OVER_HTTP,
     ),
     fits=_url_or_token,
@@ -110,9 +112,15 @@ PAGERDUTY: Final = ReceiverKind(
             hidden(routing_key),
             secret=True,
         ),
-        Setting("url", "the address of `enqueue`, where it is not that of the US region", called),
         Setting(
-            "change_events", "false: no change event for a new version of a model", plain(flag), form=FLAG
+            "url", "where events are sent; there is another for the EU region", called, default=PAGERDUTY_URL
+        ),
+        Setting(
+            "change_events",
+            "false: no change event for a new version of a model",
+            plain(flag),
+            form=FLAG,
+            default=True,
         ),
         *OVER_HTTP,
     ),
@@ -143,7 +151,11 @@ ALERTMANAGER: Final = ReceiverKind(
         Setting("url", "its address, such as http://localhost:9093", called, required=True),
         Setting("token", "a bearer token, where a proxy asks for one", hidden(any_text), secret=True),
         Setting(
-            "resend", "how often an alert is told again (1m)", plain(duration("1s", "5m")), form=DURATION
+            "resend",
+            "how often an alert is told again, at most 5m",
+            plain(duration("1s", "5m")),
+            form=DURATION,
+            default="1m",
         ),
         *OVER_HTTP,
     ),
@@ -171,15 +183,24 @@ EMAIL: Final = ReceiverKind(
     (
         Setting("host", "the SMTP server", plain(host_name), required=True),
         Setting(
-            "port", "else 587, with tls: ssl 465, with tls: none 25", plain(whole(1, 65_535)), form=WHOLE
+            "port",
+            "left out, 587; with `tls: ssl` 465, with `tls: none` 25",
+            plain(whole(1, 65_535)),
+            form=WHOLE,
         ),
         Setting("from", "the sender's address", plain(mail_address), required=True),
         Setting(
             "to", "an address, or a list of them", mail_addresses, required=True, form=one_or_several(TEXT)
         ),
-        Setting("tls", "starttls (the default), ssl or none", plain(one_of(*TLS)), form=one_of_words(TLS)),
+        Setting(
+            "tls",
+            "how the connection is secured",
+            plain(one_of(*TLS)),
+            form=one_of_words(TLS),
+            default=TLS[0],
+        ),
         Setting("username", "where the server asks for a login", plain(text)),
-        Setting("password", "where the server asks for a login", hidden(any_text), secret=True),
+        Setting("password", "of username", hidden(any_text), secret=True),
         Setting("ca_file", "certificates (PEM) of a private CA, beside the public ones", existing_file),
     ),
     fits=_login,

@@ -31,7 +31,7 @@ MOST_SECRETS: Final = 5
 class Setting:
     """One key of a receiver. A secret may also stand in a file of its own, under `<name>_file`.
 
-    `form` is what the schema says of its value.
+    `form` is what the schema says of its value; `default` what its user takes where it is left out.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Setting:
     required: bool = False
     secret: bool = False
     form: Form = field(default_factory=lambda: TEXT)
+    default: Any = None
 
     @property
     def in_file(self) -> bool:
@@ -137,6 +138,8 @@ def server_list(section: Section, setting: Setting, needed: bool) -> str | None:
 
 
 OVER_HTTP: Final = (
-    Setting("allow_http", "true lets `url` be http:// outside this machine", plain(flag), form=FLAG),
+    Setting(
+        "allow_http", "true lets `url` be http:// outside this machine", plain(flag), form=FLAG, default=False
+    ),
     Setting("ca_file", "certificates (PEM) of a private CA, beside the public ones", existing_file),
 )

@@ -29,7 +29,10 @@ def mapping() -> dict[str, Form]:
         "additionalProperties": _VALUE,
     }
     return {
-        "format": told(one_of_words(PRESETS), "how the messages of a product are read"),
+        "format": told(
+            one_of_words(PRESETS),
+            "how the messages of a product are read; left out, they are prediction records",
+        ),
         "map": told(
             fields, "where each field of a record is found: a key, a /json/pointer, or a list of them"
         ),

@@ -1,6 +1,6 @@
 """Receivers, kill switches and connections to Kafka of alerts.yaml as JSON Schema."""
 
-from monitor.config.connection import FILES, MECHANISMS, NAMES, PROTOCOLS, SECRETS
+from monitor.config.connection import FILES, LATER, MECHANISMS, NAMES, PROTOCOLS, SECRETS
 from monitor.config.forms import (
     DURATION,
     FLAG,
@@ -36,7 +36,7 @@ def _settings(kind: ReceiverKind) -> Form:
 
 
 def _setting(setting: Setting) -> dict[str, Form]:
-    here = {setting.name: told(setting.form, setting.about)}
+    here = {setting.name: told(setting.form, setting.about, setting.default)}
     return here | (in_a_file(setting.name, setting.about) | here if setting.in_file else {})
 
 
@@ -53,17 +53,26 @@ def switch() -> Form:
         **connection(),
     }
     here = {
-        "webhook": told(_settings(WEBHOOK), "what to call"),
+        "webhook": told(_settings(WEBHOOK), "what to call, signed as Standard Webhooks say"),
         "topic": told(
-            {"anyOf": [TEXT, keys(topic, required=["name"])]}, "a compacted topic with every state"
+            {"anyOf": [TEXT, keys(topic, required=["name"])]},
+            "a compacted topic that holds the newest state; by name, or with a connection of its own",
         ),
-        "mode": told(one_of_words(MODES), "what the service is told to do (disable)"),
-        "to": told(TEXT, "what to serve instead, of degrade and rollback"),
-        "per": told(one_or_several(TEXT), "one state for each value of these labels"),
-        "trip": told(one_of_words(TRIPS), "dry_run: only say what would have been done"),
-        "release": told(matching(f"manual|{AUTO}"), "manual, or auto after 10m"),
+        "mode": told(one_of_words(MODES), "what the service is told to do", MODES[0]),
+        "to": told(TEXT, "what to serve instead, such as rules-v3: a must of degrade, may be of rollback"),
+        "per": told(
+            one_or_several(TEXT), "one state for each value of these labels; left out, one for all streams"
+        ),
+        "trip": told(one_of_words(TRIPS), "dry_run: only say what would have been done", TRIPS[0]),
+        "release": told(
+            matching(f"manual|{AUTO}"),
+            "`manual`: a person releases; or `auto after 10m`, from 1m to 1w",
+            "manual",
+        ),
         "probe": told(
-            matching(A_PROBE), "the share let through first, before an automatic release (5% for 5m)"
+            matching(A_PROBE),
+            "what is let through first, and for how long, before an automatic release",
+            "5% for 5m",
         ),
         "guard": _guard(),
         "notify": told(one_or_several(TEXT), "who hears of it beside those of the rule"),
@@ -73,22 +82,25 @@ def switch() -> Form:
 
 def _guard() -> Form:
     here = {
-        "at_most": told(WHOLE, "different switches that rules may pull (1)"),
-        "within": told(DURATION, "within this time (1h)"),
-        "min_n": told(WHOLE, "records that must have come since it began (10)"),
-        "fresh": told(DURATION, "older records never kill (60s)"),
+        "at_most": told(WHOLE, "different switches, or states of one with `per`, that rules may pull", 1),
+        "within": told(DURATION, "the time within which they count", "1h"),
+        "min_n": told(WHOLE, "records that must have come since it began", 10),
+        "fresh": told(DURATION, "older records never kill", "60s"),
     }
     return told(keys(here, blank=True), "what keeps a wrong alarm from stopping everything")
 
 
 def connection() -> dict[str, Form]:
     """The settings of a connection, as kafka-python names them."""
-    about = "of the connection, as kafka-python names it"
-    secrets = [in_a_file(name, about) for name in SECRETS]
+    secrets = [in_a_file(name, about) for name, about in SECRETS.items()]
+    plain = {name: told(TEXT, about) for name, about in {**NAMES, **FILES}.items()}
     return {
-        "security_protocol": told(one_of_words(PROTOCOLS), "how the connection is secured (PLAINTEXT)"),
-        "sasl_mechanism": told(one_of_words(MECHANISMS), "how Tocsin says who it is"),
-        "ssl_check_hostname": told(FLAG, "false: any host may show the certificate"),
-        **dict.fromkeys((*NAMES, *FILES), told(TEXT, about)),
+        "security_protocol": told(one_of_words(PROTOCOLS), "how the connection is secured", PROTOCOLS[0]),
+        "sasl_mechanism": told(
+            one_of_words(name for name in MECHANISMS if name != LATER),
+            "how Tocsin says who it is; GSSAPI needs the package gssapi, AWS_MSK_IAM botocore",
+        ),
+        "ssl_check_hostname": told(FLAG, "false: any host may show the certificate", True),
+        **plain,
         **{key: form for secret in secrets for key, form in secret.items()},
     }

@@ -26,9 +26,12 @@ from monitor.config.rule import Severity
 from monitor.config.rules import CONDITIONS
 from monitor.records.signals import SIGNALS, Side
 
-_HOW: Final = (
+_LIMIT: Final = (
     "5%, 0.05, 800ms, 2s stand as they are; 5pp are points beyond the reference; 2x is so many times the "
-    "reference; or one for each severity"
+    "reference; `reference` is what `tolerance` says; or one for each severity"
+)
+_TOLERANCE: Final = (
+    "how far from the reference is fine: points such as 10pp, or a factor such as 1.5x; or one a severity"
 )
 MATCH: Final[Form] = told(
     {"type": "object", "minProperties": 1, "additionalProperties": one_or_several(TEXT, least=1)},
@@ -53,19 +56,23 @@ def _override() -> Form:
 
 
 def _keys() -> dict[str, Form]:
-    limits = told(by_severity(LIMIT), _HOW)
-    return _watching() | _condition(limits) | _behaviour()
+    return _watching() | _condition() | _behaviour()
 
 
 def _watching() -> dict[str, Form]:
     return {
-        "name": told(TEXT, "a rule is its name: incidents keep to it"),
+        "name": told(TEXT, "a rule is its name: a new name is a new rule, with incidents of its own"),
         "signal": told(one_or_several(_signal()), "what to watch: a signal, a list, or a glob"),
         "match": MATCH,
-        "each": told(TEXT, "judge every value of this slice by itself, such as version"),
-        "quantile": told(PERCENTILE, "of a distribution: p50, p90, p95, p99, p99.9"),
-        "window": told(DURATION, "a plain threshold over so long, without statistics"),
-        "total": told(DURATION, "a limit on the sum over so long"),
+        "each": told(TEXT, "judge every value of this field of `streams.slices` by itself, such as version"),
+        "quantile": told(
+            PERCENTILE, "which percentile of a distribution `above` and `below` are of, such as p99"
+        ),
+        "window": told(
+            DURATION,
+            "a plain threshold over the last so long, 1s to 1h, outside the promise of `false_alarms`",
+        ),
+        "total": told(DURATION, "`above` and `below` are of the sum over the last so long, 1m to 31d"),
         "during": HOURS,
     }
 
@@ -75,31 +82,50 @@ def _signal() -> Form:
     return {"anyOf": [*known, TEXT]}
 
 
-def _condition(limits: Form) -> dict[str, Form]:
+def _condition() -> dict[str, Form]:
     return {
-        "above": limits,
-        "below": limits,
+        "above": told(by_severity(LIMIT), f"the most that is fine: {_LIMIT}"),
+        "below": told(by_severity(LIMIT), f"the least that is fine: {_LIMIT}"),
         "drift": told(
-            one_of_words(Side, NULL), "which way it must not move; left empty, the way that is bad"
+            one_of_words(Side, NULL),
+            "which way it must not move; left empty, the way that is bad for the signal",
         ),
-        "tolerance": told(limits, f"how far from the reference is fine: {_HOW}"),
-        "objective": told(matching(OBJECTIVE, "number"), "99.9%, or 99% below 100ms: an error budget"),
-        "over": told(DURATION, "the time of an objective (30d)"),
-        "absent": told(DURATION, "nothing came for so long"),
+        "tolerance": told(by_severity(LIMIT), _TOLERANCE),
+        "objective": told(
+            matching(OBJECTIVE, "number"),
+            "an error budget: `99.9%` of a rate, or `99% below 100ms` of a distribution",
+        ),
+        "over": told(DURATION, "the time of an objective, 3d to 92d", "30d"),
+        "absent": told(DURATION, "how long nothing may come; 10s or more"),
     }
 
 
 def _behaviour() -> dict[str, Form]:
     return {
-        "severity": told(one_of_words(Severity), "where a limit stands alone (warning)"),
-        "min_n": told(WHOLE, "predictions since the change began that an alarm needs (100)"),
-        "for": told(DURATION, "how long the condition must hold before an incident opens"),
-        "clear_for": told(DURATION, "how long all must be well before it resolves (10m)"),
-        "renotify": told(DURATION, "say it again after each such time in which nobody acknowledged"),
-        "notify": told(by_severity(one_or_several(TEXT)), "who is told; a name may hold {label}"),
-        "kill": told({"anyOf": [TEXT, NULL]}, "the kill switch to pull at critical"),
-        "runbook": told(TEXT, "an address that messages show; may hold {label}"),
+        "severity": told(
+            one_of_words(Severity), "of a limit that stands alone; left out, that of `defaults`"
+        ),
+        "min_n": told(
+            WHOLE, "predictions since the change began that an alarm needs; left out, as in `defaults`"
+        ),
+        "for": told(
+            DURATION,
+            "how long the condition must hold before an incident opens, at most 7d; left out, it does not wait",
+        ),
+        "clear_for": told(
+            DURATION, "how long all must be well before it resolves; left out, as in `defaults`"
+        ),
+        "renotify": told(
+            DURATION,
+            "say it again after each such time in which nobody acknowledged; left out, as in `defaults`, else never",
+        ),
+        "notify": told(
+            by_severity(one_or_several(TEXT)),
+            "receivers that are told, all or by severity; a name may hold {label}; left out, as in `defaults`",
+        ),
+        "kill": told({"anyOf": [TEXT, NULL]}, "the kill switch to pull at critical; a name may hold {label}"),
+        "runbook": told(TEXT, "an address that messages show; may hold {label}; left out, as in `defaults`"),
         "title": told(TEXT, "what messages call it; may hold {label}"),
-        "enabled": told(FLAG, "false: the rule is not there"),
-        "dry_run": told(FLAG, "true: incidents are kept, nobody is told, nothing is killed"),
+        "enabled": told(FLAG, "false: the rule is not there", True),
+        "dry_run": told(FLAG, "true: incidents are kept, nobody is told, nothing is killed", False),
     }

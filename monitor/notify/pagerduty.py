@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
+from monitor.config.receiver_kinds import PAGERDUTY_URL
 from monitor.errors import DeliveryError
 from monitor.ledger.facts import Facts, facts_of
 from monitor.ledger.moments import moment, rfc3339
@@ -18,7 +19,6 @@ from monitor.notify.delivery import Delivery, Taken
 from monitor.notify.http import Http, Reply
 from monitor.notify.message import Message, compose
 
-URL: Final = "https://events.pagerduty.com/v2/enqueue"
 SUMMARY: Final = 1_024
 DEDUP_KEY: Final = 255
 MOST_BYTES: Final = 512_000
@@ -37,7 +37,7 @@ class PagerDuty:
     def __init__(self, settings: Mapping[str, Any], env: str) -> None:
         keys = [settings["routing_key"], settings.get("routing_key_previous")]
         self._keys: dict[str, str] = {fingerprint(key): key for key in keys if key}
-        self._url: str = settings.get("url", URL)
+        self._url: str = settings.get("url", PAGERDUTY_URL)
         self._changes = urljoin(self._url, "change/enqueue")
         self._env = env
         self._http = Http(self._keys.values(), ca_file=settings.get("ca_file"))

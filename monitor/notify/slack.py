@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from monitor.config.receiver_kinds import SLACK_API
 from monitor.errors import UsageError
 from monitor.ledger.wording import MARK
 from monitor.notify.delivery import Delivery, Taken
@@ -19,7 +20,6 @@ FALLBACK: Final = 4_000
 # Of what a context element may hold; all blocks together stay far below Slack's 13,200 characters.
 CONTEXT: Final = 2_000
 
-API: Final = "https://slack.com/api"
 # What Slack calls errors that pass; all others mean that the same message will not be taken later either.
 PASSING: Final = frozenset(
     {
@@ -50,7 +50,7 @@ class Slack:
     def __init__(self, settings: Mapping[str, Any], env: str) -> None:
         self._url, self._token = settings.get("url", ""), settings.get("token", "")
         self._channel = settings.get("channel", "")
-        self._api = settings.get("api_url", API).rstrip("/") + "/chat.postMessage"
+        self._api = settings.get("api_url", SLACK_API).rstrip("/") + "/chat.postMessage"
         if not self._url and not (self._token and self._channel):
             raise UsageError("url is missing, or token and channel")
         secrets = of_address(self._url) if self._url else {self._token}
