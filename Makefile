@@ -38,7 +38,7 @@ browser: ## Install Debian's Chromium, which the tests of pages use (needs root 
 
 docs: setup ## Write the generated pages anew and build the site into site/
 	$(BIN)/python docs/reference/build.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 dashboards: setup ## Write Grafana's dashboards anew
 	$(BIN)/python deploy/grafana/build.py

@@ -1,10 +1,18 @@
 """What MkDocs cannot do by itself: links to files beside docs/ become their names, as the site does not hold them."""
 
+import posixpath
 import re
+from typing import Any
 
-_BESIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
+_UPWARDS = re.compile(r"\[([^\]]+)\]\((\.\./[^)]*)\)")
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
     """The page with such links as text."""
-    return _BESIDE.sub(r"\1", markdown)
+    folder = posixpath.dirname(page.file.src_uri)
+
+    def shown(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(folder, link[2]))
+        return link[1] if target.startswith("../") else link[0]
+
+    return _UPWARDS.sub(shown, markdown)

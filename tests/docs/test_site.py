@@ -21,7 +21,6 @@ def site(tmp_path_factory):
         "mkdocs",
         "build",
         "--strict",
-        "-q",
         "-f",
         ROOT / "mkdocs.yml",
         "-d",
@@ -52,6 +51,13 @@ def test_every_page_can_be_reached(site):
     assert {
         page for page in written if f'href="{page}"' not in front and f"href={page}" not in front
     } == set()
+
+
+def test_links_within_the_site_are_links_and_others_are_names(site):
+    record = (site / "reference" / "record.html").read_text()
+    assert re.search(r'href="?\.\./signals\.html#signals-of-your-own"?>a signal of your own</a>', record)
+    formats = (site / "formats.html").read_text()
+    assert "Each preset is a file in the language below" in formats
 
 
 def test_every_command_is_described_with_its_options(site):
