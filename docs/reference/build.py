@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from alerts_page import alerts_yaml
+from http_page import http
 from record_page import record
 from sqlalchemy import Engine, create_engine, text
 
@@ -64,7 +66,12 @@ def views(engine: Engine) -> str:
     return _VIEWS + "".join(parts)
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"metrics.md": metrics, "record.md": record}
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "alerts-yaml.md": alerts_yaml,
+    "http.md": http,
+    "metrics.md": metrics,
+    "record.md": record,
+}
 """By file, all pages that need no database."""
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def switch() -> Form:
             "a compacted topic that holds the newest state; by name, or with a connection of its own",
         ),
         "mode": told(one_of_words(MODES), "what the service is told to do", MODES[0]),
-        "to": told(TEXT, "what to serve instead, such as rules-v3: a must of degrade, may be of rollback"),
+        "to": told(TEXT, "what to serve instead, such as rules-v3; degrade needs it"),
         "per": told(
             one_or_several(TEXT), "one state for each value of these labels; left out, one for all streams"
         ),
