@@ -36,7 +36,6 @@ FORM = re.compile(
 
 ONLY_TOGETHER = {
     "receiver-token-without-channel",
-    "sasl-oauth",
     "switch-degrade",
     "webhook-secrets-too-many",
 }
