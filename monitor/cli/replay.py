@@ -6,6 +6,7 @@ from collections.abc import Collection
 import click
 
 from monitor.cli import found, lines
+from monitor.cli.inspect.guessing import YEAR_2001_S
 from monitor.cli.options import config_option, loaded, source_of
 from monitor.cli.printed import busy, say
 from monitor.cli.reaching import LEAST_LEARNED, PART, reached_by
@@ -25,7 +26,7 @@ from monitor.ledger.wording import duration, number
 @click.option(
     "--fail-on",
     type=click.Choice(["warning", "critical"]),
-    help="Exit 1 if an incident reached this severity.",
+    help="Exit 1 if an incident reached this severity, or if nothing could be judged.",
 )
 @click.option(
     "--source", "topic", metavar="TOPIC", help="Whose messages FILE has, where sources differ in format."
@@ -56,7 +57,8 @@ def replay(
     for incident in outcome.found.incidents:
         say(found.as_json(incident) if as_json else found.as_text(incident))
     _tell(outcome, file)
-    if fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents):
+    reached = fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents)
+    if reached or (fail_on and not outcome.counted):
         context.exit(1)
 
 
@@ -72,11 +74,19 @@ def _tell(outcome: Outcome, file: str) -> None:
     for notice in outcome.notices:
         say(notice, err=True)
     if outcome.ignored:
-        say(f"{outcome.ignored:,} lines ignored: they are none that source.where names", err=True)
+        say(
+            f"{outcome.ignored:,} lines ignored: they are none that `where` names, of source or of its format",
+            err=True,
+        )
     for reason, n in sorted(outcome.skipped.items()):
         say(f"{n:,} lines skipped: {reason}", err=True)
-    if outcome.skipped and not outcome.counted:
+    if not outcome.counted:
         say(f"nothing could be judged: tocsin inspect {shlex.quote(file)} says what is in the log", err=True)
+    elif outcome.newest_ms < YEAR_2001_S * 1_000:
+        say(
+            f"times end at {found.iso(outcome.newest_ms)}: if they are dates, look at the unit of ts",
+            err=True,
+        )
     _tell_of_references(outcome)
 
 

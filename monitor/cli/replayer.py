@@ -53,7 +53,7 @@ class Outcome:
     `skipped` counts lines by reason, `kills` holds what would have been tripped.
 
     `learning` is of streams that are not watched yet, `watched` counts the others; `unseen` are the rules whose signals
-    no record had.
+    no record had. `newest_ms` is the latest event time.
     """
 
     found: Found
@@ -66,6 +66,7 @@ class Outcome:
     learning: dict[str, Learning] = field(default_factory=dict)
     watched: int = 0
     unseen: tuple[str, ...] = ()
+    newest_ms: int = 0
     notices: list[str] = field(default_factory=list)
 
 
@@ -98,7 +99,7 @@ class Replay:
         """Measure and judge some lines."""
         for batch, clock_ms in self._batches(lines):
             self._aggregator.add(batch, clock_ms)
-        self._clock_ms = max(self._clock_ms, int(lines.ts_ms.max()))
+        self._clock_ms = self.outcome.newest_ms = max(self._clock_ms, int(lines.ts_ms.max()))
         intake = self._aggregator.take()
         self.outcome.counted += intake.counted - intake.ignored
         self.outcome.ignored += intake.ignored

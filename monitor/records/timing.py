@@ -16,7 +16,8 @@ AHEAD_MS: Final = 2_000
 YEAR_MS: Final = 365 * 86_400_000
 
 MS_ABOVE, US_ABOVE, NS_ABOVE = 1e11, 1e14, 1e17
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+# With the comma and the offset without a colon that loggers write.
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
 _LARGEST_MS: Final = 2.0**62
 _OLDEST_MS: Final = 100 * YEAR_MS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -81,7 +81,7 @@ def test_lines_that_are_ignored_or_cannot_be_read_are_told_apart(tmp_path: Path)
     assert result.exit_code == 0
     told = result.stderr.splitlines()
     assert [said for said in told if "lines" in said] == [
-        "2 lines ignored: they are none that source.where names",
+        "2 lines ignored: they are none that `where` names, of source or of its format",
         "1 lines skipped: no_ts",
         "1 lines skipped: not_json",
     ]

@@ -101,10 +101,18 @@ def test_stdout_is_only_json_lines_whatever_there_is_to_say(tmp_path: Path, aler
     assert "x: still learning, 1 of 2,000" in said
 
 
-def test_an_empty_log_is_no_error(tmp_path: Path, alerts: str) -> None:
+def test_an_empty_log_is_no_error_unless_a_verdict_is_wanted(tmp_path: Path, alerts: str) -> None:
     (tmp_path / "log").write_bytes(b"")
     result = replay(str(tmp_path / "log"), "--json", "-c", alerts)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "0 records counted, 0 incidents\n")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("0 records counted, 0 incidents\nnothing could be judged: tocsin inspect")
+    assert replay(str(tmp_path / "log"), "--fail-on", "critical", "-c", alerts).exit_code == 1
+
+
+def test_times_in_a_wrong_unit_are_told(tmp_path: Path, alerts: str) -> None:
+    (tmp_path / "log").write_text('{"model": "m", "ts": 1763000}\n')
+    told = replay(str(tmp_path / "log"), "-c", alerts).stderr
+    assert "times end at 1970-01-21T09:43:20.000Z: if they are dates, look at the unit of ts" in told
 
 
 def test_gzip_that_ends_early_is_one_sentence_and_exit_2(

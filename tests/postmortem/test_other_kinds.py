@@ -108,6 +108,15 @@ def test_the_slices_of_a_total_are_of_a_minute_each(made, signal, before, of_v42
     assert found["v42"].during / during == pytest.approx(of_v42, abs=0.05)
 
 
+def test_versions_are_left_out_where_what_failed_states_none(made) -> None:
+    with made.engine.connect() as conn:
+        conn.execute(text("UPDATE tocsin_ledger.slice SET value = '(none)' WHERE value = 'v42'"))
+        (query,) = (q for q in QUERIES if q.name == "slices")
+        rows = answer(conn, query, made.incident).rows
+        conn.rollback()
+    assert rows == []
+
+
 def test_what_has_no_slices_has_no_rows(made) -> None:
     assert asked(made, "slices", None, None) == []
 

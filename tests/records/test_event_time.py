@@ -25,6 +25,8 @@ FORMS: dict[str, tuple[Any, int]] = {
     "UTC as an offset": ("2024-11-14T03:11:51.123+00:00", AT_MS),
     "lower case": ("2024-11-14t03:11:51.123z", AT_MS),
     "a space": ("2024-11-14 03:11:51.123Z", AT_MS),
+    "a comma, as Python's logging writes it": ("2024-11-14 03:11:51,123", AT_MS),
+    "an offset without a colon": ("2024-11-14T04:11:51.123+0100", AT_MS),
     "no zone is UTC": ("2024-11-14T03:11:51.123", AT_MS),
     "seconds": (1_731_553_911, AT_MS - 123),
     "seconds with a fraction": (1_731_553_911.123, AT_MS),

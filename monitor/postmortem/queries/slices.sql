@@ -40,10 +40,15 @@ WITH i AS (
     UNION ALL
     SELECT field, value, during, sum(n), min(at) FILTER (WHERE reached >= greatest(1, ceil(q * all_n)))
     FROM ranked GROUP BY field, value, during
+), nameless AS (
+    -- Where it is nearly all of what states no version, as failures that never reached a model, versions say nothing.
+    SELECT FROM counted WHERE field = 'version' AND during
+    HAVING sum(k) FILTER (WHERE value = '(none)') > 0.9 * sum(k)
 )
 SELECT c.field, c.value, max(c.figure) FILTER (WHERE NOT c.during) AS before, max(c.figure) FILTER (WHERE c.during) AS during,
        coalesce(max(c.n) FILTER (WHERE c.during), 0)::bigint AS n, v.first_seen
 FROM compared c CROSS JOIN i
 LEFT JOIN tocsin.versions v ON c.field = 'version' AND v.stream = i.stream AND v.version = c.value
+WHERE c.field <> 'version' OR NOT EXISTS (SELECT FROM nameless)
 GROUP BY c.field, c.value, v.first_seen
 ORDER BY c.field <> 'version', c.field, during DESC NULLS LAST, c.value;
