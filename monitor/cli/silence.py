@@ -10,6 +10,7 @@ from sqlalchemy import select
 from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, say
 from monitor.config import LEDGER
+from monitor.config.matchers import written
 from monitor.errors import UsageError
 from monitor.judge import silencing
 from monitor.ledger import silences
@@ -32,6 +33,9 @@ def silence() -> None:
 def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | None) -> None:
     """Tell nobody of incidents that match all of LABEL=GLOB: a label of the stream, rule, stream, signal or severity.
 
+    Several globs are apart by commas: model=chat-*,search. What is special stands in brackets where it is meant as it
+    is: [,] [*] [?] [[].
+
     Incidents open and are kept. That an incident is over is still told to whoever heard of it, and so is every kill.
     Who still fires when the silence ends is told then.
     """
@@ -42,7 +46,7 @@ def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | N
     with ledger(settings) as conn:
         begun = silencing.begin(conn, found, for_ms=for_ms, author=by, reason=reason)
     made, now = begun.silence_id, begun.holds_for
-    say(f"{made}: {' '.join(match)} is silent for {length}; to end it: tocsin silence expire {made}")
+    say(f"{made}: {written(found)} is silent for {length}; to end it: tocsin silence expire {made}")
     say(f"it holds for {now} incident{'' if now == 1 else 's'} that fire{'s' if now == 1 else ''} now")
 
 
@@ -60,9 +64,8 @@ def list_(whole: bool, path: str | None) -> None:
         return
     grid = Table("id", "match", "until (UTC)", "by", "reason")
     for row in shown:
-        match = " ".join(f"{label}={','.join(globs)}" for label, globs in row.match.items())
         until = row.expires_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        grid.add_row(row.silence_id, match, until, row.author, row.reason)
+        grid.add_row(row.silence_id, written(row.match), until, row.author, row.reason)
     Screen(width=None if Screen().is_terminal else 200).print(grid)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from monitor.config.matchers import read_globs
 from monitor.config.model import Config
 from monitor.config.mutes import OF_INCIDENT
 from monitor.config.never import RESERVED
@@ -37,18 +38,20 @@ def begin(
 
 
 def matched(pairs: Sequence[str], settings: Config) -> dict[str, tuple[str, ...]]:
-    """The globs of each label of `LABEL=GLOB,GLOB` pairs; raises UsageError in one sentence."""
+    """The globs of each label of `LABEL=GLOB,GLOB` words; raises UsageError in one sentence."""
     known = (*settings.streams.labels, *OF_INCIDENT)
     found: dict[str, tuple[str, ...]] = {}
     for pair in pairs:
         label, equals, globs = pair.partition("=")
         if not equals or not globs:
-            raise UsageError(f"{pair} is no label with a value: write {known[0]}=NAME")
+            raise UsageError(
+                f"{pair} is no label with a value: write {known[0]}=NAME, in quotes where it has spaces"
+            )
         if label not in known:
             raise UsageError(f"{label} is not a label: {meant(label, known)}")
         if label in found:
             raise UsageError(f"{label} is there twice: write {label}={','.join(found[label])},{globs}")
-        found[label] = tuple(globs.split(","))
+        found[label] = read_globs(globs)
         if not all(found[label]):
             raise UsageError(f"{pair} has an empty value: remove the comma")
     _refuse_unknown("rule", found, {rule.name for rule in settings.rules})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Final
 
+from monitor.config.matchers import exact, written
 from monitor.config.templates import INCIDENT, fields, filled_address
 from monitor.ledger.facts import Facts, facts_of
 from monitor.ledger.headline import LONGEST, headline
@@ -151,7 +152,7 @@ def _silence(facts: Facts | None) -> list[Command]:
     if facts is None or facts.kind == "internal":
         return []
     label, value = next(iter(facts.labels.items()), ("stream", facts.stream))
-    command = f"tocsin silence add {quote(f'{label}={value}')} --for 2h"
+    command = f"tocsin silence add {written({label: exact(value)})} --for 2h"
     return [Command(command)] if len(command) <= PART and command.isprintable() else []
 
 

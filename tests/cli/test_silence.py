@@ -44,7 +44,7 @@ def test_a_silence_is_added_listed_and_expired(silence: Silence, engine: Engine)
     assert added.exit_code == 0
     made = added.output.partition(":")[0]
     [row] = silence("list").output.splitlines()[3:-1]
-    assert re.findall(r"[^│\s][^│]*[^│\s]", row)[:2] == [made, "rule=err* team=chat"]
+    assert re.findall(r"[^│\s][^│]*[^│\s]", row)[:2] == [made, "'rule=err*' team=chat"]
     assert "ann" in row
     assert "we deploy" in row
     assert silence("expire", made, "--by", "bob").output == f"{made} is over\n"
@@ -78,7 +78,10 @@ def test_it_says_how_many_incidents_that_fire_it_holds_for(silence: Silence, eng
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["chat-eu", "--for", "2h"], "chat-eu is no label with a value: write model=NAME"),
+        (
+            ["chat-eu", "--for", "2h"],
+            "chat-eu is no label with a value: write model=NAME, in quotes where it has spaces",
+        ),
         (["modle=a", "--for", "2h"], "modle is not a label: did you mean model?"),
         (["model=a", "model=b", "--for", "2h"], "model is there twice: write model=a,b"),
         (["model=a,", "--for", "2h"], "model=a, has an empty value: remove the comma"),
@@ -97,6 +100,19 @@ def test_a_mistake_is_one_sentence_and_silences_nothing(
     assert (type(result.exception), str(result.exception)) == (UsageError, sentence)
     with engine.begin() as conn:
         assert conn.execute(text("SELECT count(*) FROM tocsin.silences")).scalar() == 0
+
+
+def test_a_value_with_spaces_is_one_argument_and_a_comma_in_brackets_a_part_of_it(
+    silence: Silence, engine: Engine
+) -> None:
+    stored = Stored(engine)
+    for number, stream in enumerate(("my model", "a,b", "a", "b")):
+        stored.incident(f"i{number}", stream=stream, signal=f"s{number}")
+    for value, holds in (("my model", 1), ("a[,]b", 1), ("a,b", 2), ("a[,]b,my model", 2)):
+        said = silence("add", f"stream={value}", "--for", "1h", "--reason", "r").output.splitlines()
+        assert f"'stream={value}'" in said[0] or value == "a,b"
+        assert said[1].startswith(f"it holds for {holds} incident")
+    assert "'stream=a[,]b,my model'" in silence("list").output
 
 
 def test_tocsins_own_incidents_can_be_silenced(silence: Silence) -> None:

@@ -47,6 +47,15 @@ def test_what_has_no_reference_or_was_killed_cannot_be_meant_to_be_so():
     assert not any("accept" in command for command in (*typed(beyond), *typed(pulled)))
 
 
+@pytest.mark.parametrize(
+    ("model", "matcher"),
+    [("my model", "'model=my model'"), ("a,b", "'model=a[,]b'"), ("m[1]", "'model=m[[]1]'")],
+)
+def test_the_silence_to_type_is_of_that_very_model(model, matcher):
+    message = compose("opened", payload_of(replace(GERMAN, labels={"model": model})))
+    assert f"tocsin silence add {matcher} --for 2h" in typed(message)
+
+
 def test_a_reference_by_the_hour_says_which_hour():
     monday, any_day = (
         compose("opened", payload_of(replace(GERMAN, reference_hours=hours))).context

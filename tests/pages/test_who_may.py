@@ -11,13 +11,16 @@ import httpx
 import pytest
 from aftermath import Aftermath
 from itsdangerous import URLSafeTimedSerializer
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.killswitch.states import state
+from monitor.ledger import silences
 from monitor.ledger.announcements import open_internal, resolve_internal
 from monitor.web import session as sessions
 from monitor.web.board import Switchboard
+from monitor.web.pages.address import silence_page
 from monitor.web.server import WebServer
 from monitor.web.session import COOKIE, Sessions
 from monitor.web.status import Status
@@ -310,6 +313,11 @@ def test_where_only_the_origin_is_told_the_asked_host_decides(ann: httpx.Client)
         ("/switches/trip", {"switch": "chat", "reason": " "}, "Reason must be 1 to 2000 characters"),
         ("/switches/trip", {"switch": "chat", "reason": "r", "stream": "x"}, "leave out stream"),
         ("/silences/add", {"match": "modle=a", "length": "1h", "reason": "r"}, "did you mean model?"),
+        (
+            "/silences/add",
+            {"match": "model=it's", "length": "1h", "reason": "r"},
+            "A quote or a backslash stands alone",
+        ),
         ("/silences/add", {"match": "model=a", "length": "soon", "reason": "r"}, "Soon is not a duration"),
         ("/silences/add", {"match": "model=a", "length": "1h", "reason": ""}, "The reason is empty"),
         ("/silences/add", {"match": "", "length": "1h", "reason": "r"}, "Say what to silence"),
@@ -327,8 +335,25 @@ def test_a_mistake_gives_the_form_back_with_one_sentence(
     assert answer.status_code == 400
     assert re.search(rf'role="alert"[^>]*>[^<]*{re.escape(sentence)}', answer.text)
     if values.get("match"):
-        assert f'value="{values["match"]}"' in answer.text
+        assert f'value="{escape(values["match"])}"' in answer.text
     assert changes(burning) == before
+
+
+@pytest.mark.parametrize("stream", ["my model", "a,b", "what? [*] it's", "!chat", "chat"])
+def test_the_form_that_a_page_fills_in_silences_that_stream_alone(
+    ann: httpx.Client, burning: Aftermath, stream: str
+) -> None:
+    asked = parse_qs(urlsplit(silence_page(rule="errors", stream=stream)).query)["match"][0]
+    form = ann.get(silence_page(rule="errors", stream=stream)).text
+    assert f'value="{escape(asked)}"' in form
+    values = {"match": asked, "length": "1h", "reason": "r", "stamp": stamp_of(ann, "/silences/add")}
+    assert ann.post("/silences/add", data=values, headers=OURS).status_code == 303
+    with burning.engine.begin() as conn:
+        made = silences.in_force(conn, burning.clock_ms)[-1]
+        silences.expire(conn, made.silence_id, "bob")
+    others = ("my", "a", "b", "b,a", "xchat", "whats [*] it's", "chat")
+    accepted = [each for each in (stream, *others) if made.match.accepts({"rule": "errors", "stream": each})]
+    assert set(accepted) == {stream}
 
 
 def test_a_switch_that_there_is_not_is_404_and_a_file_is_no_form(ann: httpx.Client) -> None:

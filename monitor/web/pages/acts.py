@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from monitor.config.matchers import read_words, written
 from monitor.config.model import KillSwitch
 from monitor.errors import UsageError
 from monitor.judge import accepting, silencing
@@ -156,7 +157,11 @@ def _silence_form(site: Site, values: Values) -> Form:
             "Who still fires when it ends is told then, and kills are always told.",
         ),
         fields=(
-            Field("match", "What", f"Such as model=chat-eu rule=errors, of {labels}; * stands for anything."),
+            Field(
+                "match",
+                "What",
+                f"Such as model=chat-eu 'stream=my model', of {labels}; * stands for anything, [,] for a comma.",
+            ),
             Field("length", "For how long", "Such as 30m, 2h or 3d; at most 30d.", longest=20),
             Field("reason", "Reason", "Stands in every timeline that it touches."),
         ),
@@ -167,10 +172,10 @@ def _silence_form(site: Site, values: Values) -> Form:
 
 
 def _silence(site: Site, asked: Asked) -> Done:
-    pairs, reason = asked.values.get("match", "").split(), asked.values.get("reason", "").strip()
-    if not pairs:
+    words, reason = read_words(asked.values.get("match", "")), asked.values.get("reason", "").strip()
+    if not words:
         raise UsageError("say what to silence, such as model=chat-eu")
-    match, for_ms = silencing.matched(pairs, site.config), silencing.length_ms(asked.values.get("length", ""))
+    match, for_ms = silencing.matched(words, site.config), silencing.length_ms(asked.values.get("length", ""))
     if not reason:
         raise UsageError("the reason is empty: say why, for those who look later")
 
@@ -178,7 +183,7 @@ def _silence(site: Site, asked: Asked) -> Done:
         begun = silencing.begin(conn, match, for_ms=for_ms, author=asked.actor, reason=reason)
         n = begun.holds_for
         holds = f"{n} incident{'' if n == 1 else 's'} that fire{'s' if n == 1 else ''} now"
-        return f"{' '.join(pairs)} is silent for {asked.values['length']}; it holds for {holds}."
+        return f"{written(match)} is silent for {asked.values['length']}; it holds for {holds}."
 
     return Done(site.board.change(write), "/")
 

@@ -2,6 +2,8 @@
 
 from urllib.parse import quote
 
+from monitor.config.matchers import exact, written
+
 
 def incident_page(incident_id: str) -> str:
     """The page of an incident."""
@@ -16,3 +18,9 @@ def stream_page(name: str) -> str:
 def plot_of(name: str, signal: str, size: str) -> str:
     """A signal of a stream over time, as a picture."""
     return f"/charts/{quote(name, safe='')}/{quote(signal, safe='')}.svg?size={size}"
+
+
+def silence_page(**words: str) -> str:
+    """The form to silence what has exactly these labels, rule or stream."""
+    match = written({word: exact(value) for word, value in words.items()})
+    return f"/silences/add?match={quote(match, safe='')}"

@@ -13,10 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from monitor.config.matchers import written
 from monitor.ledger.moments import moment
 from monitor.ledger.wording import duration
 from monitor.postmortem.markup import shown
-from monitor.web.pages.address import incident_page, plot_of, stream_page
+from monitor.web.pages.address import incident_page, plot_of, silence_page, stream_page
 from monitor.web.session import NOTICE, Session, Sessions
 
 STANDALONE: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
@@ -109,10 +110,11 @@ def _templates() -> Environment:
         "ago": _ago,
         "moment": moment,
         "seconds": lambda seconds: duration(1000 * seconds),
+        "matchers": written,
         "part": lambda text: quote(text, safe=""),
     }
-    made.globals |= {"static": _address}
-    made.globals |= {"incident_page": incident_page, "stream_page": stream_page, "plot_of": plot_of}
+    made.globals |= {"static": _address, "plot_of": plot_of}
+    made.globals |= {"incident_page": incident_page, "stream_page": stream_page, "silence_page": silence_page}
     return made
 
 
