@@ -27,7 +27,7 @@ def silence() -> None:
 @silence.command()
 @click.argument("match", nargs=-1, required=True, metavar="LABEL=GLOB...")
 @click.option("--for", "length", required=True, help="How long, such as 2h; at most 30d.")
-@click.option("--reason", required=True, help="Why; stands in every timeline that it touches.")
+@click.option("--reason", default="", help="Why; stands in every timeline that it touches.")
 @click.option("--by", default=getpass.getuser, help="Who does it (default: your login name).")
 @config_option
 def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | None) -> None:
@@ -41,10 +41,8 @@ def add(match: tuple[str, ...], length: str, reason: str, by: str, path: str | N
     """
     settings = part_loaded(path, NEED)
     found, for_ms = silencing.matched(match, settings), _length_ms(length)
-    if not reason.strip():
-        raise UsageError("--reason is empty: say why, for those who look later")
     with ledger(settings) as conn:
-        begun = silencing.begin(conn, found, for_ms=for_ms, author=by, reason=reason)
+        begun = silencing.begin(conn, found, for_ms=for_ms, author=by, reason=reason.strip())
     made, now = begun.silence_id, begun.holds_for
     say(f"{made}: {written(found)} is silent for {length}; to end it: tocsin silence expire {made}")
     say(f"it holds for {now} incident{'' if now == 1 else 's'} that fire{'s' if now == 1 else ''} now")
@@ -65,7 +63,7 @@ def list_(whole: bool, path: str | None) -> None:
     grid = Table("id", "match", "until (UTC)", "by", "reason")
     for row in shown:
         until = row.expires_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        grid.add_row(row.silence_id, written(row.match), until, row.author, row.reason)
+        grid.add_row(row.silence_id, written(row.match), until, row.author, row.reason or "-")
     Screen(width=None if Screen().is_terminal else 200).print(grid)
 
 

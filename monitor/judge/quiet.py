@@ -23,7 +23,8 @@ class Quiet:
     def _reasons(self, words: Mapping[str, str]) -> Iterator[str]:
         for silence in self.silences:
             if silence.match.accepts(words):
-                yield f"silence {silence.silence_id} by {silence.author}: {silence.reason}"
+                why = f": {silence.reason}" if silence.reason else ""
+                yield f"silence {silence.silence_id} by {silence.author}{why}"
         for mute in self.mutes:
             if mute.match.accepts(words) and began(mute.during, self.now_ms) is not None:
                 yield f"mute {mute.name}"

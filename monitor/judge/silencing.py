@@ -1,4 +1,4 @@
-"""A silence as people write it: `model=chat-eu`, for `2h`, and why."""
+"""A silence as people write it: `model=chat-eu`, for `2h`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

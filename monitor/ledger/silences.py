@@ -1,4 +1,4 @@
-"""Silences: people say for how long nobody is to be told of what matches, and why."""
+"""Silences: people say for how long nobody is to be told of what matches, and may say why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from monitor.ledger.moments import moment
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One silence; `match` has globs of labels, `rule`, `stream`, `signal` and `severity`."""
+    """One silence; `match` has globs of labels, `rule`, `stream`, `signal` and `severity`, `reason` may be ""."""
 
     silence_id: str
     match: Match

@@ -12,6 +12,7 @@ from stored import Stored
 
 from monitor import cli
 from monitor.errors import UsageError
+from monitor.judge.quiet import Quiet
 from monitor.ledger import silences
 from monitor.ledger.moments import millis
 
@@ -89,14 +90,12 @@ def test_it_says_how_many_incidents_that_fire_it_holds_for(silence: Silence, eng
         (["severity=warn", "--for", "2h"], "no severity is called warn: did you mean warning?"),
         (["model=a", "--for", "2"], "--for 2 is not a duration: write 30m, 2h or 3d"),
         (["model=a", "--for", "90d"], "--for 90d is out of range: at most 30d, or a mute in alerts.yaml"),
-        (["model=a", "--for", "2h", "--reason", " "], "--reason is empty: say why, for those who look later"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_silences_nothing(
     silence: Silence, engine: Engine, arguments: list[str], sentence: str
 ) -> None:
-    given = arguments if "--reason" in arguments else [*arguments, "--reason", "r"]
-    result = silence("add", *given)
+    result = silence("add", *arguments)
     assert (type(result.exception), str(result.exception)) == (UsageError, sentence)
     with engine.begin() as conn:
         assert conn.execute(text("SELECT count(*) FROM tocsin.silences")).scalar() == 0
@@ -119,10 +118,17 @@ def test_tocsins_own_incidents_can_be_silenced(silence: Silence) -> None:
     assert silence("add", "rule=tocsin.late", "--for", "1h", "--reason", "r").exit_code == 0
 
 
-def test_without_a_reason_the_option_is_named(silence: Silence) -> None:
-    result = silence("add", "model=a", "--for", "2h")
-    assert result.exit_code == 2
-    assert "Missing option '--reason'" in result.output
+def test_at_3_am_nobody_has_to_say_why(silence: Silence, engine: Engine) -> None:
+    for arguments in (["model=chat-eu", "--for", "2h"], ["model=a", "--for", "2h", "--reason", " "]):
+        assert silence("add", *arguments, "--by", "ann").exit_code == 0
+    with engine.begin() as conn:
+        now_ms = millis(conn.execute(text("SELECT clock_timestamp()")).scalar_one())
+        found = silences.in_force(conn, now_ms)
+    assert [each.reason for each in found] == ["", ""]
+    said = Quiet((), found, now_ms).reason({"model": "chat-eu"})
+    assert said == f"silence {found[0].silence_id} by ann"
+    [row, _] = silence("list").output.splitlines()[3:-1]
+    assert re.findall(r"[^│\s]+(?: [^│\s]+)*", row)[-2:] == ["ann", "-"]
 
 
 def test_what_is_over_or_was_never_there_cannot_be_expired(silence: Silence) -> None:

@@ -319,7 +319,6 @@ def test_where_only_the_origin_is_told_the_asked_host_decides(ann: httpx.Client)
             "A quote or a backslash stands alone",
         ),
         ("/silences/add", {"match": "model=a", "length": "soon", "reason": "r"}, "Soon is not a duration"),
-        ("/silences/add", {"match": "model=a", "length": "1h", "reason": ""}, "The reason is empty"),
         ("/silences/add", {"match": "", "length": "1h", "reason": "r"}, "Say what to silence"),
         ("/silences/nosuch/expire", {}, "There is no silence nosuch in force."),
         ("/incidents/nosuch/acknowledge", {}, "There is no incident nosuch."),
@@ -337,6 +336,17 @@ def test_a_mistake_gives_the_form_back_with_one_sentence(
     if values.get("match"):
         assert f'value="{escape(values["match"])}"' in answer.text
     assert changes(burning) == before
+
+
+def test_a_silence_needs_no_reason(ann: httpx.Client, burning: Aftermath) -> None:
+    form = ann.get("/silences/add").text
+    assert re.search(r'<input id="f-length"[^>]* required', form)
+    assert not re.search(r'<input id="f-reason"[^>]* required', form)
+    values = {"match": "model=quiet", "length": "1h", "stamp": stamp_of(ann, "/silences/add")}
+    assert ann.post("/silences/add", data=values, headers=OURS).status_code == 303
+    row = re.search(r"model=quiet</td>.*?</tr>", ann.get("/").text, re.S)
+    assert row is not None
+    assert '<td role="cell" data-label="Why" class="text">–</td>' in row[0]
 
 
 @pytest.mark.parametrize("stream", ["my model", "a,b", "what? [*] it's", "!chat", "chat"])

@@ -163,7 +163,9 @@ def _silence_form(site: Site, values: Values) -> Form:
                 f"Such as model=chat-eu 'stream=my model', of {labels}; * stands for anything, [,] for a comma.",
             ),
             Field("length", "For how long", "Such as 30m, 2h or 3d; at most 30d.", longest=20),
-            Field("reason", "Reason", "Stands in every timeline that it touches."),
+            Field(
+                "reason", "Reason, if you like", "Stands in every timeline that it touches.", required=False
+            ),
         ),
         submit="Silence it",
         back="/",
@@ -176,8 +178,6 @@ def _silence(site: Site, asked: Asked) -> Done:
     if not words:
         raise UsageError("say what to silence, such as model=chat-eu")
     match, for_ms = silencing.matched(words, site.config), silencing.length_ms(asked.values.get("length", ""))
-    if not reason:
-        raise UsageError("the reason is empty: say why, for those who look later")
 
     def write(conn: Connection) -> str:
         begun = silencing.begin(conn, match, for_ms=for_ms, author=asked.actor, reason=reason)
