@@ -34,6 +34,11 @@ class UsageError(TocsinError):
     exit_code = 2
 
 
+def unknown_incident(incident: str) -> UsageError:
+    """For the id of an incident that there is not."""
+    return UsageError(f"there is no incident {incident}: `tocsin incidents` lists them")
+
+
 class ConfigError(UsageError):
     """alerts.yaml cannot be used; `problems` are all of them, in the order of the file."""
 

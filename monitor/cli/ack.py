@@ -7,7 +7,7 @@ import click
 from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import say
 from monitor.config import LEDGER
-from monitor.errors import UsageError
+from monitor.errors import unknown_incident
 from monitor.ledger import announcements
 from monitor.ledger.incidents import Acknowledgement
 
@@ -24,7 +24,7 @@ def ack(incident: str, outcome: str | None, by: str, path: str | None) -> None:
     with ledger(part_loaded(path, LEDGER)) as conn:
         done = announcements.acknowledge(conn, incident, by, outcome)
         if done is Acknowledgement.UNKNOWN:
-            raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+            raise unknown_incident(incident)
     say(_told(incident, done, by, outcome))
 
 

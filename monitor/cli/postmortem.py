@@ -7,7 +7,7 @@ import click
 from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import say
 from monitor.config import LEDGER
-from monitor.errors import UsageError
+from monitor.errors import UsageError, unknown_incident
 from monitor.postmortem.page import page
 from monitor.postmortem.queries import QUERIES, answer
 
@@ -34,6 +34,6 @@ def postmortem(incident: str, output: Path, path: str | None) -> None:
     with ledger(part_loaded(path, LEDGER), reading=True) as conn:
         answers = {query.name: answer(conn, query, incident) for query in QUERIES}
     if not answers["fired"].rows:
-        raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+        raise unknown_incident(incident)
     output.write_text(page(incident, answers), "utf-8")
     say(f"wrote {output}", err=True)

@@ -1,11 +1,13 @@
 """What commands print: nothing that came from outside can steer a terminal, or be taken for markup."""
 
 import re
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 # C0 and C1 but for tab and newline, lone surrogates, line separators, and what turns the direction of a line.
@@ -26,6 +28,21 @@ def plain(text: str) -> str:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line on stdout, or on stderr."""
     click.echo(plain(text), err=err)
+
+
+def cell(value: Any) -> str:
+    """A value of SQL in a table: times to the second, `-` for none."""
+    if value is None:
+        return "-"
+    return value.strftime("%Y-%m-%d %H:%M:%S") if hasattr(value, "strftime") else str(value)
+
+
+def grid(title: str | None, columns: Iterable[str]) -> Table:
+    """An empty table whose cells show all that they hold."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 def busy(what: str) -> AbstractContextManager[object]:

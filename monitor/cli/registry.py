@@ -50,6 +50,7 @@ COMMANDS: Final[tuple[Listed, ...]] = (
         "Judge the stored panes again by the rules in alerts.yaml",
     ),
     Listed("status", "monitor.cli.status:status", "What is watched, how far it has come, what fires"),
+    Listed("incidents", "monitor.cli.incidents:incidents", "Find incidents, also those that are over"),
     Listed("explain", "monitor.cli.explain.command:explain", "Show why INCIDENT was opened"),
     Listed(
         "postmortem",

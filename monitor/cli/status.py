@@ -1,7 +1,7 @@
 """`tocsin status`."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.table import Table
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from monitor.cli.marked import LONGEST_LIST, FalselyAlarmed, falsely_alarmed
 from monitor.cli.options import config_option, ledger, part_loaded
-from monitor.cli.printed import Screen
+from monitor.cli.printed import Screen, cell, grid
 from monitor.config import LEDGER
 from monitor.ledger.unguaranteed import BY_STREAM
 
@@ -53,7 +53,7 @@ def status(path: str | None) -> None:
     """What is watched, how far it has come, what fires, what could not be told, and what was a false alarm."""
     console = Screen(width=None if Screen().is_terminal else 200)
     settings = part_loaded(path, NEED)
-    console.print(f"All times UTC, as of {_shown(datetime.now(UTC))}", highlight=False)
+    console.print(f"All times UTC, as of {cell(datetime.now(UTC))}", highlight=False)
     with ledger(settings) as conn:
         for title, query in _SECTIONS:
             console.print(_queried(conn, title, query))
@@ -73,9 +73,9 @@ def _tell(console: Screen, found: FalselyAlarmed) -> None:
         "What were these? Say it: tocsin ack INCIDENT --outcome true|false_alarm|expected", highlight=False
     )
     columns = ("incident_id", "severity", "rule", "detected_at", "summary")
-    table = _table(f"Unmarked, {len(shown)} of {len(found.unmarked)}", columns)
+    table = grid(f"Unmarked, {len(shown)} of {len(found.unmarked)}", columns)
     for incident in shown:
-        table.add_row(*(_shown(getattr(incident, column)) for column in columns))
+        table.add_row(*(cell(getattr(incident, column)) for column in columns))
     console.print(table)
 
 
@@ -84,20 +84,7 @@ def _queried(conn: Connection, title: str, query: str) -> Table | str:
     rows = result.all()
     if not rows:
         return f"{title}: {_NOTHING.get(title, 'none')}"
-    table = _table(title, tuple(result.keys()))
+    table = grid(title, tuple(result.keys()))
     for row in rows:
-        table.add_row(*(_shown(value) for value in row))
+        table.add_row(*(cell(value) for value in row))
     return table
-
-
-def _table(title: str, columns: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    return value.strftime("%Y-%m-%d %H:%M:%S") if hasattr(value, "strftime") else str(value)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select
 
 from monitor.config.model import Config
-from monitor.errors import UsageError
+from monitor.errors import UsageError, unknown_incident
 from monitor.judge.promoting import promote
 from monitor.ledger import references
 from monitor.ledger.decided import incident
@@ -28,7 +28,7 @@ def accept(conn: Connection, settings: Config, incident_id: str, by: str) -> tup
 def _promoted(conn: Connection, settings: Config, incident_id: str) -> tuple[int, str]:
     row = conn.execute(select(incident).where(incident.c.incident_id == incident_id)).first()
     if row is None:
-        raise UsageError(f"there is no incident {incident_id}: `tocsin status` lists those that are firing")
+        raise unknown_incident(incident_id)
     if row.resolved_at is not None:
         raise UsageError(
             f"{incident_id} ended {row.ended_at or row.resolved_at:%Y-%m-%d %H:%M:%S} UTC, so what came since is not "

@@ -167,7 +167,7 @@ def test_wrong_use_is_one_sentence_and_exit_2(
         ),
         (
             ["ack", "nosuch"],
-            "tocsin: there is no incident nosuch: `tocsin status` lists those that are firing",
+            "tocsin: there is no incident nosuch: `tocsin incidents` lists them",
         ),
     ):
         monkeypatch.setattr(sys, "argv", ["tocsin", *arguments, "-c", store[1]])

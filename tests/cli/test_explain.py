@@ -232,4 +232,4 @@ def test_tocsin_s_own_incidents_and_lost_panes_are_told_too(
 def test_an_incident_that_is_not_there_is_one_sentence(tmp_path: Path, engine: Engine) -> None:
     result = explain(tmp_path, engine, "nosuch")
     assert isinstance(result.exception, UsageError)
-    assert str(result.exception) == "there is no incident nosuch: `tocsin status` lists those that are firing"
+    assert str(result.exception) == "there is no incident nosuch: `tocsin incidents` lists them"

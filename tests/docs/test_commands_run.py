@@ -36,6 +36,7 @@ SAYS = {
     "check --stream": "rules are in effect",
     "db upgrade": "is up to date",
     "explain": "the evidence comes to this incident",
+    "incidents": "k3v9q2m7ab",
     "init": "alerts.yaml is written",
     "inspect": "models: chat-eu 100%",
     "inspect credit": "models: credit-v7 67%, credit-v8 33%",

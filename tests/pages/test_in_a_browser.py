@@ -176,6 +176,24 @@ def test_an_incident_is_taken_with_an_outcome(look: Look, burning: Aftermath) ->
     assert burning.read(asked) == [("web: ann", "true")]
 
 
+def test_the_day_after_it_is_found_by_the_keyboard_alone(look: Look, burning: Aftermath) -> None:
+    page = look()
+    page.get_by_role("navigation").get_by_role("link", name="Incidents").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/incidents")
+    for name, typed in (("Stream", "ch*"), ("Opened since", "7d")):
+        tab_to(page, name)
+        page.keyboard.type(typed)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**since=7d")
+    expect(page.get_by_role("main")).to_contain_text(
+        "1 incident with stream ch*, since 7d, the newest first."
+    )
+    tab_to(page, f"chat: 46% of requests fail, was 1%{HOSTILE}")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/incidents/{burning.incident}")
+
+
 def test_its_page_is_the_report_with_a_chart(look: Look, burning: Aftermath) -> None:
     page = look(f"/incidents/{burning.incident}")
     for question in ("What fired, when, and against what?", "Who was told, when, and by which attempt?"):
@@ -216,6 +234,9 @@ def test_no_page_has_a_serious_violation_or_scrolls_sideways_on_a_phone(
     forms = (f"{incident}/accept", "/switches/trip?switch=chat", "/silences/add", "/login")
     for path in (
         "/",
+        "/incidents",
+        "/incidents?stream=nosuch&since=7d",
+        "/incidents?since=soon",
         "/review",
         "/streams",
         "/streams/chat",

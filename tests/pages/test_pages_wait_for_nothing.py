@@ -37,7 +37,7 @@ def serving(
         assert server.stop(within_s=8)
 
 
-@pytest.mark.parametrize("path", ["/", "/streams", "/streams/chat", "/incidents/x", "/review"])
+@pytest.mark.parametrize("path", ["/", "/streams", "/streams/chat", "/incidents", "/incidents/x", "/review"])
 def test_without_postgres_a_page_says_so_and_what_is_known(burning: Aftermath, path: str) -> None:
     gone = connect("postgresql://u@127.0.0.1:1/d")
     with serving(burning, gone) as client:

@@ -98,7 +98,8 @@ def stamp_of(client: httpx.Client, path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/streams", "/streams/chat", "/incidents/x", "/review", "/silences/add", "/nothing"]
+    "path",
+    ["/", "/streams", "/streams/chat", "/incidents", "/incidents/x", "/review", "/silences/add", "/nothing"],
 )
 def test_a_browser_without_a_session_is_sent_to_sign_in(server: WebServer, browse: Browse, path: str) -> None:
     sent = browse(server).get(path)
@@ -321,7 +322,7 @@ def test_where_only_the_origin_is_told_the_asked_host_decides(ann: httpx.Client)
         ("/silences/add", {"match": "model=a", "length": "soon", "reason": "r"}, "Soon is not a duration"),
         ("/silences/add", {"match": "", "length": "1h", "reason": "r"}, "Say what to silence"),
         ("/silences/nosuch/expire", {}, "There is no silence nosuch in force."),
-        ("/incidents/nosuch/acknowledge", {}, "There is no incident nosuch."),
+        ("/incidents/nosuch/acknowledge", {}, "There is no incident nosuch: `tocsin incidents` lists them."),
         ("/incidents/nosuch/accept", {}, "There is no incident nosuch"),
         ("/incidents/nosuch/acknowledge", {"outcome": "fine"}, "Fine is no outcome"),
     ],
@@ -392,6 +393,7 @@ def test_headers_forbid_scripts_frames_and_guessing(ann: httpx.Client, burning: 
         "/",
         "/streams",
         "/streams/chat",
+        "/incidents",
         f"/incidents/{burning.incident}",
         "/silences/add",
         "/nothing",

@@ -127,7 +127,7 @@ def test_without_the_extra_it_says_what_to_install(made, monkeypatch) -> None:
 def test_an_incident_or_a_folder_that_is_not_there_is_one_sentence(made, tmp_path) -> None:
     result = postmortem(made, tmp_path, "nosuch", "-o", str(tmp_path / "r.html"))
     assert isinstance(result.exception, UsageError)
-    assert str(result.exception) == "there is no incident nosuch: `tocsin status` lists those that are firing"
+    assert str(result.exception) == "there is no incident nosuch: `tocsin incidents` lists them"
     result = postmortem(made, tmp_path, made.incident, "-o", str(tmp_path / "no" / "r.html"))
     assert str(result.exception) == f"-o {tmp_path}/no/r.html: there is no directory {tmp_path}/no"
 

@@ -16,7 +16,7 @@ from monitor.cli.explain.words import paragraphs, share_limit, told
 from monitor.cli.options import config_option, ledger, loaded
 from monitor.cli.printed import Screen, say
 from monitor.config import LEDGER
-from monitor.errors import UsageError
+from monitor.errors import UsageError, unknown_incident
 from monitor.ledger.wording import duration, percent
 
 WIDTH: Final = 100
@@ -54,7 +54,7 @@ def explain(incident: str, rows: int, chart_path: Path | None, path: str | None)
     with ledger(settings, reading=True) as conn:
         case = read_case(conn, incident, rows)
         if case is None:
-            raise UsageError(f"there is no incident {incident}: `tocsin status` lists those that are firing")
+            raise unknown_incident(incident)
         found = recomputed(conn, settings, case.row) if keeps_evidence(case.facts) else None
     console = Screen(width=width(), highlight=False)
     console.print(_words(case))

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from monitor.config.matchers import read_words, written
 from monitor.config.model import KillSwitch
-from monitor.errors import UsageError
+from monitor.errors import UsageError, unknown_incident
 from monitor.judge import accepting, silencing
 from monitor.killswitch.change import KillOutcome
 from monitor.ledger import announcements, silences
@@ -113,7 +113,7 @@ def _ack(site: Site, asked: Asked) -> Done:
     def write(conn: Connection) -> str:
         done = announcements.acknowledge(conn, incident, asked.actor, outcome)
         if done is Acknowledgement.UNKNOWN:
-            raise UsageError(f"there is no incident {incident}")
+            raise unknown_incident(incident)
         as_what = f"; its outcome is {outcome} now" if outcome else ""
         before = "is acknowledged" if done is Acknowledgement.DONE else "was acknowledged before"
         return f"{incident} {before}{as_what}."

@@ -1,6 +1,6 @@
 """Where the pages are."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from monitor.config.matchers import exact, written
 
@@ -8,6 +8,11 @@ from monitor.config.matchers import exact, written
 def incident_page(incident_id: str) -> str:
     """The page of an incident."""
     return f"/incidents/{quote(incident_id, safe='')}"
+
+
+def incidents_page(**filters: str) -> str:
+    """The incidents that have all of this."""
+    return f"/incidents?{urlencode(filters)}" if filters else "/incidents"
 
 
 def stream_page(name: str) -> str:

@@ -17,6 +17,7 @@ from monitor.web.pages.incidents import incident_routes
 from monitor.web.pages.looked import Looked, looked_at
 from monitor.web.pages.overview import Overview, overview, switches
 from monitor.web.pages.review import MARK, review_routes
+from monitor.web.pages.search import search_route
 from monitor.web.pages.shell import STATIC, static
 from monitor.web.pages.signin import signing_in
 from monitor.web.pages.site import Site
@@ -33,6 +34,7 @@ def page_routes(site: Site) -> list[Route]:
     pages = [
         Route("/", _status(site), methods=["GET"]),
         Route("/streams", _streams(site), methods=["GET"]),
+        search_route(site),
         Route("/streams/{stream:path}", _stream(site), methods=["GET"]),
         Route("/static/{name}", _static, methods=["GET"]),
     ]

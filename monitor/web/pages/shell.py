@@ -17,7 +17,7 @@ from monitor.config.matchers import written
 from monitor.ledger.moments import moment
 from monitor.ledger.wording import duration
 from monitor.postmortem.markup import shown
-from monitor.web.pages.address import incident_page, plot_of, silence_page, stream_page
+from monitor.web.pages.address import incident_page, incidents_page, plot_of, silence_page, stream_page
 from monitor.web.session import NOTICE, Session, Sessions
 
 STANDALONE: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
@@ -113,7 +113,7 @@ def _templates() -> Environment:
         "matchers": written,
         "part": lambda text: quote(text, safe=""),
     }
-    made.globals |= {"static": _address, "plot_of": plot_of}
+    made.globals |= {"static": _address, "plot_of": plot_of, "incidents_page": incidents_page}
     made.globals |= {"incident_page": incident_page, "stream_page": stream_page, "silence_page": silence_page}
     return made
 
