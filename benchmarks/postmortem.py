@@ -206,7 +206,7 @@ def _insert(conn: Connection, table: str, **values: object) -> None:
 
 
 def _surroundings(conn: Connection, since: datetime, until: datetime) -> None:
-    """A month of what else grows: a thousand incidents with messages, a row of lag a minute, samples, versions."""
+    """A month of what else grows: a thousand incidents with messages, a row of lag a minute, samples, budgets."""
     span = {"since": since, "until": until}
     for statement in _SURROUNDINGS:
         conn.execute(text(statement), span)
@@ -246,6 +246,11 @@ _SURROUNDINGS: Final = (
     """
     INSERT INTO tocsin_ledger.version (stream_id, version, slice_id, first_seen, last_seen, n)
     SELECT stream_id, value, slice_id, CAST(:since AS timestamptz), :until, 1 FROM tocsin_ledger.slice
+    """,
+    """
+    INSERT INTO tocsin_ledger.slo (rule, stream_id, objective, good, total, budget_left)
+    SELECT rule, stream_id, 0.999, 999500, 1000000, 0.5 FROM tocsin_ledger.stream, unnest(ARRAY['up', 'fast']) AS rule
+    WHERE CAST(:since AS timestamptz) < :until
     """,
     """
     INSERT INTO tocsin_ledger.config (config_hash, loaded_at, host, yaml_redacted)

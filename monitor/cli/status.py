@@ -11,6 +11,7 @@ from monitor.cli.marked import LONGEST_LIST, FalselyAlarmed, falsely_alarmed
 from monitor.cli.options import config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, cell, grid
 from monitor.config import LEDGER
+from monitor.ledger.budgets import Budgets, budgets
 from monitor.ledger.unguaranteed import BY_STREAM
 
 NEED: Final = LEDGER | {"false_alarms", "streams"}
@@ -57,7 +58,10 @@ def status(path: str | None) -> None:
     with ledger(settings) as conn:
         for title, query in _SECTIONS:
             console.print(_queried(conn, title, query))
+        spent = budgets(conn, LONGEST_LIST)
         found = falsely_alarmed(conn, settings)
+    if spent.worst:
+        console.print(_spent(spent))
     _tell(console, found)
 
 
@@ -77,6 +81,15 @@ def _tell(console: Screen, found: FalselyAlarmed) -> None:
     for incident in shown:
         table.add_row(*(cell(getattr(incident, column)) for column in columns))
     console.print(table)
+
+
+def _spent(found: Budgets) -> Table:
+    n = len(found.worst)
+    title = f"Error budgets, the worst {n} of {n + found.rest}" if found.rest else "Error budgets"
+    table = grid(title, ("rule", "stream", "objective", "good", "budget_left"))
+    for budget in found.worst:
+        table.add_row(budget.rule, budget.stream, budget.aim, budget.share, str(budget))
+    return table
 
 
 def _queried(conn: Connection, title: str, query: str) -> Table | str:

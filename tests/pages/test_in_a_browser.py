@@ -48,6 +48,14 @@ def server(burning: Aftermath) -> Iterator[WebServer]:
             ),
             values,
         )
+        conn.execute(
+            text(
+                "INSERT INTO tocsin_ledger.slo SELECT rule, stream_id, 0.999, 998, 1000, left_ "
+                "FROM tocsin_ledger.stream, (VALUES (:hostile, -1.0), ('up', 0.4)) AS x (rule, left_) "
+                "WHERE key = 'chat'"
+            ),
+            values,
+        )
     board = Switchboard(burning.settings, burning.engine)
     server = WebServer(lambda: WELL, host="127.0.0.1", port=0, token=TOKEN, board=board)
     server.start()
@@ -121,6 +129,9 @@ def test_at_3_am_it_says_what_fires_what_is_killed_and_how_the_monitor_is(look: 
     expect(streams).to_contain_text("90% usually 1%, limit 10%")
     alt = "error of chat, the last 3 hours: now 90%, usually 1%, limit 10%"
     expect(streams.get_by_role("img")).to_have_attribute("alt", alt)
+    budgets = page.get_by_role("region", name="Error budgets")
+    for said in (HOSTILE, "overspent by 100%"):
+        expect(budgets.get_by_role("row").nth(1)).to_contain_text(said)
     expect(page.get_by_role("region", name="Messages")).to_contain_text("delivered")
     expect(page.get_by_role("region", name="Tocsin itself")).to_contain_text("this replica leads")
     drawn(page)

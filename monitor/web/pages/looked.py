@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from monitor.config.model import Config
+from monitor.ledger.budgets import Budgets, budgets
 from monitor.ledger.references import signals_between
 from monitor.ledger.unguaranteed import of_stream
 from monitor.ledger.wording import percent
@@ -15,6 +16,7 @@ from monitor.web.pages import watched
 from monitor.web.plots.history import LASTS, until
 
 NOTHING: Final = percent(0)
+MOST_BUDGETS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Looked:
     stream: watched.Stream
     plotted: tuple[watched.Shown, ...]
     unguaranteed: str
+    budgets: Budgets
     versions: Sequence[Row[Any]]
     incidents: Sequence[Row[Any]]
 
@@ -47,6 +50,7 @@ def looked_at(conn: Connection, config: Config, board: Board, name: str) -> Look
         stream=described,
         plotted=tuple(s for s in described.signals if s.signal in first or s.now != NOTHING),
         unguaranteed=of_stream(conn, name),
+        budgets=budgets(conn, MOST_BUDGETS, name),
         versions=conn.execute(_VERSIONS, {"stream": name}).all(),
         incidents=conn.execute(_INCIDENTS, {"stream": name}).all(),
     )

@@ -8,10 +8,12 @@ from sqlalchemy import Connection, Row, text
 
 from monitor.config.model import Config, KillSwitch
 from monitor.killswitch.states import SwitchState
+from monitor.ledger.budgets import Budgets, budgets
 from monitor.web.board import Board
 from monitor.web.pages import watched
 
 MOST_STREAMS: Final = 30
+MOST_BUDGETS: Final = 10
 OWN: Final = "(tocsin)"
 
 
@@ -23,6 +25,7 @@ class Overview:
     recent: Sequence[Row[Any]]
     streams: Sequence[watched.Stream]
     known: int
+    budgets: Budgets
     deliveries: Sequence[Row[Any]]
     undelivered: Sequence[Row[Any]]
     silences: Sequence[Row[Any]]
@@ -38,6 +41,7 @@ def overview(conn: Connection, config: Config, board: Board | None) -> Overview:
         recent=conn.execute(_RECENT).all(),
         streams=watched.with_signals(conn, config, found),
         known=watched.count(conn),
+        budgets=budgets(conn, MOST_BUDGETS),
         deliveries=conn.execute(_DELIVERIES).all(),
         undelivered=conn.execute(_UNDELIVERED).all(),
         silences=silences(conn),
