@@ -68,7 +68,7 @@ class Shell:
         html = _templates().get_template(template).render(frame | values)
         response = Response(html, code, dict(HEADERS), "text/html")
         if frame["notice"]:
-            response.delete_cookie(NOTICE, path="/", httponly=True, samesite="strict")
+            response.delete_cookie(NOTICE, path="/", httponly=True, samesite="lax")
         return response
 
     def onward(self, request: Request, to: str, notice: str = "") -> Response:
