@@ -1,7 +1,7 @@
 """How fast messages of other formats become columns, beside Tocsin's own record, in one run on one core.
 
 Run it as `python benchmarks/formats_speed.py`. `decode` is from bytes to columns, `in all` to what a checkpoint holds.
-Presets read the fixtures of their tests over and over, `tabular` own records under other names, some nested.
+Presets read the fixtures of their tests over and over, `mapped` own records under other names, some nested.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from monitor.records.settings import MeasureSettings
 
 FIXTURES: Final = Path("tests/records/formats")
 BATCH: Final = 5_000
-TABULAR: Final = """
+MAPPED: Final = """
 map:
   model: scorer
   version: /release/version
@@ -118,12 +118,12 @@ def batched(values: list[bytes], headers: list[Headers] | None = None) -> list[R
 def logs(records: int) -> list[Log]:
     rng = random.Random(7)
     own = [record(rng, i, 1, False) for i in range(records)]
-    node = parse(TABULAR, report := Report("tabular"))
+    node = parse(MAPPED, report := Report("mapped"))
     assert node is not None
     form = read_format(Section(node, report))
     made = [
         Log("own record", MeasureSettings(), batched(own)),
-        Log("tabular", MeasureSettings(format=form), batched(list(map(renamed, own)))),
+        Log("mapped", MeasureSettings(format=form), batched(list(map(renamed, own)))),
     ]
     return made + [of_preset(name, records) for name in PRESETS]
 

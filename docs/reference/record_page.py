@@ -58,7 +58,7 @@ all come late, and an outage would not be seen.
 
 | written | is |
 |---|---|
-| `"2026-11-22T08:30:00Z"`, `"2026-11-22 09:30:00,5+0100"` | RFC 3339, or as loggers write it; UTC if no zone |
+| `"2026-11-22T08:30:00Z"`, `"2026-11-22 09:30:00,000+0100"` | RFC 3339, or as loggers write it; UTC if no zone |
 | a number up to {ms} | seconds since 1970 |
 | above {ms} | milliseconds |
 | above {us} | microseconds |

@@ -75,7 +75,7 @@ def _sections() -> dict[str, Form]:
         "samples": _samples(),
         "links": told(
             named(TEXT),
-            "addresses that messages show, by name, at most five; may hold {label}, that of `trace` {trace_id}",
+            "addresses that messages show, by name, at most five; with {label}, {incident_id}, in `trace` {trace_id}",
         ),
         "mutes": told(several(_mute(), least=1), "hours in which nobody is told of some incidents"),
         "kill_switches": told(named(switch()), "what to stop, by names of your own"),

@@ -83,6 +83,9 @@ class Protected:
         if wait_s:
             headers = {"retry-after": str(math.ceil(wait_s))}
             await refusal("too many requests from this address", 429, headers)(scope, receive, send)
+        elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # Postgres has no text with it.
+            await refusal("no address has a byte of zero", 400)(scope, receive, send)
         elif self._token is None and not is_for_programs(request) and not is_local(request):
             await refusal(NOT_LOCAL, 403)(scope, receive, send)
         elif self._token is not None and not self._may(request, self._token):

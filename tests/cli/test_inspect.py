@@ -52,7 +52,7 @@ def records(n: int = 400, **fields: Callable[[int], Any]) -> list[dict[str, Any]
     return made
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", sorted({*PRESETS} - {"tabular"}))
 def test_every_preset_is_found_by_what_its_messages_hold(name: str) -> None:
     found = json.loads(inspect(FIXTURES / f"{name}.jsonl", "--json").stdout)
     assert found["source"] == {"format": name}

@@ -34,7 +34,7 @@ def test_every_preset_has_a_fixture_with_records_and_with_messages_that_are_none
     found = read(name)
     assert len(found.records()) >= 2
     assert all(r.get("model") for r in found.records()) or preset(name).nameless
-    assert len(found.decoded.ignored) >= (name != "openinference")
+    assert len(found.decoded.ignored) >= (name not in ("openinference", "tabular"))
 
 
 def test_the_docs_have_a_row_for_each_preset() -> None:
@@ -50,6 +50,19 @@ def test_the_mapping_in_the_docs_is_one() -> None:
         block, {"scorer": "fraud-v7", "finished_us": 2e15, "decision": "A", "outcome": "TIMEOUT"}
     )
     assert record == {"model": "fraud", "version": "v7", "ts": 2e12, "prediction": "A", "status": "timeout"}
+
+
+def test_tabular_reads_usual_names_and_takes_no_decision_for_a_failure() -> None:
+    approved, declined, broken, slow = read("tabular").records()
+    assert approved == {
+        "model": "credit", "version": "7", "id": "r-1", "ts": "2024-11-14T03:11:51Z", "status": "ok",
+        "prediction": "APPROVE", "score": 0.12, "latency_ms": 18.5, "segment": {"country": "ch"},
+    }  # fmt: skip
+    assert (declined["status"], declined["label"]) == ("ok", "DECLINE")
+    assert (broken["status"], broken["error_type"], broken["latency_ms"]) == (
+        "error", "FeatureStoreError", 2_001,
+    )  # fmt: skip
+    assert (slow["status"], slow["version"], slow["segment"]) == ("timeout", "8", {"region": "eu"})
 
 
 def test_litellm_tells_success_streams_and_failures() -> None:

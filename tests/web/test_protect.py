@@ -31,6 +31,13 @@ def test_without_it_every_page_is_401(serving, path, headers):
     assert TOKEN not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/incidents/%00", "/review?stream=a%00b", "/incidents?rule=%00"])
+def test_an_address_with_a_zero_byte_is_refused_before_postgres_does(serving, path):
+    with serving() as client:
+        answer = client.get(path)
+    assert (answer.status_code, answer.json()["errorDetails"]) == (400, "no address has a byte of zero")
+
+
 def test_too_many_requests_are_429_with_the_seconds_to_wait(serving):
     with serving(rate=Rate(per_s=0.5, burst=3)) as client:
         answers = [client.post(FLAG) for _ in range(4)]

@@ -18,6 +18,8 @@ from monitor.records.timing import instants_ms
 
 TRIED_ON: Final = 500
 WALKED: Final = 5_000
+BY_NAMES: Final = "tabular"
+"""What guesses at names: a mapping that is made of the log itself fits it better."""
 
 _WEIGHTS: Final = {
     "model": 3.0,
@@ -66,7 +68,7 @@ def _chosen(column: Sequence[T], rows: Sequence[int]) -> list[T]:
 def fits(taken: Taken) -> list[Fit]:
     """Every reading that finds records, best first; a mapping is among them where it finds more than the others."""
     some = some_of(taken, TRIED_ON)
-    known = [fit(some, Reading(name)) for name in PRESETS]
+    known = [fit(some, Reading(name)) for name in PRESETS if name != BY_NAMES]
     own = fit(some, Reading())
     best = max(known, key=lambda f: f.score)
     if best.score <= own.score or not best.read:
