@@ -12,7 +12,7 @@ NARROW: Final = 260
 """For a phone."""
 HEIGHT: Final = 260
 SIGNAL, LIMIT, USUAL, MARK = "#3b82c4", "#d9534f", "#2e9e5b", "#8a919c"
-TIME_AXIS: Final = {"title": "UTC", "format": "%H:%M", "tickCount": 10, "labelOverlap": True}
+TICK_PX: Final = 80
 
 Mark = tuple[datetime, str]
 
@@ -36,7 +36,7 @@ def described(
     """The chart in Vega-Lite: the signal by minute, reference and limit across it, a line at each mark."""
     first, last = signal.rows[0], signal.rows[-1]
     inside = [m for m in marks if first.minute <= m[0] <= last.minute]
-    layers = [_line(signal)]
+    layers = [_line(signal, width)]
     if first.at_least is not None:
         layers.append(_across(first.at_least, LIMIT, "limit", width))
     if first.reference is not None:
@@ -61,13 +61,14 @@ def described(
     }  # fmt: skip
 
 
-def _line(signal: Answer) -> dict[str, Any]:
+def _line(signal: Answer, width: int) -> dict[str, Any]:
+    time_axis = {"title": "UTC", "format": "%H:%M", "tickCount": width // TICK_PX, "labelOverlap": True}
     rows = [{"at": row.minute.isoformat(), "value": row.value} for row in signal.rows]
     return {
         "data": {"values": rows},
         "mark": {"type": "line", "color": SIGNAL, "strokeWidth": 2, "point": {"size": 18, "color": SIGNAL}},
         "encoding": {
-            "x": {"field": "at", "type": "temporal", "scale": {"type": "utc"}, "axis": TIME_AXIS},
+            "x": {"field": "at", "type": "temporal", "scale": {"type": "utc"}, "axis": time_axis},
             "y": {"field": "value", "type": "quantitative"},
         },
     }

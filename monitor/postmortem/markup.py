@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from xml.etree.ElementTree import Element, tostring
 
-from monitor.ledger.wording import digits, duration
+from monitor.ledger.wording import clip, digits, duration
 from monitor.postmortem.queries import Answer
 
 LONG: Final = 40
+FOLDED: Final = 200
 NAMES: Final = frozenset({"sequence", "partition", "kafka_offset", "reference_id"})
 """Columns of numbers that are names, not amounts."""
 
@@ -65,6 +66,10 @@ def _cells(columns: Iterable[str], row: Iterable[Any]) -> Iterable[Element]:
         text = str(value) if column in NAMES and _is_number(value) else shown(value)
         if _is_number(value):
             yield el("td", text, class_="number")
+        elif isinstance(value, datetime):
+            yield el("td", text, class_="time")
+        elif len(text) > FOLDED:
+            yield el("td", el("details", el("summary", clip(text, LONG)), el("pre", text)), class_="folded")
         else:
             yield el("td", text, class_="long" if len(text) > LONG else "short")
 

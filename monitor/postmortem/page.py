@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from sqlalchemy import Row
 
-from monitor.ledger.wording import digits
+from monitor.ledger.wording import amount, digits
 from monitor.postmortem import chart
 from monitor.postmortem.markup import el, facts, shown, table, written
 from monitor.postmortem.queries import QUERIES, Answer, Query
@@ -36,17 +36,20 @@ th { text-align: left; color: var(--soft); font-weight: 600; white-space: nowrap
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td { white-space: nowrap } td.long { white-space: normal; overflow-wrap: anywhere; min-width: 22rem }
 th.number, .number { text-align: right }
+td details { margin: 0 } td pre { white-space: pre-wrap; overflow-wrap: anywhere; width: 34rem; margin: .25rem 0 }
+@media (max-width: 40rem) { figure { overflow-x: auto } svg { max-width: none } td pre { width: 18rem } }
 details { margin: .75rem 0 } summary { cursor: pointer; color: var(--soft) }
 pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8rem; line-height: 1.4 }
 @media print {
   :root { --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --band: #f4f6f8 }
   body { max-width: none; padding: 0; font-size: 10pt } .wide { overflow: visible } table { font-size: 7pt }
-  td { white-space: normal; overflow-wrap: anywhere } td.long { min-width: 0 }
+  td { white-space: normal; overflow-wrap: anywhere } td.long { min-width: 0 } td.time { white-space: nowrap }
   pre { white-space: pre-wrap } h2 { break-after: avoid } tr, figure { break-inside: avoid }
 }
 """
 # One row of many columns reads better as a list.
 _LISTED: Final = ("fired", "delays")
+_MEASURED: Final = ("observed", "reference", "at_least")
 FOLDED: Final = frozenset({"signal"})
 AT_NIGHT: Final = ("slices", "told", "kill", "timeline")
 CHARTED: Final = ("fired", "signal", "slices", "kill")
@@ -133,5 +136,13 @@ def _sections(answers: Answers, order: Sequence[Query] = QUERIES, folded: Set[st
 
 
 def _list(answer: Answer) -> Element:
-    pairs = zip(answer.columns, answer.rows[0], strict=True)
-    return facts((name.replace("_", " "), shown(value)) for name, value in pairs)
+    row = answer.rows[0]
+    unit = row.unit if "unit" in answer.columns else None
+    pairs = zip(answer.columns, row, strict=True)
+    return facts((name.replace("_", " "), _listed(name, value, unit)) for name, value in pairs)
+
+
+def _listed(name: str, value: object, unit: str | None) -> str:
+    if name in _MEASURED and isinstance(value, float):
+        return amount(value, unit, 3)
+    return shown(value)
