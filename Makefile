@@ -1,6 +1,6 @@
 # Nothing but Python 3.11 or newer and make is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-parties lint fuzz faults demo
+.PHONY: help setup test test-parties lint fuzz agreement faults demo
 .PHONY: docs dashboards browser pictures
 .PHONY: bench bench-detection bench-alerts bench-keeping bench-catching-up bench-postmortem soak peers lock clean
 
@@ -57,6 +57,9 @@ faults: setup ## Kill, freeze, cut and scale under load, and account for every r
 
 fuzz: setup ## Give the decoders of records and of other formats, and the loader of alerts.yaml, a million damaged inputs each (INPUTS=1000 SEED=17)
 	$(BIN)/python tests/fuzz/fuzz.py $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+
+agreement: setup ## Judge 200 random logs by random rules in parts, on a ledger and from its panes, and see that all agree (CASES=20 SEED=17)
+	$(BIN)/python tests/agreement/agreement.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
 demo: setup ## Watch four drifts and an outage being found, in about 90 seconds
 	$(BIN)/tocsin demo
