@@ -1,13 +1,14 @@
 """A log file through production's own measuring and judging: no Kafka, no Postgres, virtual time."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
+from monitor.cli.admitted import LocalIds, LocalNames
 from monitor.cli.found import Found
 from monitor.cli.lines import Lines
 from monitor.config.model import Config, Source
@@ -21,6 +22,7 @@ from monitor.judge.plan import Plan
 from monitor.judge.reference import Stage
 from monitor.judge.verdicts import Trip, Verdict
 from monitor.judge.watermark import Mark, Progress
+from monitor.ledger.admission import Admission, named_in, translate
 from monitor.records.aggregate import PartitionAggregator, RawBatch
 from monitor.records.delta import I64, SLOT_MS, Delta, Versions
 from monitor.records.language import LanguageDetector
@@ -77,11 +79,15 @@ class Replay:
         source = source or config.source
         settings = measure_settings(config, source)
         self._plan = compile_plan(config)
-        self._names = Names(settings.by, settings.max_streams)
-        self._history = MemoryHistory(_LocalNames(self._names), _described_signals(self._plan))
+        self._codes = Names(settings.by, settings.max_streams)
+        always = named_in(rule.match for rule in config.rules)
+        ids = LocalIds()
+        self._admission = Admission(ids, maximum=config.streams.max, always=always)
+        self._names = LocalNames(ids, self._admission.shelf)
+        self._history = MemoryHistory(self._names, _described_signals(self._plan))
         self._aggregator = PartitionAggregator(
             settings,
-            self._names,
+            self._codes,
             LanguageSampler(LanguageDetector()),
             source.topics[0],
             0,
@@ -101,6 +107,8 @@ class Replay:
             self._aggregator.add(batch, clock_ms)
         self._clock_ms = self.outcome.newest_ms = max(self._clock_ms, int(lines.ts_ms.max()))
         intake = self._aggregator.take()
+        if intake.counted:
+            intake = translate(intake, self._codes, self._admission)
         self.outcome.counted += intake.counted - intake.ignored
         self.outcome.ignored += intake.ignored
         self.outcome.notices += intake.notices
@@ -133,8 +141,8 @@ class Replay:
         self.outcome.requests += int(cells.count[(cells.signal == REQUESTS) & (cells.slice == WHOLE)].sum())
         if self._plan.sliced:
             fresh = np.unique(consumed.delta.cells.slice).tolist()
-            self._slices |= {s: self._names.slice(s).field for s in fresh if s != WHOLE}
-        labels = {code: dict(self._names.stream(code).labels) for code in self._seen(consumed)}
+            self._slices |= {s: self._names.slice(s)[0] for s in fresh if s != WHOLE}
+        labels = {code: self._names.labels(code) for code in self._seen(consumed)}
         moved = advance(self._memory, [consumed], [KEY], self._context(labels, deaf=deaf))
         self._memory = moved.memory
         self._history.add(consumed.delta.cells, consumed.delta.versions)
@@ -179,7 +187,7 @@ class Replay:
         for code, stream in core.streams.items():
             stage = stream.stage(plan.learn, plan.at_least_ms)
             if stage is not Stage.WATCHED:
-                self.outcome.learning[self._names.stream(code).key] = Learning(
+                self.outcome.learning[self._names.stream_key(code)] = Learning(
                     provisional=stage is Stage.PROVISIONAL,
                     requests=stream.requests,
                     learn=plan.learn,
@@ -203,23 +211,3 @@ def _signals_by_rule(plan: Plan) -> dict[str, set[int]]:
     for watch in watched:
         found.setdefault(watch.rule.name, set()).add(watch.signal.code)
     return found
-
-
-class _LocalNames:
-    """Names of a replay's ids, which are the process's own codes."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-
-    def stream_key(self, stream: int) -> str:
-        return self._names.stream(stream).key
-
-    def labels(self, stream: int) -> Mapping[str, str]:
-        return dict(self._names.stream(stream).labels)
-
-    def category(self, stream: int, signal: int, category: int) -> str:
-        return self._names.category(stream, signal, category)
-
-    def slice(self, slice_id: int) -> tuple[str, str]:
-        name = self._names.slice(slice_id)
-        return name.field, name.value

@@ -11,6 +11,7 @@ from monitor.config.model import Config
 from monitor.ingest.settings import measure_settings
 from monitor.ledger import samples
 from monitor.ledger.admission import Admission, named_in, translate
+from monitor.ledger.places import LedgerIds
 from monitor.records.aggregate import PartitionAggregator
 from monitor.records.allowance import FIRST
 from monitor.records.delta import Intake
@@ -102,10 +103,9 @@ class Measuring:
 
     def _new_admission(self) -> Admission:
         return Admission(
-            self._engine,
+            LedgerIds(self._engine, retire_after_ms=self.config.streams.retire_after_ms),
             maximum=self.config.streams.max,
             always=named_in(rule.match for rule in self.config.rules),
-            retire_after_ms=self.config.streams.retire_after_ms,
         )
 
     def _note_connection(self, *_: Any) -> None:

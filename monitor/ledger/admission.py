@@ -1,14 +1,13 @@
 """Admission: which stream, slice or category of the ledger a name is, the same in every replica (rule 14)."""
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import Engine, text
 
 from monitor.config.rule import Match
-from monitor.ledger.places import Ages, Name, Shelf, admit
+from monitor.ledger.places import RETIRE_AFTER_MS, Name, Shelf
 from monitor.ledger.shelves import CATEGORIES, SLICES, Labels, streams
 from monitor.records.delta import Intake
 from monitor.records.names import OTHER, Names
@@ -18,11 +17,6 @@ from monitor.records.signals import OTHER_CATEGORY, OTHER_STREAM
 
 SLICES_PER_FIELD: Final = 200
 CATEGORIES_PER_SIGNAL: Final = 200
-RETIRE_AFTER_MS: Final = 7 * 86_400_000
-
-_TOUCH_S: Final = 3_600.0
-_REFUSED_S: Final = 60.0
-_CACHED: Final = 100_000
 
 _RETIRE: Final = text("""
     UPDATE tocsin_ledger.stream SET state = 'retired'
@@ -30,39 +24,34 @@ _RETIRE: Final = text("""
 """)
 
 
+class Ids(Protocol):
+    """Gives ids to distinct names, None where there is no place: at most `cap` have one of each group of the shelf."""
+
+    def __call__(self, shelf: Shelf, names: Sequence[Name], cap: int) -> list[int | None]:
+        """The id of each name."""
+
+
 class Admission:
-    """Ids of names, remembered for a while; may be shared by threads.
+    """Which names have a place; may be shared by threads if `ids` may.
 
     Once `maximum` streams are in use, only those that `always` accepts are still admitted; the others are
     stream 0, `(other)`. A field of a stream has at most 200 slices in use and one called `(other)`; a signal
-    of a stream 200 categories, from id 2, the others are 1. Names unseen for `retire_after_ms` make room.
-    Each method is one short transaction of its own, or none. Raises SQLAlchemy's errors.
+    of a stream 200 categories, from id 2, the others are 1.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        *,
-        maximum: int,
-        always: Callable[[Labels], bool] = lambda labels: False,
-        retire_after_ms: int = RETIRE_AFTER_MS,
-        clock: Callable[[], float] = time.monotonic,
+        self, ids: Ids, *, maximum: int, always: Callable[[Labels], bool] = lambda labels: False
     ) -> None:
-        self._engine = engine
+        self._ids = ids
         self._maximum = maximum
-        self._shelf = streams(always)
-        # A place is never lost while an id is remembered.
-        self._keep_s = min(_TOUCH_S, retire_after_ms / 1000 / 24)
-        self._ages = Ages(retire_after_ms, int(self._keep_s * 1000))
-        self._clock = clock
-        self._known: dict[tuple[Shelf, Name], tuple[int | None, float]] = {}
+        self.shelf = streams(always)
 
     def streams(self, wanted: Sequence[tuple[str, Labels]]) -> list[int]:
         """The id of each (key, labels)."""
         names = {
             key: (key, json.dumps(dict(labels), sort_keys=True)) for key, labels in wanted if key != OTHER
         }
-        ids = dict(zip(names, self._ids(self._shelf, list(names.values()), self._maximum), strict=True))
+        ids = dict(zip(names, self._ids(self.shelf, list(names.values()), self._maximum), strict=True))
         return [ids.get(key) or OTHER_STREAM for key, _ in wanted]
 
     def slices(self, wanted: Sequence[tuple[int, str, str]]) -> list[int]:
@@ -77,25 +66,9 @@ class Admission:
         ids = dict(zip(names, self._ids(CATEGORIES, names, CATEGORIES_PER_SIGNAL), strict=True))
         return [ids.get(name) or OTHER_CATEGORY for name in wanted]
 
-    def _ids(self, shelf: Shelf, names: Sequence[Name], cap: int) -> list[int | None]:
-        now = self._clock()
-        asked = [n for n in dict.fromkeys(names) if self._known.get((shelf, n), (None, now))[1] <= now]
-        if asked:
-            with self._engine.begin() as connection:
-                ids = admit(connection, shelf, asked, cap, self._ages)
-            self._forget(now)
-            for name, found in zip(asked, ids, strict=True):
-                keep_s = self._keep_s if found is not None else min(_REFUSED_S, self._keep_s)
-                self._known[shelf, name] = (found, now + keep_s)
-        return [self._known[shelf, name][0] for name in names]
-
-    def _forget(self, now: float) -> None:
-        if len(self._known) > _CACHED:
-            self._known = {key: kept for key, kept in self._known.items() if kept[1] > now}
-
 
 def translate(intake: Intake, names: Names, admission: Admission) -> Intake:
-    """`intake` with the ledger's ids instead of this process's codes. Raises SQLAlchemy's errors."""
+    """`intake` with the ids of admission instead of this process's codes. Raises what its `ids` raise."""
     codes = used(intake)
     keys = [names.stream(code) for code in codes.streams]
     stream_ids = dict(

@@ -4,15 +4,21 @@ What is decided depends on the tables and the database's clock alone, under one 
 name the same id. A name not seen for long loses its place but not its id: it has it again once there is room.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy import Connection, CursorResult, Engine, text
 
 Name = tuple[Any, ...]
 
+RETIRE_AFTER_MS: Final = 7 * 86_400_000
+
+_TOUCH_S: Final = 3_600.0
+_REFUSED_S: Final = 60.0
+_CACHED: Final = 100_000
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(1953457014)")
 _AGE: Final = "(extract(epoch FROM now() - t.seen_at) * 1000)::bigint"
 _RECENT: Final = "t.seen_at > now() - :retire_ms * interval '1 millisecond'"
@@ -57,6 +63,45 @@ class _Found:
 
     def fresh(self, ages: Ages) -> bool:
         return self.id is not None and self.age_ms < ages.retire_ms // 2
+
+
+class LedgerIds:
+    """Ids of the ledger's tables, remembered for a while; may be shared by threads.
+
+    Names unseen for `retire_after_ms` make room. Each call is one short transaction of its own, or none. Raises
+    SQLAlchemy's errors.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        retire_after_ms: int = RETIRE_AFTER_MS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        # A place is never lost while an id is remembered.
+        self._keep_s = min(_TOUCH_S, retire_after_ms / 1000 / 24)
+        self._ages = Ages(retire_after_ms, int(self._keep_s * 1000))
+        self._clock = clock
+        self._known: dict[tuple[Shelf, Name], tuple[int | None, float]] = {}
+
+    def __call__(self, shelf: Shelf, names: Sequence[Name], cap: int) -> list[int | None]:
+        """The id of each name."""
+        now = self._clock()
+        asked = [n for n in dict.fromkeys(names) if self._known.get((shelf, n), (None, now))[1] <= now]
+        if asked:
+            with self._engine.begin() as connection:
+                ids = admit(connection, shelf, asked, cap, self._ages)
+            self._forget(now)
+            for name, found in zip(asked, ids, strict=True):
+                keep_s = self._keep_s if found is not None else min(_REFUSED_S, self._keep_s)
+                self._known[shelf, name] = (found, now + keep_s)
+        return [self._known[shelf, name][0] for name in names]
+
+    def _forget(self, now: float) -> None:
+        if len(self._known) > _CACHED:
+            self._known = {key: kept for key, kept in self._known.items() if kept[1] > now}
 
 
 def admit(

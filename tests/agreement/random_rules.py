@@ -26,6 +26,7 @@ store: {url: "postgresql://localhost/none"}
 streams:
   by: <by>
   slices: <slices>
+  max: <max>
   labels:
     - {match: {model: "*"}, set: {team: a}}
     - {match: {model: m1}, set: {team: b}}
@@ -73,6 +74,7 @@ WORDS: Final[Grammar] = {
     "kill_n": ["5", "10", "20"],
     "fresh": ["60s", "10s", "5m"],
     "false_alarms": ["", *["false_alarms: 1 per 1h"] * 3, "false_alarms: {per: team}"],
+    "max": ["1000", "1000", "2", "1"],
     "labels": ["", "labels: {join: 2h}", "labels: {join: 10m}", "labels: {join: 2h, max: 2000}"],
     "extras": ["<for><clears_for><during><match><n><dry>"],
     "for": [*[""] * 3, ", for: <delay>"],

@@ -18,7 +18,6 @@ from monitor.judge.compiling import compile_plan
 from monitor.judge.memory import Advance, Consumed
 from monitor.judge.verdicts import Decision, Trip, Verdict
 from monitor.records.delta import Delta
-from monitor.records.names import SliceName
 
 QUIET_MS: Final = 3_000
 """After so long without a record a partition is idle, and every second of kills has closed."""
@@ -130,7 +129,7 @@ class _Heard(Replay):
         super().__init__(config)
         self.decisions: list[Decision] = []
         names = self._names
-        self.names = Names(lambda code: names.stream(code).key, lambda code: _part(names.slice(code)))
+        self.names = Names(names.stream_key, lambda number: "=".join(names.slice(number)))
 
     def settle(self) -> None:
         """Let it become quiet, as ledgers' partitions do: the watermark comes to what was read, and no further."""
@@ -141,10 +140,6 @@ class _Heard(Replay):
 
     def _note(self, moved: Advance) -> None:
         self.decisions += moved.decisions
-
-
-def _part(name: SliceName) -> str:
-    return f"{name.field}={name.value}"
 
 
 def by_backtest(engine: Engine, config: Config) -> Verdicts:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, text
 from monitor.config.rule import Match
 from monitor.ledger.admission import Admission, named_in, retire_unseen, translate
 from monitor.ledger.engine import connect
+from monitor.ledger.places import LedgerIds
 from monitor.records.delta import Cells, Delta, Intake
 from monitor.records.names import Names
 from monitor.records.signals import BY_NAME
@@ -18,6 +20,11 @@ from monitor.records.signals import BY_NAME
 DAY_MS = 86_400_000
 LANGUAGE = BY_NAME["output_language"].code
 ERROR = BY_NAME["error"].code
+
+
+def admitting(engine: Engine, *, maximum: int, **given: Any) -> Admission:
+    always = {"always": given.pop("always")} if "always" in given else {}
+    return Admission(LedgerIds(engine, **given), maximum=maximum, **always)
 
 
 def key(number: int) -> tuple[str, dict[str, str]]:
@@ -52,7 +59,7 @@ def test_rule_14_four_replicas_with_1500_names_fill_exactly_the_places_and_agree
     barrier = Barrier(len(replicas))
 
     def admit(engine: Engine, seed: int) -> dict[int, int]:
-        admission = Admission(engine, maximum=1000)
+        admission = admitting(engine, maximum=1000)
         numbers = np.random.default_rng(seed).permutation(1500).tolist()
         barrier.wait()
         ids = {}
@@ -74,17 +81,17 @@ def test_rule_14_four_replicas_with_1500_names_fill_exactly_the_places_and_agree
 
 
 def test_an_id_once_given_stays(ledger):
-    first = Admission(ledger, maximum=2).streams([key(1), key(2), key(3)])
+    first = admitting(ledger, maximum=2).streams([key(1), key(2), key(3)])
     assert first == [1, 2, 0]
-    assert Admission(ledger, maximum=2).streams([key(3), key(2), key(1)]) == [0, 2, 1]
+    assert admitting(ledger, maximum=2).streams([key(3), key(2), key(1)]) == [0, 2, 1]
 
 
 def test_the_stream_other_is_stream_0_and_takes_no_place(ledger):
-    assert Admission(ledger, maximum=1).streams([("(other)", {"model": "(other)"}), key(1)]) == [0, 1]
+    assert admitting(ledger, maximum=1).streams([("(other)", {"model": "(other)"}), key(1)]) == [0, 1]
 
 
 def test_labels_are_stored_as_they_are(ledger):
-    Admission(ledger, maximum=1).streams([("a%2Fb/eu", {"model": "a/b", "region": 'e"u'})])
+    admitting(ledger, maximum=1).streams([("a%2Fb/eu", {"model": "a/b", "region": 'e"u'})])
     with ledger.connect() as connection:
         row = connection.execute(
             text("SELECT stream, labels, state FROM tocsin.streams WHERE stream <> '(other)'")
@@ -94,7 +101,7 @@ def test_labels_are_stored_as_they_are(ledger):
 
 def test_a_stream_named_in_a_rules_match_is_admitted_though_all_places_are_taken(ledger):
     named = named_in([Match({"model": ("model-9",)})])
-    admission = Admission(ledger, maximum=2, always=named)
+    admission = admitting(ledger, maximum=2, always=named)
     assert admission.streams([key(1), key(2), key(3), key(9)]) == [1, 2, 0, 3]
 
 
@@ -116,17 +123,17 @@ def test_a_match_names_a_stream_only_where_it_spells_out_a_label_and_accepts_the
 
 
 def test_a_stream_unseen_for_seven_days_frees_its_place_and_gets_its_id_back_once_there_is_room(ledger):
-    Admission(ledger, maximum=1).streams([key(1)])
+    admitting(ledger, maximum=1).streams([key(1)])
     age(ledger, "stream", 7.1)
-    assert Admission(ledger, maximum=1).streams([key(2)]) == [2]
-    assert Admission(ledger, maximum=1).streams([key(1)]) == [0]
+    assert admitting(ledger, maximum=1).streams([key(2)]) == [2]
+    assert admitting(ledger, maximum=1).streams([key(1)]) == [0]
     age(ledger, "stream", 7.1)
-    assert Admission(ledger, maximum=1).streams([key(1), key(2)]) == [1, 0]
+    assert admitting(ledger, maximum=1).streams([key(1), key(2)]) == [1, 0]
 
 
 def test_a_stream_that_goes_on_is_seen_and_keeps_its_place(ledger):
     clock = Clock()
-    admission = Admission(ledger, maximum=1, clock=clock)
+    admission = admitting(ledger, maximum=1, clock=clock)
     for _ in range(9):
         assert admission.streams([key(1), key(2)]) == [1, 0]
         clock.now += 86_400
@@ -135,17 +142,17 @@ def test_a_stream_that_goes_on_is_seen_and_keeps_its_place(ledger):
 
 def test_a_replica_that_remembers_an_id_has_asked_again_before_the_place_can_be_lost(ledger):
     clock = Clock()
-    admission = Admission(ledger, maximum=1, retire_after_ms=DAY_MS, clock=clock)
+    admission = admitting(ledger, maximum=1, retire_after_ms=DAY_MS, clock=clock)
     admission.streams([key(1)])
     age(ledger, "stream", 1.1)
     clock.now += 3_600.1
-    assert Admission(ledger, maximum=1, retire_after_ms=DAY_MS).streams([key(2)]) == [2]
+    assert admitting(ledger, maximum=1, retire_after_ms=DAY_MS).streams([key(2)]) == [2]
     assert admission.streams([key(1)]) == [0]
 
 
 def test_a_name_refused_is_asked_for_again_after_a_minute(ledger):
     clock = Clock()
-    admission = Admission(ledger, maximum=1, clock=clock)
+    admission = admitting(ledger, maximum=1, clock=clock)
     assert admission.streams([key(1), key(2)]) == [1, 0]
     age(ledger, "stream", 7.1)
     clock.now += 59
@@ -155,12 +162,12 @@ def test_a_name_refused_is_asked_for_again_after_a_minute(ledger):
 
 
 def test_the_view_shows_streams_long_unseen_as_retired_until_they_come_back(ledger):
-    Admission(ledger, maximum=2).streams([key(1)])
+    admitting(ledger, maximum=2).streams([key(1)])
     age(ledger, "stream", 8)
-    Admission(ledger, maximum=2).streams([key(2)])
+    admitting(ledger, maximum=2).streams([key(2)])
     assert retire_unseen(ledger) == 1
     assert states(ledger) == {"(other)": "learning", "model-1": "retired", "model-2": "learning"}
-    Admission(ledger, maximum=2).streams([key(1)])
+    admitting(ledger, maximum=2).streams([key(1)])
     assert states(ledger)["model-1"] == "learning"
 
 
@@ -170,7 +177,7 @@ def states(ledger: Engine) -> dict[str, str]:
 
 
 def test_a_field_has_200_slices_and_then_other(ledger):
-    admission = Admission(ledger, maximum=10)
+    admission = admitting(ledger, maximum=10)
     stream, another = admission.streams([key(1), key(2)])
     ids = admission.slices([(stream, "country", f"c{n}") for n in range(250)])
     assert len(set(ids[:200])) == 200
@@ -184,17 +191,17 @@ def test_a_field_has_200_slices_and_then_other(ledger):
 
 
 def test_slices_long_unseen_make_room(ledger):
-    stream, *_ = Admission(ledger, maximum=1).streams([key(1)])
-    old = Admission(ledger, maximum=1).slices([(stream, "version", f"v{n}") for n in range(200)])
+    stream, *_ = admitting(ledger, maximum=1).streams([key(1)])
+    old = admitting(ledger, maximum=1).slices([(stream, "version", f"v{n}") for n in range(200)])
     age(ledger, "slice", 7.1)
-    new = Admission(ledger, maximum=1).slices([(stream, "version", f"w{n}") for n in range(200)])
+    new = admitting(ledger, maximum=1).slices([(stream, "version", f"w{n}") for n in range(200)])
     assert not set(old) & set(new)
     with ledger.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM tocsin_ledger.slice")).scalar_one() == 400
 
 
 def test_categories_count_from_2_within_stream_and_signal_up_to_200_and_then_are_1(ledger):
-    admission = Admission(ledger, maximum=10)
+    admission = admitting(ledger, maximum=10)
     stream, another = admission.streams([key(1), key(2)])
     wanted = [(stream, LANGUAGE, f"l{n}") for n in range(250)]
     assert admission.categories(wanted) == [*range(2, 202), *[1] * 50]
@@ -203,11 +210,11 @@ def test_categories_count_from_2_within_stream_and_signal_up_to_200_and_then_are
 
 
 def test_replicas_agree_on_slices_and_categories(ledger, replicas):
-    stream, *_ = Admission(ledger, maximum=1).streams([key(1)])
+    stream, *_ = admitting(ledger, maximum=1).streams([key(1)])
     barrier = Barrier(len(replicas))
 
     def admit(engine: Engine, seed: int) -> dict[int, tuple[int, int]]:
-        admission = Admission(engine, maximum=1)
+        admission = admitting(engine, maximum=1)
         numbers = np.random.default_rng(seed).permutation(300).tolist()
         barrier.wait()
         answers = {}
@@ -226,12 +233,12 @@ def test_replicas_agree_on_slices_and_categories(ledger, replicas):
 
 
 def test_known_names_are_answered_while_another_replica_holds_the_lock_and_the_rows(ledger):
-    Admission(ledger, maximum=2).streams([key(1)])
+    admitting(ledger, maximum=2).streams([key(1)])
     age(ledger, "stream", 0.5)
     with ledger.begin() as busy:
         busy.execute(text("SELECT pg_advisory_xact_lock(1953457014)"))
         busy.execute(text("UPDATE tocsin_ledger.stream SET learned = learned + 1"))
-        assert Admission(ledger, maximum=2).streams([key(1)]) == [1]
+        assert admitting(ledger, maximum=2).streams([key(1)]) == [1]
 
 
 def test_an_intake_gets_the_ledgers_ids_and_what_falls_together_is_added_up(ledger):
@@ -249,7 +256,7 @@ def test_an_intake_gets_the_ledgers_ids_and_what_falls_together_is_added_up(ledg
         pane=ones, evidence=ones, bucket=np.array(german), count=ones * 5,
     )  # fmt: skip
     intake = Intake(0, 15, 15, None, None, Delta(cells=cells))
-    moved = translate(intake, names, Admission(ledger, maximum=1)).delta.cells
+    moved = translate(intake, names, admitting(ledger, maximum=1)).delta.cells
     rows = sorted(
         zip(
             moved.stream.tolist(),

@@ -20,6 +20,7 @@ from monitor.errors import LedgerDenied
 from monitor.ledger.admission import Admission
 from monitor.ledger.engine import connect
 from monitor.ledger.migrate import check_schema, upgrade
+from monitor.ledger.places import LedgerIds
 from monitor.ledger.tables import drop_old, ensure_pane_days, ensure_partitions
 
 DOCS = Path(__file__).parents[2] / "docs" / "postgres.md"
@@ -102,7 +103,7 @@ def test_the_running_role_writes_rows_and_makes_and_drops_partitions(roles):
     engine = roles.engine("tocsin_run")
     with engine.begin() as connection:
         check_schema(connection)
-    assert Admission(engine, maximum=9).streams([("m", {"model": "m"})]) == [1]
+    assert Admission(LedgerIds(engine), maximum=9).streams([("m", {"model": "m"})]) == [1]
     ensure_partitions(engine)
     ensure_pane_days(engine, [10_000])
     assert drop_old(engine) == ["pane_10s_19970519"]
@@ -138,7 +139,7 @@ def test_the_reading_role_reads_every_view_and_nothing_else(roles):
 
 
 def test_the_reading_role_computes_percentiles_though_it_cannot_see_the_panes(roles):
-    Admission(roles.engine("tocsin_run"), maximum=9).streams([("m", {"model": "m"})])
+    Admission(LedgerIds(roles.engine("tocsin_run")), maximum=9).streams([("m", {"model": "m"})])
     execute(
         roles.engine("tocsin_run"),
         "INSERT INTO tocsin_ledger.pane "

@@ -16,9 +16,10 @@ from monitor.judge.reference import ENOUGH_VALUES, REQUESTS, Correlation, Refere
 from monitor.judge.state import StreamState
 from monitor.judge.traffic import KEPT, STRETCH_MS, Week
 from monitor.judge.verdicts import Learned
+from monitor.ledger.admission import Admission, translate
 from monitor.records import fold
 from monitor.records.aggregate import PartitionAggregator, RawBatch
-from monitor.records.delta import PANE_MS, Cells, Delta, Versions
+from monitor.records.delta import PANE_MS, Cells, Intake, Versions
 from monitor.records.language import LanguageDetector
 from monitor.records.names import Names
 from monitor.records.predictions import predictions_for
@@ -39,11 +40,11 @@ class Known:
     versions: Versions = field(default_factory=Versions)
 
 
-def known(records: Lines | None, config: Config, plan: Plan, names: Names) -> Known:
-    """All that `records` teach, in the codes of `names`."""
+def known(records: Lines | None, config: Config, plan: Plan, names: Names, admission: Admission) -> Known:
+    """All that `records` teach, in the ids of `admission`; `names` are the process's own."""
     if records is None:
         return Known()
-    delta = _measured(records, config, names)
+    delta = translate(_measured(records, config, names), names, admission).delta
     cells = fold.concat([delta.cells, sample_cells(delta.languages)], Cells)
     cells = Cells(*(column[cells.slice == WHOLE] for column in _columns(cells)))
     until_ms = int(records.ts_ms[-1]) // PANE_MS * PANE_MS
@@ -56,7 +57,7 @@ def known(records: Lines | None, config: Config, plan: Plan, names: Names) -> Kn
     )
 
 
-def _measured(records: Lines, config: Config, names: Names) -> Delta:
+def _measured(records: Lines, config: Config, names: Names) -> Intake:
     settings = measure_settings(config)
     aggregator = PartitionAggregator(
         settings,
@@ -70,7 +71,7 @@ def _measured(records: Lines, config: Config, names: Names) -> Delta:
     )
     batch = RawBatch(records.numbers.tolist(), records.ts_ms.tolist(), records.values)
     aggregator.add(batch, int(records.ts_ms[-1]))
-    return aggregator.take().delta
+    return aggregator.take()
 
 
 def _columns(cells: Cells) -> Iterator[np.ndarray]:

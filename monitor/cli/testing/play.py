@@ -58,7 +58,7 @@ class _Play(Replay):
         self.story = Story()
         self.step_ms = KILLING_STEP_MS if self._plan.kills else STEP_MS
         self._desk = Desk(config, self._plan, self._history, self.story)
-        known = learned.known(before, config, self._plan, self._names)
+        known = learned.known(before, config, self._plan, self._codes, self._admission)
         self._given = known.references
         self._history.add(Cells(), known.versions)
         core = replace(self._memory.core, streams=known.streams, weeks=known.weeks)

@@ -31,15 +31,19 @@ def lines(
     firing: Iterable[Row[Any]] = (),
 ) -> tuple[Line, ...]:
     """What incidents that fire have passed, and what rules allow: in the signal's unit, lowest first."""
-    passed = [row.at_least for row in firing if row.signal == signal.name and _comparable(row, signal)]
+    passed = {
+        row.rule: row.at_least for row in firing if row.signal == signal.name and _comparable(row, signal)
+    }
     allowed = [
         value
         for rule in rules_of(config, labels, signal.name)
         for bound in rule.bounds
         for _, limit in bound.tiers
+        # What fires has the limit as it was judged, which allows for what the reference does not know for sure.
+        if limit.kind is LimitKind.ABSOLUTE or rule.name not in passed
         if (value := _value(rule, bound, limit, signal, usual)) is not None
     ]
-    return tuple(Line(value, amount(value, signal.unit)) for value in sorted({*passed, *allowed}))
+    return tuple(Line(value, amount(value, signal.unit)) for value in sorted({*passed.values(), *allowed}))
 
 
 def rules_of(config: Config, labels: Mapping[str, str], name: str) -> list[Rule]:

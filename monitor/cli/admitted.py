@@ -1,0 +1,69 @@
+"""Places for names without a ledger, in the order in which they come; and what was named so."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from monitor.ledger.places import Name, Shelf
+from monitor.ledger.shelves import CATEGORIES, SLICES
+from monitor.records.names import OTHER, UNKNOWN
+from monitor.records.signals import OTHER_CATEGORY, OTHER_STREAM
+
+
+class LocalIds:
+    """Ids as the ledger gives them, of a process of its own: first come first served, and nothing is forgotten."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Shelf, dict[Name, int]] = {}
+        self._names: dict[Shelf, dict[int, Name]] = {}
+        self._taken: Counter[tuple[Shelf, Name]] = Counter()
+
+    def __call__(self, shelf: Shelf, names: Sequence[Name], cap: int) -> list[int | None]:
+        """The id of each name, None where there is no place."""
+        ids = self._ids.setdefault(shelf, {})
+        for name in dict.fromkeys(names):
+            if name not in ids and self._has_place(shelf, name, cap):
+                # Ids of streams count from 1, those of categories from 2, and those of slices may as well.
+                ids[name] = len(ids) + OTHER_CATEGORY + 1
+                self._names.setdefault(shelf, {})[ids[name]] = name
+        return [ids.get(name) for name in names]
+
+    def _has_place(self, shelf: Shelf, name: Name, cap: int) -> bool:
+        if shelf.uncapped(name):
+            return True
+        group = (shelf, shelf.group(name))
+        self._taken[group] += 1
+        return self._taken[group] <= cap
+
+    def name(self, shelf: Shelf, number: int) -> Name | None:
+        """What has an id."""
+        return self._names.get(shelf, {}).get(number)
+
+
+class LocalNames:
+    """Names of streams, slices and categories by the ids that `ids` gave; `streams` is the shelf of streams."""
+
+    def __init__(self, ids: LocalIds, streams: Shelf) -> None:
+        self._ids, self._streams = ids, streams
+
+    def stream_key(self, stream: int) -> str:
+        """The key of a stream."""
+        name = self._ids.name(self._streams, stream)
+        return OTHER if name is None else str(name[0])
+
+    def labels(self, stream: int) -> Mapping[str, str]:
+        """The labels of a stream; `(other)` has none."""
+        name = self._ids.name(self._streams, stream)
+        return {} if name is None or stream == OTHER_STREAM else dict(json.loads(name[1]))
+
+    def category(self, stream: int, signal: int, category: int) -> str:
+        """The name of a category."""
+        name = self._ids.name(CATEGORIES, category)
+        return str(name[2]) if name else OTHER if category == OTHER_CATEGORY else UNKNOWN
+
+    def slice(self, slice_id: int) -> tuple[str, str]:
+        """The field and value of a slice. Raises LookupError."""
+        name = self._ids.name(SLICES, slice_id)
+        if name is None:
+            raise LookupError(slice_id)
+        return name[1], name[2]
