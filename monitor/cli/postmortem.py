@@ -29,6 +29,8 @@ def postmortem(incident: str, output: Path, path: str | None) -> None:
     What happened, who was told, what it cost: one file that holds all it needs, to send or to print. It draws the
     signal with the extra `plot`.
     """
+    if output.suffix.lower() == ".pdf":
+        raise UsageError(f"-o {output}: the page is HTML: write it as .html and print it to PDF in a browser")
     if not output.absolute().parent.is_dir():
         raise UsageError(f"-o {output}: there is no directory {output.absolute().parent}")
     with ledger(part_loaded(path, LEDGER), reading=True) as conn:

@@ -79,7 +79,7 @@ def _quantile(section: Section, rule: Rule, signals: tuple[Signal, ...]) -> None
     others = [s.name for s in signals if s.kind is not Kind.DISTRIBUTION]
     if rule.total_ms is not None:
         return
-    if spread and "quantile" not in section:
+    if spread and "quantile" not in section and not section.misspelt("quantile", "drift"):
         section.wrong(f"above and below on {spread[0]} need a percentile", "add quantile: p99, or use drift")
     if rule.quantile is None:
         return

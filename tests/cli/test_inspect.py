@@ -273,6 +273,14 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "bytes": (bytes(range(256)) * 50, "is binary: give a log of UTF-8 text"),
     "Parquet": (b"PAR1\x15\x04\x15", "is a Parquet file: write it as JSON lines first"),
     "UTF-16": ('{"model": "m"}\n'.encode("utf-16"), "is in UTF-16: make it UTF-8 first (iconv"),
+    "Python's repr": (
+        b"{'model': 'chat', 'ts': 1}\n",
+        "looks like Python's own writing, not JSON: python3 -c",
+    ),
+    "text before JSON": (
+        b'INFO done {"model": "chat"}\nINFO done {"model": "chat", "a": {}}\n',
+        "has other text before the JSON of each line: sed 's/^[^{]*//'",
+    ),
     "CSV": (b"model,ts,status\nchat,1,ok\nchat,2,ok\n", "looks like CSV: python3 -c"),
     "CSV with semicolons": (b"model;ts\nchat;1\nchat;2\n", 'delimiter=";"'),
     "an array of objects": (
@@ -366,3 +374,9 @@ def test_a_log_of_which_every_other_line_is_a_request_is_known_at_every_length(n
     seen = look_at(Taken("kserve.jsonl", [request, answer] * (n // 2)))
     assert (seen.reading.preset, seen.outcome.n) == ("kserve", n // 2)
     assert ("predictions", "0") in seen.places.found
+
+
+def test_records_in_an_array_of_each_message_are_told(tmp_path: Path) -> None:
+    batches = [{"data": records(30)} for _ in range(20)]
+    assert "write source: {each: /data/*}" in sentence(study(tmp_path, batches), "nested")
+    assert "nested" not in kinds(study(tmp_path, records()))

@@ -65,6 +65,17 @@ def _labels(study: Study) -> Iterator[str]:
         )
 
 
+def _nested(study: Study) -> Iterator[str]:
+    """A guessed mapping takes the first item of an array, and of a log in batches that is one record of many."""
+    model = study.reading.map.get("model")
+    before, inside, _ = str(model).partition("/0/")
+    if inside and study.outcome.n == len(set(study.outcome.rows)):
+        yield (
+            f"the model stands inside the items of {before}, of which only the first is read: where each is a record, "
+            f"write source: {{each: {before}/*}} and map what is inside an item"
+        )
+
+
 def _clock(study: Study) -> Iterator[str]:
     known = study.stated_ms[~np.isnan(study.stated_ms)]
     if known.size and known.max() < YEAR_2001_S * 1_000:
@@ -158,6 +169,7 @@ def _calm(study: Study) -> Iterator[str]:
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Study], Iterator[str]]], ...]] = (
     ("no_predictions", _labels),
+    ("nested", _nested),
     ("no_time", _times),
     ("sampling", _sampling),
     ("counted_twice", _twice),

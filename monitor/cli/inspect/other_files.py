@@ -11,9 +11,13 @@ from monitor.records.lenient import Refused, parse_any
 
 LOOKED_AT: Final = 1_000
 _SHOWN: Final = 40
+_HEAD: Final = 5
 _MARK: Final = b"\xef\xbb\xbf"
 
 _TO_LINES: Final = """python3 -c 'import json, sys; [print(json.dumps(r)) for r in json.load(sys.stdin)]'"""
+_OF_PYTHON: Final = (
+    """python3 -c 'import ast, json, sys; [print(json.dumps(ast.literal_eval(l))) for l in sys.stdin]'"""
+)
 _OF_CSV: Final = (
     """python3 -c 'import csv, json, sys; [print(json.dumps(r)) for r in csv.DictReader(sys.stdin{})]'"""
 )
@@ -67,6 +71,11 @@ def _why(name: str, lines: Sequence[bytes], parsed: Sequence[object]) -> str:
         return f"{name} is binary: give a log of UTF-8 text with one JSON object a line"
     if first.startswith(b"["):
         return _one_array(name)
+    if first.startswith(b"{'"):
+        return f"{name} looks like Python's own writing, not JSON: {_OF_PYTHON} < {shlex.quote(name)} > lines.jsonl"
+    if all(map(_ends_in_json, lines[:_HEAD])):
+        cut = f"sed 's/^[^{{]*//' {shlex.quote(name)} > lines.jsonl"
+        return f"{name} has other text before the JSON of each line: {cut}"
     if first.startswith(b"{") and isinstance(parsed[0], Refused):
         return f"{name} is JSON over several lines, not one object a line: jq -c . {shlex.quote(name)} > lines.jsonl"
     separator = _separator(lines)
@@ -75,6 +84,11 @@ def _why(name: str, lines: Sequence[bytes], parsed: Sequence[object]) -> str:
         return f"{name} looks like CSV: {_OF_CSV.format(told)} < {shlex.quote(name)} > lines.jsonl"
     shown = re.sub(r"\s+", " ", first.decode(errors="replace"))[:_SHOWN]
     return f"no line of {name} is a JSON object, the first is {shown!r}: one JSON object a line is needed"
+
+
+def _ends_in_json(line: bytes) -> bool:
+    before, found, rest = line.partition(b"{")
+    return bool(before.strip() and found) and isinstance(parse_any(found + rest), dict)
 
 
 def _is_binary(lines: Sequence[bytes]) -> bool:
@@ -90,7 +104,7 @@ def _is_binary(lines: Sequence[bytes]) -> bool:
 
 def _separator(lines: Sequence[bytes]) -> str | None:
     """What stands equally often, and at least once, in each of the first lines."""
-    head = [line.decode(errors="replace") for line in lines[:5]]
+    head = [line.decode(errors="replace") for line in lines[:_HEAD]]
     for separator in (",", "\t", ";", "|"):
         counts = {line.count(separator) for line in head}
         if min(counts) > 0 and (len(counts) == 1 or head[0].count(separator) <= min(counts)):
