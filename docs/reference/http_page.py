@@ -76,6 +76,7 @@ PAGES: Final[Mapping[str, str]] = {
     "/streams": "all streams",
     "/streams/{stream}": "every signal of a stream, with its reference and limits",
     "/charts/{stream}/{signal}.svg": "one of its plots; `?size=small` for a small one",
+    "/incidents": "all incidents, also those that are over, by filters",
     "/incidents/{incident}": "an incident's report, and what can be done about it",
     "/incidents/{incident}/signal.svg": "the plot in it",
     "/incidents/{incident}/report.html": "the same report as one file",

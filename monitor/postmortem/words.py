@@ -80,9 +80,7 @@ def _met(row: Row[Any], answers: Mapping[str, Answer]) -> str:
     came = f"{during.requests:,} requests{users} came while it lasted"
     if row.signal in _FAILURES or not row.total:
         return f"{came}; {during.failed or 0:,} of them failed."
-    return (
-        f"{came}; it showed in {row.affected:,} of {row.total:,} records that say something of {row.signal}."
-    )
+    return f"{came}. When it was last told, {row.affected:,} of {row.total:,} records had shown it."
 
 
 def _cost(answers: Mapping[str, Answer]) -> str:

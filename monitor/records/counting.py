@@ -26,6 +26,12 @@ class Groups:
         """How many groups there are."""
         return int(self.keys[0].size)
 
+    def by_coming(self) -> I64:
+        """The groups in the order in which each first comes: int64[g]."""
+        first = np.empty(self.size, np.int64)
+        first[self.code[::-1]] = np.arange(self.code.size - 1, -1, -1)
+        return np.argsort(first)
+
 
 def group(columns: Sequence[I64]) -> Groups:
     """Records by their key columns int64[n]; groups ascend by key."""

@@ -1,11 +1,12 @@
 """Which stream and which slices each record of a batch belongs to, as local codes."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from monitor.records.columns import ABSENT, Columns, Distinct
-from monitor.records.counting import group
+from monitor.records.counting import Groups, group
 from monitor.records.delta import F64, I64
 from monitor.records.names import Names
 from monitor.records.settings import NO_VALUE
@@ -41,19 +42,26 @@ def stream_codes(columns: Columns, by: tuple[str, ...], names: Names, clock_ms: 
     """The local code of each record's stream: int64[n]."""
     parts = [columns.names(field, absent=NO_VALUE) for field in by]
     groups = group([part.codes for part in parts])
-    combinations = zip(*(key.tolist() for key in groups.keys), strict=True)
-    codes = [
-        names.stream_code(tuple(part.names[i] for part, i in zip(parts, places, strict=True)), clock_ms)
-        for places in combinations
-    ]
-    return np.array(codes, np.int64)[groups.code]
+    return _coded(
+        groups,
+        lambda places: names.stream_code(
+            tuple(part.names[i] for part, i in zip(parts, places, strict=True)), clock_ms
+        ),
+    )
 
 
 def slice_codes(streams: I64, field: str, values: Distinct, names: Names) -> I64:
     """The local code of each record's slice by `field`, or `ABSENT`: int64[n]. `streams` int64[n]."""
     groups = group([streams, values.codes])
-    pairs = zip(*(key.tolist() for key in groups.keys), strict=True)
-    codes = [
-        names.slice_code(stream, field, values.names[i]) if i != ABSENT else ABSENT for stream, i in pairs
-    ]
-    return np.array(codes, np.int64)[groups.code]
+    return _coded(
+        groups,
+        lambda pair: ABSENT if pair[1] == ABSENT else names.slice_code(pair[0], field, values.names[pair[1]]),
+    )
+
+
+def _coded(groups: Groups, code_of: Callable[[tuple[int, ...]], int]) -> I64:
+    """The code of each record's group: int64[n]. Who comes first is asked for first, and so has a place first."""
+    order = groups.by_coming()
+    codes = np.empty(groups.size, np.int64)
+    codes[order] = [code_of(key) for key in zip(*(key[order].tolist() for key in groups.keys), strict=True)]
+    return codes[groups.code]

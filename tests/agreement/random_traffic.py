@@ -133,8 +133,10 @@ class _Traffic:
         named = {"model": model, "id": request, "ts": ts, "segment": segment}
         way = self._ways[model]
         record = self._record(way) | named | {"segment": segment | {"country": rng.choice(("de", "fr"))}}
-        self._later(record, way, named)
-        self._arrive(self._delay(), request, self._damaged(record))
+        delay_s = self._delay()
+        # A label that comes before its prediction finds it in the same batch alone.
+        self._later(record, way, named, delay_s)
+        self._arrive(delay_s, request, self._damaged(record))
 
     def _record(self, way: Mapping[str, Any]) -> dict[str, Any]:
         """All that has no part in others: most of it at random, and sometimes absent."""
@@ -197,7 +199,9 @@ class _Traffic:
     def _label(self, way: Mapping[str, Any], prediction: str) -> str:
         return self._rng.choice("ABC") if self._rng.random() < way["wrong"] else prediction
 
-    def _later(self, record: Mapping[str, Any], way: Mapping[str, Any], named: Mapping[str, Any]) -> None:
+    def _later(
+        self, record: Mapping[str, Any], way: Mapping[str, Any], named: Mapping[str, Any], delay_s: float
+    ) -> None:
         """The label of a prediction and its rating, some time after it."""
         rng = self._rng
         if not self._shape.late_labels or "label" in record or rng.random() < 0.7:
@@ -205,10 +209,12 @@ class _Traffic:
         after_s = rng.choice(LABELS_AFTER_S) * rng.random()
         then = named["ts"] + int(after_s * 1000)
         label = {"type": "label", **named, "ts": rng.choice((named["ts"], then))}
-        self._arrive(after_s, named["id"], label | {"label": self._label(way, record["prediction"])})
+        self._arrive(
+            delay_s + after_s, named["id"], label | {"label": self._label(way, record["prediction"])}
+        )
         if rng.random() < 0.2:
             rating = {"type": "feedback", **named, "ts": then, "rating": rng.choice((-1, 1))}
-            self._arrive(after_s * 1.5, named["id"], rating)
+            self._arrive(delay_s + after_s * 1.5, named["id"], rating)
 
     def _delay(self) -> float:
         rng, shape = self._rng, self._shape

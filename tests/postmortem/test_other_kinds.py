@@ -152,7 +152,7 @@ def test_the_page_names_the_part_and_the_limit_that_the_incident_is_about(made) 
         conn.rollback()
     told = " ".join(story(answers))
     assert "by rule errors on chat (version v41)." in told
-    assert "it showed in 12 of 600 records that say something of latency_ms." in told
+    assert "When it was last told, 12 of 600 records had shown it." in told
     title = described(answers)["encoding"]["y"]["axis"]["title"]
     assert title == "share of latency_ms above 500 of version v41"
 
