@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Final
 
 from monitor.config.problem import WrongError
@@ -34,6 +35,7 @@ SECRETS: Final[Mapping[str, str]] = {
 }
 """Settings of a connection with what they are."""
 
+PACKAGES: Final[Mapping[str, str]] = {"GSSAPI": "gssapi", "AWS_MSK_IAM": "botocore"}
 WITH_PASSWORD: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -82,7 +84,20 @@ def read_client(section: Section, *, needed: bool) -> dict[str, str | bool]:
             client[key] = secret
     _objects(section)
     _fitting(section, str(client.get("security_protocol", "PLAINTEXT")))
+    _installed(section, str(client.get("sasl_mechanism", "")), needed=needed)
     return client
+
+
+def _installed(section: Section, mechanism: str, *, needed: bool) -> None:
+    """A mechanism that kafka-python leaves to another package, which `check` may run without."""
+    package = PACKAGES.get(mechanism)
+    if package is not None and find_spec(package) is None:
+        tell = section.wrong if needed else section.unwise
+        tell(
+            f"{mechanism} needs the package {package}, which is not installed here",
+            f"pip install {package}",
+            at="sasl_mechanism",
+        )
 
 
 def _objects(section: Section) -> None:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from monitor import config
+from monitor.config import connection
 from monitor.ingest.service import by_connection
 from monitor.ingest.settings import measure_settings
 
@@ -56,3 +59,20 @@ def test_labels_that_can_find_no_prediction_are_warned_of(tmp_path: Path) -> Non
     [warning] = config.warnings(file, environ={})
     assert warning.path == "source"
     assert warning.sentence.startswith("these labels find no predictions")
+
+
+def test_a_mechanism_without_its_package_is_told_before_the_daemon_dies_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "source: {bootstrap_servers: 'k:9092', topic: t, security_protocol: SASL_SSL, sasl_mechanism: AWS_MSK_IAM}\n"
+    file = tmp_path / "alerts.yaml"
+    file.write_text(text + REST)
+    monkeypatch.setattr(connection, "find_spec", lambda _: None)
+    [told] = [p for p in config.problems(file, environ={}, need={"source"}) if "sasl" in p.path]
+    assert (
+        "AWS_MSK_IAM needs the package botocore, which is not installed here (pip install botocore)"
+        in str(told)
+    )
+    assert config.problems(file, environ={}) == []
+    monkeypatch.setattr(connection, "find_spec", lambda name: name)
+    assert config.problems(file, environ={}, need={"source"}) == []
