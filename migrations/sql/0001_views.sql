@@ -22,10 +22,14 @@ SELECT incident_id, rule, stream, labels, signal, quantity, unit, severity, stat
 FROM tocsin_ledger.incident;
 
 -- When it ended in event time. Of `each`: the slice that is judged by itself. Of an objective on a distribution: the
--- limit of what is good.
+-- limit of what is good. Of a percentile judged in points: `edge` is the value, and no more than `share_limit` may lie
+-- on its `side`.
 CREATE VIEW tocsin.incident_scopes AS
 SELECT incident_id, coalesce(ended_at, resolved_at) AS ended_at, facts -> 'part' ->> 0 AS part_field, facts -> 'part' ->> 1 AS part_value,
-       (facts -> 'budget' ->> 'below')::double precision AS good_below
+       (facts -> 'budget' ->> 'below')::double precision AS good_below,
+       CASE WHEN quantity ~ '^p[0-9.]+$' AND tolerance LIKE '%pp' THEN at_least END AS edge,
+       CASE WHEN facts ->> 'side' = 'down' THEN 'below' ELSE 'above' END AS side,
+       (facts ->> 'limit')::double precision AS share_limit
 FROM tocsin_ledger.incident;
 
 CREATE VIEW tocsin.timeline AS

@@ -104,7 +104,7 @@ def undrawn(answers: Answers) -> str:
 def described(answers: Answers, width: int = chart.WIDTH) -> dict[str, Any]:
     """The chart in Vega-Lite, with onset, detection, versions and kills marked."""
     row = answers["fired"].rows[0]
-    share = row.quantity == "rate" or (row.quantity or "").startswith("share:")
+    share = row.quantity == "rate" or row.edge is not None or (row.quantity or "").startswith("share:")
     marks = [(row.onset_at, "onset"), (row.detected_at, "detected")]
     seen = [s for s in answers["slices"].rows if s.first_seen and s.field == "version" and s.before is None]
     marks += [(s.first_seen, f"version {s.value}") for s in seen]
@@ -117,6 +117,8 @@ def described(answers: Answers, width: int = chart.WIDTH) -> dict[str, Any]:
 
 def _titled(row: Row[Any]) -> str:
     of = f" of {row.part_field} {row.part_value}" if row.part_field else ""
+    if row.edge is not None:
+        return f"share of {row.signal} {row.side} {digits(row.edge)}{of}"
     if row.good_below is not None:
         return f"share of {row.signal} above {digits(row.good_below)}{of}"
     return f"{row.signal or 'requests'} {row.quantity or ''}".strip() + of

@@ -18,7 +18,7 @@ incidents(incident_id, rule, stream, labels, signal, quantity, unit, severity, s
     detected_at, opened_at, acknowledged_at, acknowledged_by, resolved_at, observed, reference,
     tolerance, at_least, guaranteed, cause_field, cause_value, version, version_seen_at, affected,
     total, reference_id, outcome, historical, dry_run, kill_switch, summary, config_hash)
-incident_scopes(incident_id, ended_at, part_field, part_value, good_below)
+incident_scopes(incident_id, ended_at, part_field, part_value, good_below, edge, side, share_limit)
 timeline(incident_id, at, what, detail)
 deliveries(delivery_id, incident_id, kill_id, receiver, event, state, attempts, created_at,
     delivered_at, response, last_error)

@@ -1,6 +1,7 @@
 """The signal by minute and by slice, of incidents of every kind of quantity, over the same records."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,11 +18,19 @@ AS_ANOTHER = text("""
 """)
 
 
-def asked(made: Aftermath, name: str, signal: str | None, quantity: str | None, **facts: object) -> list[Any]:
+def asked(
+    made: Aftermath,
+    name: str,
+    signal: str | None,
+    quantity: str | None,
+    columns: Mapping[str, object] | None = None,
+    **facts: object,
+) -> list[Any]:
     """The rows of a query, had the incident been of that signal and quantity."""
     (query,) = (q for q in QUERIES if q.name == name)
     with made.engine.connect() as conn:
         values = {"incident_id": "another", "signal": signal, "quantity": quantity, "facts": facts}
+        values |= columns or {}
         conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
         found = answer(conn, query, "another").rows
         conn.rollback()
@@ -61,6 +70,25 @@ def test_an_objective_on_a_distribution_shows_the_share_beyond_its_limit(made, l
     assert [row.value for row in rows if row.phase == "before"][1:] == [before] * 9
     slices = {row.value: row for row in asked(made, "slices", "latency_ms", "rate", budget=budget)}
     assert (slices["v41"].before, slices["v41"].during) == (before, before)
+
+
+@pytest.mark.parametrize(
+    ("side", "edge", "value", "reference"),
+    [("down", 0.001, 0, 0.1), ("down", 0.003, 1, 0.1), ("up", 0.001, 1, 0.9), ("up", 0.003, 0, 0.9)],
+)
+def test_a_percentile_that_is_judged_in_points_is_drawn_as_the_share_beyond_its_edge(
+    made, side, edge, value, reference
+) -> None:
+    found = asked(
+        made,
+        "signal",
+        "cost_usd",
+        "p10",
+        columns={"tolerance": "10pp", "at_least": edge},
+        side=side,
+        limit=0.31,
+    )
+    assert {(row.value, row.reference, row.at_least) for row in found} == {(value, reference, 0.31)}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 WITH i AS (
     SELECT *, date_trunc('minute', onset_at - interval '30 minutes') AS since,
            least(coalesce(ended_at, now()), onset_at + interval '6 hours') + interval '10 minutes' AS until,
-           CASE WHEN quantity ~ '^p[0-9.]+$' THEN substr(quantity, 2)::float8 / 100 END AS q
+           CASE WHEN quantity ~ '^p[0-9.]+$' THEN substr(quantity, 2)::float8 / 100 END AS q,
+           coalesce(1.01 * good_below, edge) AS beyond, edge IS NOT NULL AND side = 'below' AS downward
     FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
 ), rated AS (
     SELECT r.pane_start, r.k, r.n
@@ -64,18 +65,22 @@ WITH i AS (
     UNION ALL
     SELECT m.minute, tocsin.quantile(i.stream, i.signal, i.q, m.minute, m.next, i.part_field, i.part_value), NULL
     FROM i CROSS JOIN minutes m
-    WHERE i.q IS NOT NULL
+    WHERE i.q IS NOT NULL AND i.beyond IS NULL
     UNION ALL
-    SELECT m.minute, coalesce(sum(h.n) FILTER (WHERE h.at > 1.01 * i.good_below), 0)::float8 / sum(h.n), sum(h.n)::bigint
-    FROM i CROSS JOIN minutes m CROSS JOIN LATERAL tocsin.histogram(i.stream, i.signal, m.minute, m.next) h
-    WHERE i.good_below IS NOT NULL
+    SELECT m.minute, coalesce(sum(h.n) FILTER (WHERE (h.at < i.beyond) = i.downward), 0)::float8 / sum(h.n), sum(h.n)::bigint
+    FROM i CROSS JOIN minutes m
+    CROSS JOIN LATERAL tocsin.histogram(i.stream, i.signal, m.minute, m.next, i.part_field, i.part_value) h
+    WHERE i.beyond IS NOT NULL
     GROUP BY m.minute
 )
 SELECT s.minute,
        CASE WHEN s.minute + interval '1 minute' <= i.onset_at THEN 'before'
             WHEN s.minute < coalesce(i.ended_at, now()) THEN 'during' ELSE 'after' END AS phase,
-       s.value, s.n, CASE WHEN i.quantity NOT IN ('total', 'count') THEN i.reference END AS reference,
-       CASE WHEN i.quantity NOT IN ('total', 'count') THEN i.at_least END AS at_least
+       s.value, s.n,
+       CASE WHEN i.edge IS NOT NULL THEN CASE i.side WHEN 'below' THEN i.q ELSE 1 - i.q END
+            WHEN i.quantity NOT IN ('total', 'count') THEN i.reference END AS reference,
+       CASE WHEN i.edge IS NOT NULL THEN i.share_limit
+            WHEN i.quantity NOT IN ('total', 'count') THEN i.at_least END AS at_least
 FROM shown s CROSS JOIN i
 WHERE s.value IS NOT NULL
 ORDER BY s.minute;
