@@ -37,7 +37,7 @@ th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); v
 td { white-space: nowrap } td.long { white-space: normal; overflow-wrap: anywhere; min-width: 22rem }
 th.number, .number { text-align: right }
 td details { margin: 0 } td pre { white-space: pre-wrap; overflow-wrap: anywhere; width: 34rem; margin: .25rem 0 }
-@media (max-width: 40rem) { figure { overflow-x: auto } svg { max-width: none } td pre { width: 18rem } }
+@media (max-width: 40rem) { svg { max-width: none } td pre { width: 18rem } }
 details { margin: .75rem 0 } summary { cursor: pointer; color: var(--soft) }
 pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8rem; line-height: 1.4 }
 @media print {
@@ -76,11 +76,17 @@ def page(incident_id: str, answers: Answers) -> str:
         el("h1", row.summary),
         el("p", about, class_="about"),
         *(el("p", said, class_="story") for said in story(answers)),
-        el("figure", place, el("figcaption", CAPTION)) if drawn else el("p", undrawn(answers), class_="none"),
+        _figure(place) if drawn else el("p", undrawn(answers), class_="none"),
         *_sections(answers),
     )
     text = "<!doctype html>\n" + written(el("html", head, el("body", main), lang="en"))
     return text.replace(place, chart.svg(described(answers)), 1) if drawn else text
+
+
+def _figure(place: str) -> Element:
+    """The chart, which is wider than a phone."""
+    inside = el("div", place, class_="wide", tabindex="0", role="region", aria_label="The signal by minute")
+    return el("figure", inside, el("figcaption", CAPTION))
 
 
 def sections(answers: Answers) -> str:

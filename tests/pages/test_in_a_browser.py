@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -258,6 +259,25 @@ def test_no_page_has_a_serious_violation_or_scrolls_sideways_on_a_phone(
         page.goto(path)
         assert violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_as_a_file_has_no_serious_violation_and_needs_nothing_else(
+    look: Look, browser: Browser, burning: Aftermath, tmp_path: Path, scheme: str
+) -> None:
+    page = look(f"/incidents/{burning.incident}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the report").click()
+    download.value.save_as(file := tmp_path / "report.html")
+    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme) as context:
+        report, asked = context.new_page(), list[str]()
+        report.on("request", lambda request: asked.append(request.url))
+        report.on("console", lambda message: asked.append(message.text))
+        report.goto(file.as_uri())
+        assert asked == [file.as_uri()]
+        assert report.evaluate("document.documentElement.scrollWidth") <= 390
+        assert report.locator("svg").count() == 1
+        assert violations(report) == []
 
 
 def test_plots_and_page_are_dark_where_the_system_is(look: Look) -> None:
