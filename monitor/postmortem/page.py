@@ -49,6 +49,8 @@ pre { background: var(--band); padding: .75rem; overflow-x: auto; font-size: .8r
 """
 # One row of many columns reads better as a list.
 _LISTED: Final = ("fired", "delays")
+_OF_SOME: Final = ("part_field", "part_value", "good_below", "edge")
+"""What few incidents have, and is not missed."""
 _MEASURED: Final = ("observed", "reference", "at_least")
 FOLDED: Final = frozenset({"signal"})
 AT_NIGHT: Final = ("slices", "told", "kill", "timeline")
@@ -146,7 +148,10 @@ def _sections(answers: Answers, order: Sequence[Query] = QUERIES, folded: Set[st
 def _list(answer: Answer) -> Element:
     row = answer.rows[0]
     unit = row.unit if "unit" in answer.columns else None
-    pairs = zip(answer.columns, row, strict=True)
+    told = {name for name in answer.columns if name not in _OF_SOME or getattr(row, name) is not None}
+    if "edge" not in told:
+        told.discard("side")
+    pairs = (pair for pair in zip(answer.columns, row, strict=True) if pair[0] in told)
     return facts((name.replace("_", " "), _listed(name, value, unit)) for name, value in pairs)
 
 
