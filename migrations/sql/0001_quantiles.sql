@@ -87,7 +87,7 @@ WHERE g.kind = 'distribution';
 -- NULL where a stream has no such slice; 0 is the whole stream.
 CREATE FUNCTION tocsin_ledger.slice_of(wanted_stream integer, field text, value text) RETURNS integer
     LANGUAGE sql STABLE
-    RETURN CASE WHEN field IS NULL THEN 0 ELSE (
+    RETURN CASE WHEN field IS NULL AND value IS NULL THEN 0 ELSE (
         SELECT l.slice_id FROM tocsin_ledger.slice l
         WHERE l.stream_id = wanted_stream AND l.field = slice_of.field AND l.value = slice_of.value
     ) END;
@@ -164,6 +164,9 @@ AS $$
 BEGIN
     IF NOT quantile.q BETWEEN 0 AND 1 THEN
         RAISE EXCEPTION 'q = % is not between 0 and 1', quantile.q USING ERRCODE = 'numeric_value_out_of_range';
+    END IF;
+    IF quantile.q IS NULL THEN
+        RETURN NULL;
     END IF;
     RETURN (
         SELECT min(r.at) FROM (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from monitor.ledger.places import Name, Shelf
 from monitor.ledger.shelves import CATEGORIES, SLICES
 from monitor.records.names import OTHER, UNKNOWN
-from monitor.records.signals import OTHER_CATEGORY, OTHER_STREAM
+from monitor.records.signals import FIRST_CATEGORY, OTHER_CATEGORY, OTHER_STREAM
 
 
 class LocalIds:
@@ -21,19 +21,22 @@ class LocalIds:
     def __call__(self, shelf: Shelf, names: Sequence[Name], cap: int) -> list[int | None]:
         """The id of each name, None where there is no place."""
         ids = self._ids.setdefault(shelf, {})
-        for name in dict.fromkeys(names):
-            if name not in ids and self._has_place(shelf, name, cap):
-                # Ids of streams count from 1, those of categories from 2, and those of slices may as well.
-                ids[name] = len(ids) + OTHER_CATEGORY + 1
-                self._names.setdefault(shelf, {})[ids[name]] = name
+        entering = self._entering(shelf, [name for name in dict.fromkeys(names) if name not in ids], cap)
+        for name in entering:
+            ids[name] = len(ids) + (FIRST_CATEGORY if shelf is CATEGORIES else 1)
+            self._names.setdefault(shelf, {})[ids[name]] = name
+            # `(other)` takes no place, and a stream that a rule names takes one whatever the cap.
+            self._taken[shelf, shelf.group(name)] += shelf is not SLICES or not shelf.uncapped(name)
         return [ids.get(name) for name in names]
 
-    def _has_place(self, shelf: Shelf, name: Name, cap: int) -> bool:
-        if shelf.uncapped(name):
-            return True
-        group = (shelf, shelf.group(name))
-        self._taken[group] += 1
-        return self._taken[group] <= cap
+    def _entering(self, shelf: Shelf, new: Sequence[Name], cap: int) -> list[Name]:
+        taken = self._taken.copy()
+        found = []
+        for name in new:
+            taken[shelf, shelf.group(name)] += not shelf.uncapped(name)
+            if shelf.uncapped(name) or taken[shelf, shelf.group(name)] <= cap:
+                found.append(name)
+        return found
 
     def name(self, shelf: Shelf, number: int) -> Name | None:
         """What has an id."""

@@ -11,11 +11,11 @@ from monitor.cli.options import Command, config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, cell, grid, say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
-from monitor.ledger.incident_search import OUTCOMES, SEVERITIES, STATES, Wanted, read_since
+from monitor.ledger.incident_search import COLUMNS, OUTCOMES, SEVERITIES, STATES, Wanted, read_since
 
 MOST: Final = 50
 SHOWN: Final = (
-    "incident_id", "severity", "state", "rule", "stream", "onset_at", "resolved_at", "outcome", "summary",
+    "incident_id", "severity", "state", "rule", "stream", "onset_at", "ended_at", "outcome", "summary",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def incidents(path: str | None, limit: int, as_json: bool, **filters: str | None
         found = wanted.newest(conn, limit)
     if as_json:
         for row in found.rows:
-            say(msgspec.json.encode(dict(row._mapping)).decode())
+            say(msgspec.json.encode({name: getattr(row, name) for name in COLUMNS}).decode())
     elif found.rows:
         _show(found.rows)
     else:

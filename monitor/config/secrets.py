@@ -135,9 +135,9 @@ def database_url(value: str) -> str:
             "this is not the address of a PostgreSQL database",
             "write postgresql://user:password@host/database",
         )
-    if "@" in rest.partition("@")[2].partition("/")[0]:
+    if rest.partition("?")[0].count("@") > 1:
         # Else a part of the password would be taken for the host, and be shown as such.
-        raise WrongError("there is more than one @ before the host", "write one in the password as %40")
+        raise WrongError("there is more than one @ in this address", "write one in the password as %40")
     dialect, plus, driver = scheme.partition("+")
     return f"postgresql{plus}{driver}://{rest}" if dialect == "postgres" else value
 

@@ -25,12 +25,13 @@ OUTCOMES: Final = ("true", "expected", "false_alarm", UNSAID)
 ANY: Final = "*"
 
 _INCIDENTS: Final = table("incidents", *map(column, COLUMNS), schema="tocsin")
+_SCOPES: Final = table("incident_scopes", column("incident_id"), column("ended_at"), schema="tocsin")
 _PLACE: Final = (_INCIDENTS.c.opened_at, _INCIDENTS.c.incident_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Some incidents, the newest first, and whether there are older ones."""
+    """Some incidents, the newest first, with when each `ended_at` in event time; and whether there are older ones."""
 
     rows: Sequence[Row[Any]]
     more: bool
@@ -52,7 +53,8 @@ class Wanted:
 
     def newest(self, conn: Connection, most: int, before: str | None = None) -> Found:
         """At most so many, from the newest on, or from the one that is older than `before`; raises UsageError."""
-        found = select(_INCIDENTS).where(*self._conditions())
+        of_scope = _SCOPES.c.incident_id == _INCIDENTS.c.incident_id
+        found = select(_INCIDENTS, _SCOPES.c.ended_at).join(_SCOPES, of_scope).where(*self._conditions())
         if before is not None:
             found = found.where(tuple_(*_PLACE) < tuple_(*_place(conn, before)))
         rows = conn.execute(_newest_first(found).limit(most + 1)).all()
@@ -75,13 +77,13 @@ def read_since(text: str) -> datetime:
     """`7d` before now, or a date or time, of UTC where it says nothing else; raises UsageError."""
     try:
         return datetime.now(UTC) - timedelta(milliseconds=milliseconds(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{text} is no time: write 24h, 7d or 2026-11-14") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _newest_first(found: Select[Any]) -> Select[Any]:

@@ -139,12 +139,18 @@ def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tu
         commands += [Command("tocsin kill status"), Command(f"tocsin kill release {switch} --reason ...")]
     if incident and event in ("opened", "escalated", "tripped") and not payload.get("acknowledged_at"):
         commands.append(Command(f"tocsin ack {incident}"))
-        if facts is not None and facts.reference_id is not None and not switch:
+        if facts is not None and _is_against_reference(facts) and not switch:
             commands.append(Command(f"tocsin accept {incident}", "meant to be so: "))
         commands += _silence(facts)
     if incident:
         commands.append(Command(f"SELECT * FROM tocsin.timeline WHERE incident_id = '{incident}'"))  # noqa: S608
     return tuple(commands)
+
+
+def _is_against_reference(facts: Facts) -> bool:
+    """Whether a new reference would move the limit; an absolute one stays where it is."""
+    relative = not facts.tolerance or facts.tolerance.endswith(("x", "pp"))
+    return facts.reference_id is not None and relative
 
 
 def _silence(facts: Facts | None) -> list[Command]:

@@ -78,7 +78,7 @@ def _met(row: Row[Any], answers: Mapping[str, Answer]) -> str:
         return ""
     users = f" of {during.users:,} users" if during.users else ""
     came = f"{during.requests:,} requests{users} came while it lasted"
-    if row.signal in _FAILURES or not row.total:
+    if row.signal in _FAILURES or row.affected is None or not row.total:
         return f"{came}; {during.failed or 0:,} of them failed."
     return f"{came}. When it was last told, {row.affected:,} of {row.total:,} records had shown it."
 

@@ -19,6 +19,14 @@ def test_streams_beyond_the_places_are_other_unless_a_rule_names_them() -> None:
     assert admission.streams([key(3), key(2)]) == [found[2], found[1]]
 
 
+def test_a_stream_that_a_rule_names_takes_a_place_from_those_that_come_after_it() -> None:
+    ids = LocalIds()
+    admission = Admission(ids, maximum=3, always=lambda labels: labels["model"] in ("m8", "m9"))
+    names = LocalNames(ids, admission.shelf)
+    found = [admission.streams([key(n) for n in batch]) for batch in ((8, 9), (1,), (2,), (3,))]
+    assert [names.stream_key(i) for batch in found for i in batch] == ["m8", "m9", "m1", "(other)", "(other)"]
+
+
 def test_slices_and_categories_of_each_stream_have_their_own_places() -> None:
     ids = LocalIds()
     admission = Admission(ids, maximum=9)

@@ -315,7 +315,22 @@ def test_of_many_models_that_come_seldom_none_is_named(tmp_path: Path) -> None:
         tmp_path,
         records(6_000, every_ms=1_000, model=lambda i: f"m{i // 10 % 40}" if i % 10 == 0 else "chat"),
     )
-    assert "{name: silence, absent: 24h, severity: critical}" in init(log).read_text()
+    text = init(log).read_text()
+    assert "absent: 24h, severity: critical, overrides: [{match: {model: [chat]}, absent: 2m}]}" in text
+    assert "five times the longest pause of the busiest models in this log" in text
+
+
+def test_ratings_break_no_silence(tmp_path: Path) -> None:
+    asleep = range(1_000, 3_000)
+    lines = [
+        r
+        if i not in asleep
+        else {"type": "feedback", "model": r["model"], "id": "x", "ts": r["ts"], "rating": 1}
+        for i, r in enumerate(records(6_000, every_ms=1_000))
+    ]
+    log = write(tmp_path, lines)
+    assert "absent: 3h" in init(log).read_text()
+    assert "silence" not in replay(log).stdout
 
 
 def test_slices_are_segments_of_few_values(tmp_path: Path) -> None:

@@ -277,6 +277,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         b"{'model': 'chat', 'ts': 1}\n",
         "looks like Python's own writing, not JSON: python3 -c",
     ),
+    "CSV with JSON in it": (b'1760000000,m,{"a":1}\n1760000001,m,{"a":2}\n', "looks like CSV: python3 -c"),
     "text before JSON": (
         b'INFO done {"model": "chat"}\nINFO done {"model": "chat", "a": {}}\n',
         "has other text before the JSON of each line: sed 's/^[^{]*//'",

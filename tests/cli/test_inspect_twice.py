@@ -83,3 +83,10 @@ def test_spans_of_one_instrumentation_and_of_requests_beside_each_other_are_no_d
     assert said(requests("otel", 60, inner=OUTER)) is None
     alone = [message((OUTER, span(i, KINDS["otel"], f"{i:016x}", "f" * 16))) for i in range(60)]
     assert said(alone) is None
+
+
+def test_spans_that_say_no_id_are_in_no_other() -> None:
+    lone = [message(((OUTER, INNER)[i % 2], span(i, KINDS["otel"], ""))) for i in range(60)]
+    for one in lone:
+        del one["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["spanId"]
+    assert said(lone) is None

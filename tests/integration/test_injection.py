@@ -21,6 +21,8 @@ from monitor import cli
 from monitor.cli.explain import chart
 from monitor.cli.explain.evidence import Block, Trace
 from monitor.cli.printed import plain
+from monitor.config.matchers import read_globs
+from monitor.config.rule import accepts
 from monitor.web.board import Switchboard
 from monitor.web.server import WebServer
 from monitor.web.status import Status
@@ -152,7 +154,9 @@ def test_what_a_message_says_to_type_gives_a_shell_the_name_and_nothing_to_run(w
         line for line in about(way, kind, way.to("/hook"))["data"]["text"].splitlines() if " silence " in line
     ]
     printable = NAMES[kind].isprintable()
-    assert [shlex.split(line)[3] for line in typed] == ([f"model={NAMES[kind]}"] if printable else [])
+    matched = [shlex.split(line)[3].removeprefix("model=") for line in typed]
+    assert [accepts(read_globs(globs), NAMES[kind]) for globs in matched] == ([True] if printable else [])
+    assert not any(accepts(read_globs(globs), f"{NAMES[kind]}x") for globs in matched)
 
 
 @each_text

@@ -55,6 +55,12 @@ class Clock:
         return self.now
 
 
+def test_a_stream_that_a_rule_names_takes_a_place_from_those_that_come_after_it(ledger):
+    admission = admitting(ledger, maximum=3, always=lambda labels: labels["model"] in ("model-8", "model-9"))
+    found = [admission.streams([key(n) for n in batch]) for batch in ((8, 9), (1,), (2,), (3,))]
+    assert [i > 0 for batch in found for i in batch] == [True, True, True, False, False]
+
+
 def test_rule_14_four_replicas_with_1500_names_fill_exactly_the_places_and_agree(ledger, replicas):
     barrier = Barrier(len(replicas))
 

@@ -143,3 +143,11 @@ def fastest(rows: Rows, sql: str) -> float:
         if took[-1] < 1:
             break
     return min(took)
+
+
+def test_no_share_and_half_of_a_slice_have_no_quantile(rows):
+    rows.pane("latency_ms", {10: 5, 20: 5})
+    asked = "SELECT tocsin.quantile('chat-eu', 'latency_ms', {}, '-infinity', 'infinity' {})"
+    assert rows.read(asked.format("0.5", ""))[0][0] is not None
+    for q, part in (("NULL", ""), ("0.5", ", value => 'v1'"), ("0.5", ", field => 'version'")):
+        assert rows.read(asked.format(q, part)) == [(None,)]

@@ -41,10 +41,11 @@ def test_a_link_to_the_incident_is_filled_in_and_left_out_of_what_has_none():
     assert compose("opened", payload_of(linked) | {"incident_id": None}).links == ()
 
 
-def test_what_has_no_reference_or_was_killed_cannot_be_meant_to_be_so():
+def test_what_has_no_reference_an_absolute_limit_or_was_killed_is_not_meant_to_be_so():
     beyond = compose("opened", payload_of(replace(GERMAN, reference_id=None)))
+    absolute = compose("opened", payload_of(replace(GERMAN, tolerance="10%")))
     pulled = compose("opened", payload_of(GERMAN, switch_state="tripped"))
-    assert not any("accept" in command for command in (*typed(beyond), *typed(pulled)))
+    assert not any("accept" in command for command in (*typed(beyond), *typed(absolute), *typed(pulled)))
 
 
 @pytest.mark.parametrize(

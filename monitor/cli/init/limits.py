@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from monitor.cli.init.proposing import Proposal
+from monitor.cli.init.silence import MOST_MS
 from monitor.cli.inspect.study import Seen
 from monitor.cli.reaching import DAY_MS
 from monitor.cli.rounding import milliseconds, percent, round_up
@@ -163,9 +164,13 @@ def _costs(proposal: Proposal) -> Iterator[Proposed]:
 
 def _silence(proposal: Proposal) -> Iterator[Proposed]:
     yield Proposed(
-        "Nothing comes at all: five times the longest pause of each model in this log, at least two minutes.",
+        f"Nothing comes at all: five times the longest pause of {_whose(proposal)} in this log, at least two minutes.",
         proposal.silence.rule,
     )
+
+
+def _whose(proposal: Proposal) -> str:
+    return "the busiest models" if proposal.silence.absent_ms == MOST_MS else "each model"
 
 
 def _drift(seen: Seen, name: str, what: str, tolerance: str) -> Proposed:

@@ -39,14 +39,18 @@ class Silence:
 
 
 def silence(study: Study) -> Silence:
-    """What the models bear that make most of the traffic, and longer for those that come more seldom."""
+    """What the models bear that make most of the traffic, and longer for those that come more seldom.
+
+    Where there are too many of these to be named, the others are, and all but those may be silent for a day.
+    """
     limits = {model: _limit(n, pause_ms) for model, n, pause_ms in _pauses(study)}
     busiest = study.models.most_common(1)[0][0]
     busy = {model for model, n in study.models.items() if n >= _BUSY * study.predictions} | {busiest}
     usual = max(limits.get(model, LEAST_MS) or MOST_MS for model in busy)
     seldom = {model: ms for model, ms in limits.items() if ms is None or ms > usual}
     if len(seldom) > _MOST_NAMED:
-        return Silence(MOST_MS)
+        often = [model for model, _ in study.models.most_common(_MOST_NAMED) if model not in seldom]
+        return Silence(MOST_MS, ((usual, tuple(sorted(often))),))
     by_limit = sorted(set(seldom.values()), key=lambda ms: ms or 2 * MOST_MS)
     return Silence(
         usual, tuple((ms, tuple(sorted(m for m, own in seldom.items() if own == ms))) for ms in by_limit)
@@ -61,7 +65,8 @@ def _limit(n: int, pause_ms: float) -> int | None:
 def _pauses(study: Study) -> Iterator[tuple[str, int, float]]:
     """Each model, how often it comes, and its longest pause."""
     names = study.columns.names("model")
-    known = ~np.isnan(study.ts_ms) & (names.codes >= 0)
+    # What comes of labels and ratings breaks no silence.
+    known = ~np.isnan(study.ts_ms) & (names.codes >= 0) & study.batch.prediction
     codes, at = names.codes[known], study.ts_ms[known]
     order = np.lexsort((at, codes))
     codes, at = codes[order], at[order]

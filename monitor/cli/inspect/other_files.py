@@ -73,7 +73,7 @@ def _why(name: str, lines: Sequence[bytes], parsed: Sequence[object]) -> str:
         return _one_array(name)
     if first.startswith(b"{'"):
         return f"{name} looks like Python's own writing, not JSON: {_OF_PYTHON} < {shlex.quote(name)} > lines.jsonl"
-    if all(map(_ends_in_json, lines[:_HEAD])):
+    if all(map(_ends_in_json, lines[:_HEAD])) and not all(map(_has_columns, lines[:_HEAD])):
         cut = f"sed 's/^[^{{]*//' {shlex.quote(name)} > lines.jsonl"
         return f"{name} has other text before the JSON of each line: {cut}"
     if first.startswith(b"{") and isinstance(parsed[0], Refused):
@@ -89,6 +89,11 @@ def _why(name: str, lines: Sequence[bytes], parsed: Sequence[object]) -> str:
 def _ends_in_json(line: bytes) -> bool:
     before, found, rest = line.partition(b"{")
     return bool(before.strip() and found) and isinstance(parse_any(found + rest), dict)
+
+
+def _has_columns(line: bytes) -> bool:
+    """Whether JSON is but the last column; one comma may be that of a time, as loggers write it."""
+    return line.partition(b"{")[0].count(b",") > 1
 
 
 def _is_binary(lines: Sequence[bytes]) -> bool:

@@ -45,7 +45,8 @@ def _of_spans(form: Format) -> Format:
 def _pairs(spans: Outcome) -> Counter[tuple[str, str]]:
     """Spans whose parent counts too, by the two instrumentations, where these are not the same."""
     by = dict(zip(spans.column(_SPAN), spans.column(_BY), strict=True))
-    found = zip(spans.column(_BY), (by.get(parent) for parent in spans.column(_PARENT)), strict=True)
+    around = (None if parent is None else by.get(parent) for parent in spans.column(_PARENT))
+    found = zip(spans.column(_BY), around, strict=True)
     return Counter((inner, outer) for inner, outer in found if inner and outer and inner != outer)
 
 

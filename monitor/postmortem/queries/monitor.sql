@@ -1,13 +1,19 @@
 -- Was Tocsin itself behind, or its configuration changed?
-WITH i AS (
-    SELECT *, onset_at - interval '1 hour' AS since, date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
-           least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS until
+WITH found AS (
+    -- What it did is by its clock: of an incident of a backlog that is when this was read.
+    SELECT *, CASE WHEN historical THEN opened_at ELSE onset_at END AS known_at
     FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
+), i AS (
+    SELECT *, known_at - interval '1 hour' AS since,
+           least(coalesce(resolved_at, now()), known_at + interval '6 hours') AS until,
+           date_bin('10 seconds', onset_at, timestamptz 'epoch') AS began,
+           least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS ended
+    FROM found
 )
 SELECT 'late records' AS what, NULL::timestamptz AS at,
        coalesce(sum(p.late), 0) || ' of ' || coalesce(sum(p.n), 0) AS detail
 FROM i LEFT JOIN LATERAL (
-    SELECT n, late FROM tocsin.panes WHERE stream = i.stream AND pane_start >= i.began AND pane_start < i.until
+    SELECT n, late FROM tocsin.panes WHERE stream = i.stream AND pane_start >= i.began AND pane_start < i.ended
     OFFSET 0
 ) p ON true
 UNION ALL

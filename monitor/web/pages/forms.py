@@ -131,8 +131,8 @@ def allowed(site: Site, request: Request, values: Values) -> Session:
 
 
 async def sent(request: Request) -> dict[str, str]:
-    """What a form holds; the last of a name counts, and files are none."""
+    """What a form holds; the last of a name counts, and files are none. Postgres has no text with a zero byte."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise HTTPException(415, "a form must be sent as application/x-www-form-urlencoded")
     form = await request.form(max_fields=FIELDS, max_files=0)
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    return {name: value.replace("\0", "") for name, value in form.items() if isinstance(value, str)}
