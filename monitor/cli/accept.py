@@ -21,5 +21,5 @@ def accept(incident_id: str, by: str, path: str | None) -> None:
     """
     settings = loaded(path, LEDGER)
     with ledger(settings) as conn:
-        reference_id, signal = accepting.accept(conn, settings, incident_id, by)
-    say(f"{incident_id} accepted: {signal} is judged by reference #{reference_id} from now on")
+        accepted = accepting.accept(conn, settings, incident_id, by)
+    say(f"{incident_id} accepted: {accepted.sentence}")

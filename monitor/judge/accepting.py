@@ -1,5 +1,6 @@
 """An incident that is meant to be so: what its signal has been since is the new normal."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
@@ -9,23 +10,40 @@ from monitor.errors import UsageError, unknown_incident
 from monitor.judge.promoting import promote
 from monitor.ledger import references
 from monitor.ledger.decided import incident
+from monitor.ledger.facts import is_relative
 from monitor.ledger.incidents import acknowledge, note
 from monitor.records.signals import Kind, Signal
 
 
-def accept(conn: Connection, settings: Config, incident_id: str, by: str) -> tuple[int, str]:
-    """Make what was counted since the incident was detected the reference; its id, and the signal's name.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The reference that was made for `signal`; `limit` is one that it does not move, None where there is none."""
+
+    reference_id: int
+    signal: str
+    limit: str | None
+
+    @property
+    def sentence(self) -> str:
+        """What holds from now on."""
+        said = f"{self.signal} is judged by reference #{self.reference_id} from now on"
+        stays = f"; the limit {self.limit} stays: change it in alerts.yaml, or it fires again"
+        return said + (stays if self.limit else "")
+
+
+def accept(conn: Connection, settings: Config, incident_id: str, by: str) -> Accepted:
+    """Make what was counted since the incident was detected the reference.
 
     The incident is acknowledged as expected, and resolves once the judge has taken the reference up. Raises UsageError
     where there is no such incident or it has ended, no reference for its signal, or too little was counted since.
     """
-    reference_id, signal = _promoted(conn, settings, incident_id)
+    accepted = _promoted(conn, settings, incident_id)
     acknowledge(conn, incident_id, by, "expected")
-    note(conn, incident_id, "accepted", f"reference #{reference_id}")
-    return reference_id, signal
+    note(conn, incident_id, "accepted", f"reference #{accepted.reference_id}")
+    return accepted
 
 
-def _promoted(conn: Connection, settings: Config, incident_id: str) -> tuple[int, str]:
+def _promoted(conn: Connection, settings: Config, incident_id: str) -> Accepted:
     row = conn.execute(select(incident).where(incident.c.incident_id == incident_id)).first()
     if row is None:
         raise unknown_incident(incident_id)
@@ -42,7 +60,8 @@ def _promoted(conn: Connection, settings: Config, incident_id: str) -> tuple[int
         )
     origin, text = "accepted", f"incident {incident_id}"
     now = datetime.now(UTC)
-    return promote(conn, stream, signal, row.detected_at, now, origin, text), signal.name
+    reference_id = promote(conn, stream, signal, row.detected_at, now, origin, text)
+    return Accepted(reference_id, signal.name, None if is_relative(row.tolerance) else row.tolerance)
 
 
 def referenced(settings: Config, name: str | None) -> Signal | None:

@@ -167,3 +167,8 @@ def storable(value: Any) -> Any:
             return [storable(v) for v in value]
         case _:
             return value
+
+
+def is_relative(tolerance: str | None) -> bool:
+    """Whether a limit moves with its reference, as `2x` and `10pp` do and `10%` does not."""
+    return not tolerance or tolerance.endswith(("x", "pp"))

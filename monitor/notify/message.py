@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from monitor.config.matchers import exact, written
 from monitor.config.templates import INCIDENT, fields, filled_address
-from monitor.ledger.facts import Facts, facts_of
+from monitor.ledger.facts import Facts, facts_of, is_relative
 from monitor.ledger.headline import LONGEST, headline
 from monitor.ledger.wording import clip
 from monitor.notify.context import context, runbook_link
@@ -149,8 +149,7 @@ def _commands(event: str, payload: Mapping[str, Any], facts: Facts | None) -> tu
 
 def _is_against_reference(facts: Facts) -> bool:
     """Whether a new reference would move the limit; an absolute one stays where it is."""
-    relative = not facts.tolerance or facts.tolerance.endswith(("x", "pp"))
-    return facts.reference_id is not None and relative
+    return facts.reference_id is not None and is_relative(facts.tolerance)
 
 
 def _silence(facts: Facts | None) -> list[Command]:

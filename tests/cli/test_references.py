@@ -134,6 +134,16 @@ def test_accept_makes_what_came_after_the_detection_the_reference(engine: Engine
     assert ("accepted", "reference #1") in rows(engine, "SELECT what, detail FROM tocsin.timeline")
 
 
+def test_accept_says_where_a_limit_is_absolute_and_stays(engine: Engine, alerts: str) -> None:
+    incident_of_german(engine)
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE tocsin_ledger.incident SET tolerance = '10%'"))
+    assert run("accept", "abc", "-c", alerts) == (
+        "abc accepted: error is judged by reference #1 from now on; the limit 10% stays: change it in alerts.yaml, "
+        "or it fires again\n"
+    )
+
+
 def test_an_incident_that_has_ended_is_not_accepted_and_keeps_its_outcome(
     engine: Engine, alerts: str
 ) -> None:

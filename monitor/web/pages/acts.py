@@ -142,8 +142,8 @@ def _accept(site: Site, asked: Asked) -> Done:
     incident = asked.values["incident"]
 
     def write(conn: Connection) -> str:
-        number, signal = accepting.accept(conn, site.config, incident, asked.actor)
-        return f"{incident} is accepted: {signal} is judged by reference #{number} from now on."
+        accepted = accepting.accept(conn, site.config, incident, asked.actor)
+        return f"{incident} is accepted: {accepted.sentence}."
 
     return Done(site.board.change(write), incident_page(incident))
 
