@@ -92,6 +92,19 @@ CREATE FUNCTION tocsin_ledger.slice_of(wanted_stream integer, field text, value 
         WHERE l.stream_id = wanted_stream AND l.field = slice_of.field AND l.value = slice_of.value
     ) END;
 
+-- A function of SQL, which is planned as a part of who asks.
+CREATE FUNCTION tocsin_ledger.merged(
+    stream_id integer, signal smallint, slice_id integer, since timestamptz, until timestamptz
+) RETURNS TABLE (bucket integer, n bigint)
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT b.bucket, sum(b.count)::bigint
+    FROM tocsin_ledger.pane p CROSS JOIN LATERAL unnest(p.buckets, p.counts) AS b (bucket, count)
+    WHERE p.stream_id = merged.stream_id AND p.signal = merged.signal AND p.slice_id = merged.slice_id
+      AND p.pane_start >= merged.since AND p.pane_start < merged.until
+    GROUP BY b.bucket;
+END;
+
 CREATE FUNCTION tocsin.histogram(
     stream text, signal text, since timestamptz, until timestamptz, field text DEFAULT NULL, value text DEFAULT NULL
 ) RETURNS TABLE (at double precision, n bigint)
@@ -110,13 +123,7 @@ BEGIN
     wanted_slice := tocsin_ledger.slice_of(wanted_stream, histogram.field, histogram.value);
     RETURN QUERY
     SELECT tocsin_ledger.bucket_value(found.scale, m.bucket), m.n
-    FROM (
-        SELECT b.bucket, sum(b.count)::bigint AS n
-        FROM tocsin_ledger.pane p CROSS JOIN LATERAL unnest(p.buckets, p.counts) AS b (bucket, count)
-        WHERE p.stream_id = wanted_stream AND p.signal = found.code AND p.slice_id = wanted_slice
-          AND p.pane_start >= histogram.since AND p.pane_start < histogram.until
-        GROUP BY b.bucket
-    ) m
+    FROM tocsin_ledger.merged(wanted_stream, found.code, wanted_slice, histogram.since, histogram.until) m
     ORDER BY m.bucket;
 END
 $$;
@@ -140,12 +147,8 @@ BEGIN
     RETURN QUERY
     SELECT l.field, l.value, tocsin_ledger.bucket_value(found.scale, m.bucket), m.n
     FROM tocsin_ledger.slice l
-    CROSS JOIN LATERAL (
-        SELECT b.bucket, sum(b.count)::bigint AS n
-        FROM tocsin_ledger.pane p CROSS JOIN LATERAL unnest(p.buckets, p.counts) AS b (bucket, count)
-        WHERE p.stream_id = wanted_stream AND p.signal = found.code AND p.slice_id = l.slice_id
-          AND p.pane_start >= histogram_by.since AND p.pane_start < histogram_by.until
-        GROUP BY b.bucket
+    CROSS JOIN LATERAL tocsin_ledger.merged(
+        wanted_stream, found.code, l.slice_id, histogram_by.since, histogram_by.until
     ) m
     WHERE l.stream_id = wanted_stream
     ORDER BY l.field, l.value, m.bucket;

@@ -9,7 +9,7 @@ from monitor.ledger.wording import clip, digits, duration
 from monitor.postmortem.queries import Answer
 
 LONG: Final = 40
-FOLDED: Final = 200
+VERY_LONG: Final = 200
 NAMES: Final = frozenset({"sequence", "partition", "kafka_offset", "reference_id"})
 """Columns of numbers that are names, not amounts."""
 
@@ -68,7 +68,7 @@ def _cells(columns: Iterable[str], row: Iterable[Any]) -> Iterable[Element]:
             yield el("td", text, class_="number")
         elif isinstance(value, datetime):
             yield el("td", text, class_="time")
-        elif len(text) > FOLDED:
+        elif len(text) > VERY_LONG:
             yield el("td", el("details", el("summary", clip(text, LONG)), el("pre", text)), class_="folded")
         else:
             yield el("td", text, class_="long" if len(text) > LONG else "short")

@@ -1,7 +1,7 @@
 """The signal by minute and by slice, of incidents of every kind of quantity, over the same records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -9,13 +9,23 @@ from aftermath import Aftermath
 from sqlalchemy import text
 
 from monitor.postmortem.page import described, page
-from monitor.postmortem.queries import QUERIES, answer
+from monitor.postmortem.queries import QUERIES, Answer, Query, answer
 from monitor.postmortem.words import story
 
 AS_ANOTHER = text("""
     INSERT INTO tocsin_ledger.incident
     SELECT (jsonb_populate_record(i, CAST(:values AS jsonb))).* FROM tocsin_ledger.incident i WHERE incident_id = :id
 """)
+
+
+def answered(made: Aftermath, queries: Iterable[Query] = QUERIES, **columns: object) -> dict[str, Answer]:
+    """What queries come to, had the incident had these columns."""
+    with made.engine.connect() as conn:
+        values = {"incident_id": "another", **columns}
+        conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
+        answers = {query.name: answer(conn, query, "another") for query in queries}
+        conn.rollback()
+    return answers
 
 
 def asked(
@@ -27,14 +37,8 @@ def asked(
     **facts: object,
 ) -> list[Any]:
     """The rows of a query, had the incident been of that signal and quantity."""
-    (query,) = (q for q in QUERIES if q.name == name)
-    with made.engine.connect() as conn:
-        values = {"incident_id": "another", "signal": signal, "quantity": quantity, "facts": facts}
-        values |= columns or {}
-        conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
-        found = answer(conn, query, "another").rows
-        conn.rollback()
-    return list(found)
+    values = {"signal": signal, "quantity": quantity, "facts": facts, **(columns or {})}
+    return list(answered(made, [q for q in QUERIES if q.name == name], **values)[name].rows)
 
 
 @pytest.mark.parametrize(
@@ -150,17 +154,7 @@ def test_what_has_no_slices_has_no_rows(made) -> None:
 
 
 def test_the_page_of_one_that_goes_on_and_that_nobody_heard_of(made) -> None:
-    with made.engine.connect() as conn:
-        values = {
-            "incident_id": "another",
-            "state": "firing",
-            "resolved_at": None,
-            "ended_at": None,
-            "acknowledged_at": None,
-        }
-        conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
-        answers = {query.name: answer(conn, query, "another") for query in QUERIES}
-        conn.rollback()
+    answers = answered(made, state="firing", resolved_at=None, ended_at=None, acknowledged_at=None)
     written = page("another", answers)
     assert "It is still going on." in written
     assert "Nobody was told when it opened." in written
@@ -168,16 +162,8 @@ def test_the_page_of_one_that_goes_on_and_that_nobody_heard_of(made) -> None:
 
 
 def test_the_page_names_the_part_and_the_limit_that_the_incident_is_about(made) -> None:
-    with made.engine.connect() as conn:
-        facts = {
-            "part": ["version", "v41"],
-            "budget": {"target": 0.99, "over_ms": 1, "left": 1, "below": 500},
-        }
-        values = {"incident_id": "another", "signal": "latency_ms", "quantity": "rate", "facts": facts}
-        values |= {"affected": 12, "total": 600}
-        conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
-        answers = {query.name: answer(conn, query, "another") for query in QUERIES}
-        conn.rollback()
+    facts = {"part": ["version", "v41"], "budget": {"target": 0.99, "over_ms": 1, "left": 1, "below": 500}}
+    answers = answered(made, signal="latency_ms", quantity="rate", facts=facts, affected=12, total=600)
     told = " ".join(story(answers))
     assert "by rule errors on chat (version v41)." in told
     assert "When it was last told, 12 of 600 records had shown it." in told
@@ -186,11 +172,7 @@ def test_the_page_names_the_part_and_the_limit_that_the_incident_is_about(made) 
 
 
 def test_what_was_found_in_a_backlog_ends_when_its_records_say(made) -> None:
-    with made.engine.connect() as conn:
-        values = {"incident_id": "another", "historical": True, "resolved_at": "2099-01-01T00:00:00Z"}
-        conn.execute(AS_ANOTHER, {"values": json.dumps(values), "id": made.incident})
-        answers = {query.name: answer(conn, query, "another") for query in QUERIES}
-        conn.rollback()
+    answers = answered(made, historical=True, resolved_at="2099-01-01T00:00:00Z")
     told = " ".join(story(answers))
     assert "was found in a backlog that was read " in told
     assert "2099" not in told

@@ -11,6 +11,7 @@ CROSS JOIN unnest(ARRAY[0.5, 0.95, 0.99]::float8[]) AS q (q)
 CROSS JOIN LATERAL (
     SELECT tocsin.quantile(i.stream, s.signal, q.q, i.began - interval '30 minutes', i.began) AS before,
            tocsin.quantile(i.stream, s.signal, q.q, i.began, i.ended) AS during
+    OFFSET 0
 ) v
 WHERE v.before IS NOT NULL OR v.during IS NOT NULL
 ORDER BY s.signal, q.q;

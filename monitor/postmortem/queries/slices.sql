@@ -4,6 +4,11 @@ WITH i AS (
            least(coalesce(ended_at, now()), onset_at + interval '6 hours') AS until,
            CASE WHEN quantity ~ '^p[0-9.]+$' THEN substr(quantity, 2)::float8 / 100 END AS q
     FROM tocsin.incidents JOIN tocsin.incident_scopes USING (incident_id) WHERE incident_id = :'incident'
+), spread AS (
+    SELECT h.field, h.value, w.during, h.at, h.n
+    FROM i CROSS JOIN LATERAL (VALUES (false, i.since, i.began), (true, i.began, i.until)) AS w (during, since, until)
+    CROSS JOIN LATERAL tocsin.histogram_by(i.stream, i.signal, w.since, w.until) h
+    WHERE i.q IS NOT NULL OR i.quantity = 'total' OR i.good_below IS NOT NULL
 ), counted AS (
     SELECT r.field, r.value, r.pane_start >= i.began AS during, r.k::float8 AS k, r.n
     FROM i CROSS JOIN LATERAL (
@@ -20,17 +25,15 @@ WITH i AS (
     ) c
     WHERE i.quantity LIKE 'share:%' AND (c.category <> 'unknown' OR i.quantity = 'share:unknown')
     UNION ALL
-    SELECT h.field, h.value, w.during, CASE WHEN i.quantity = 'total' THEN h.n * h.at
-                                            WHEN h.at > 1.01 * i.good_below THEN h.n ELSE 0 END, h.n
-    FROM i CROSS JOIN LATERAL (VALUES (false, i.since, i.began), (true, i.began, i.until)) AS w (during, since, until)
-    CROSS JOIN LATERAL tocsin.histogram_by(i.stream, i.signal, w.since, w.until) h
-    WHERE i.quantity = 'total' OR i.good_below IS NOT NULL
+    SELECT s.field, s.value, s.during, CASE WHEN i.quantity = 'total' THEN s.n * s.at
+                                            WHEN s.at > 1.01 * i.good_below THEN s.n ELSE 0 END, s.n
+    FROM spread s CROSS JOIN i
+    WHERE i.q IS NULL
 ), ranked AS (
-    SELECT h.field, h.value, w.during, h.at, h.n, i.q,
-           sum(h.n) OVER (PARTITION BY h.field, h.value, w.during ORDER BY h.at) AS reached,
-           sum(h.n) OVER (PARTITION BY h.field, h.value, w.during) AS all_n
-    FROM i CROSS JOIN LATERAL (VALUES (false, i.since, i.began), (true, i.began, i.until)) AS w (during, since, until)
-    CROSS JOIN LATERAL tocsin.histogram_by(i.stream, i.signal, w.since, w.until) h
+    SELECT s.field, s.value, s.during, s.at, s.n, i.q,
+           sum(s.n) OVER (PARTITION BY s.field, s.value, s.during ORDER BY s.at) AS reached,
+           sum(s.n) OVER (PARTITION BY s.field, s.value, s.during) AS all_n
+    FROM spread s CROSS JOIN i
     WHERE i.q IS NOT NULL
 ), compared AS (
     SELECT c.field, c.value, c.during, sum(c.n) AS n,
