@@ -4,10 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from monitor.ledger.places import Name, Shelf
+from monitor.ledger.places import Name, Shelf, entrants
 from monitor.ledger.shelves import CATEGORIES, SLICES
 from monitor.records.names import OTHER, UNKNOWN
-from monitor.records.signals import FIRST_CATEGORY, OTHER_CATEGORY, OTHER_STREAM
+from monitor.records.signals import FIRST_CATEGORY, OTHER_CATEGORY
 
 
 class LocalIds:
@@ -16,27 +16,18 @@ class LocalIds:
     def __init__(self) -> None:
         self._ids: dict[Shelf, dict[Name, int]] = {}
         self._names: dict[Shelf, dict[int, Name]] = {}
-        self._taken: Counter[tuple[Shelf, Name]] = Counter()
+        self._taken: dict[Shelf, Counter[Name]] = {}
 
     def __call__(self, shelf: Shelf, names: Sequence[Name], cap: int) -> list[int | None]:
         """The id of each name, None where there is no place."""
-        ids = self._ids.setdefault(shelf, {})
-        entering = self._entering(shelf, [name for name in dict.fromkeys(names) if name not in ids], cap)
-        for name in entering:
+        ids, taken = self._ids.setdefault(shelf, {}), self._taken.setdefault(shelf, Counter())
+        new = (name for name in dict.fromkeys(names) if name not in ids)
+        for name in entrants(shelf, new, taken, cap):
             ids[name] = len(ids) + (FIRST_CATEGORY if shelf is CATEGORIES else 1)
             self._names.setdefault(shelf, {})[ids[name]] = name
             # `(other)` takes no place, and a stream that a rule names takes one whatever the cap.
-            self._taken[shelf, shelf.group(name)] += shelf is not SLICES or not shelf.uncapped(name)
+            taken[shelf.group(name)] += shelf is not SLICES or not shelf.uncapped(name)
         return [ids.get(name) for name in names]
-
-    def _entering(self, shelf: Shelf, new: Sequence[Name], cap: int) -> list[Name]:
-        taken = self._taken.copy()
-        found = []
-        for name in new:
-            taken[shelf, shelf.group(name)] += not shelf.uncapped(name)
-            if shelf.uncapped(name) or taken[shelf, shelf.group(name)] <= cap:
-                found.append(name)
-        return found
 
     def name(self, shelf: Shelf, number: int) -> Name | None:
         """What has an id."""
@@ -57,7 +48,7 @@ class LocalNames:
     def labels(self, stream: int) -> Mapping[str, str]:
         """The labels of a stream; `(other)` has none."""
         name = self._ids.name(self._streams, stream)
-        return {} if name is None or stream == OTHER_STREAM else dict(json.loads(name[1]))
+        return {} if name is None else dict(json.loads(name[1]))
 
     def category(self, stream: int, signal: int, category: int) -> str:
         """The name of a category."""

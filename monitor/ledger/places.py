@@ -6,7 +6,7 @@ name the same id. A name not seen for long loses its place but not its id: it ha
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -114,7 +114,8 @@ def admit(
         return [f.id for f in found]
     connection.execute(_LOCK)
     found = _find(connection, shelf, names)
-    entering = _entering(connection, shelf, found, cap, ages)
+    without = [f.name for f in found if not f.placed(ages)]
+    entering = set(entrants(shelf, without, _taken(connection, shelf, found, ages), cap))
     new = [f.name for f in found if f.id is None and f.name in entering]
     if new:
         _run(connection, shelf, shelf.insert, new)
@@ -123,22 +124,24 @@ def admit(
     return [f.id if f.placed(ages) else None for f in _find(connection, shelf, names)]
 
 
-def _entering(
-    connection: Connection, shelf: Shelf, found: Sequence[_Found], cap: int, ages: Ages
-) -> set[Name]:
-    """The names without a place that get one, first come first served."""
-    names = [f.name for f in found]
-    rows = _run(connection, shelf, shelf.count, names, retire_ms=ages.retire_ms)
-    taken: Counter[Name] = Counter({tuple(row[:-1]): row[-1] for row in rows})
-    entering = set()
-    for name in (f.name for f in found if not f.placed(ages)):
+def entrants(shelf: Shelf, names: Iterable[Name], taken: Mapping[Name, int], cap: int) -> list[Name]:
+    """Those of `names`, which have no place, that get one, first come first served; `taken` is by group."""
+    coming: Counter[Name] = Counter()
+    found = []
+    for name in names:
         if not shelf.uncapped(name):
             group = shelf.group(name)
-            taken[group] += 1
-            if taken[group] > cap:
+            coming[group] += 1
+            if taken.get(group, 0) + coming[group] > cap:
                 continue
-        entering.add(name)
-    return entering
+        found.append(name)
+    return found
+
+
+def _taken(connection: Connection, shelf: Shelf, found: Sequence[_Found], ages: Ages) -> dict[Name, int]:
+    names = [f.name for f in found]
+    rows = _run(connection, shelf, shelf.count, names, retire_ms=ages.retire_ms)
+    return {tuple(row[:-1]): row[-1] for row in rows}
 
 
 def _find(connection: Connection, shelf: Shelf, names: Sequence[Name]) -> list[_Found]:
