@@ -11,7 +11,7 @@ from monitor.cli.options import Command, config_option, ledger, part_loaded
 from monitor.cli.printed import Screen, cell, grid, say
 from monitor.config import LEDGER
 from monitor.errors import UsageError
-from monitor.ledger.incident_search import COLUMNS, OUTCOMES, SEVERITIES, STATES, Wanted, read_since
+from monitor.ledger.incident_search import COLUMNS, OUTCOMES, SEVERITIES, STATES, Wanted
 
 MOST: Final = 50
 SHOWN: Final = (
@@ -58,12 +58,10 @@ def incidents(path: str | None, limit: int, as_json: bool, **filters: str | None
 
 
 def _wanted(filters: Mapping[str, str | None]) -> Wanted:
-    values: dict[str, Any] = dict(filters)
     try:
-        values["since"] = read_since(values["since"]) if values["since"] else None
+        return Wanted.of(filters)
     except UsageError as wrong:
-        raise UsageError(f"--since {wrong}") from None
-    return Wanted(**values)
+        raise UsageError(f"--{wrong}") from None
 
 
 def _show(rows: Sequence[Row[Any]]) -> None:

@@ -57,8 +57,9 @@ def replay(
     for incident in outcome.found.incidents:
         say(found.as_json(incident) if as_json else found.as_text(incident))
     _tell(outcome, file)
-    reached = fail_on and any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents)
-    if reached or (fail_on and not outcome.counted):
+    if fail_on and (
+        not outcome.counted or any(i.reaches(Severity(fail_on)) for i in outcome.found.incidents)
+    ):
         context.exit(1)
 
 

@@ -1,6 +1,6 @@
 """Incidents as people look for them: by what they remember of them, the newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -50,6 +50,17 @@ class Wanted:
     state: str | None = None
     outcome: str | None = None
     since: datetime | None = None
+
+    @classmethod
+    def of(cls, filters: Mapping[str, str | None]) -> "Wanted":
+        """What filters leave, by name; raises UsageError, which begins with `since`, where that is no time."""
+        values: dict[str, Any] = dict(filters)
+        if values.get("since"):
+            try:
+                values["since"] = read_since(values["since"])
+            except UsageError as wrong:
+                raise UsageError(f"since {wrong}") from None
+        return cls(**values)
 
     def newest(self, conn: Connection, most: int, before: str | None = None) -> Found:
         """At most so many, from the newest on, or from the one that is older than `before`; raises UsageError."""

@@ -1,14 +1,14 @@
 """`/incidents`: all that ever were, by what one remembers of them."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.errors import UsageError
-from monitor.ledger.incident_search import OUTCOMES, SEVERITIES, STATES, UNSAID, Found, Wanted, read_since
+from monitor.ledger.incident_search import OUTCOMES, SEVERITIES, STATES, UNSAID, Found, Wanted
 from monitor.web.pages.site import Site
 
 MOST_SHOWN: Final = 50
@@ -54,13 +54,7 @@ def wanted_of(filters: Mapping[str, str]) -> Wanted:
     for name, known in CHOICES.items():
         if filters.get(name, known[0]) not in known:
             raise UsageError(f"{filters[name]} is no {name}: choose one of the list")
-    values: dict[str, Any] = dict(filters)
-    if "since" in filters:
-        try:
-            values["since"] = read_since(filters["since"])
-        except UsageError as wrong:
-            raise UsageError(f"since {wrong}") from None
-    return Wanted(**values)
+    return Wanted.of(filters)
 
 
 def in_words(value: str) -> str:
